@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal/journal.h"
+
+int journal_create(uint64_t start_us, struct journal **out)
+{
+	struct journal *j = calloc(1, sizeof(*j));
+
+	*out = j;
+	if (!j)
+		return -ENOMEM;
+	j->start_us = start_us;
+	j->observations = calloc(JOURNAL_OBSERVATIONS, sizeof(*j->observations));
+	j->events = calloc(JOURNAL_EVENTS, sizeof(*j->events));
+	if (j->observations && j->events)
+		return 0;
+	journal_destroy(j);
+	*out = NULL;
+	return -ENOMEM;
+}
+
+void journal_destroy(struct journal *j)
+{
+	if (!j)
+		return;
+	free(j->observations);
+	free(j->events);
+	free(j);
+}
+
+int journal_add_server(struct journal *j, const struct journal_server *server, size_t *place)
+{
+	if (j->server_count >= JOURNAL_SERVERS)
+		return -ENOSPC;
+	*place = j->server_count++;
+	j->servers[*place] = *server;
+	return 0;
+}
+
+struct observation *journal_add_observation(struct journal *j)
+{
+	if (j->observation_count >= JOURNAL_OBSERVATIONS)
+		return NULL;
+	return &j->observations[j->observation_count++];
+}
+
+size_t journal_place(const struct journal *j, const struct observation *o)
+{
+	return o ? (size_t)(o - j->observations) : JOURNAL_NONE;
+}
+
+static void add_event(struct journal *j, const struct event *e)
+{
+	if (j->event_count < JOURNAL_EVENTS)
+		j->events[j->event_count++] = *e;
+	if (j->listener)
+		j->listener(j->listener_context, j, e);
+}
+
+void journal_event(struct journal *j, uint64_t t_us, enum event_kind kind,
+	const struct observation *o, const struct endpoint *from, const struct endpoint *to,
+	size_t bytes)
+{
+	struct event e = {
+		.t_us = t_us, .kind = kind, .observation = journal_place(j, o), .bytes = bytes};
+
+	if (from)
+		e.from = *from;
+	if (to)
+		e.to = *to;
+	add_event(j, &e);
+}
+
+void journal_note(
+	struct journal *j, uint64_t t_us, const struct observation *o, const char *format, ...)
+{
+	struct event e = {.t_us = t_us, .kind = EVENT_NOTE, .observation = journal_place(j, o)};
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(e.note, sizeof(e.note), format, arguments);
+	va_end(arguments);
+	add_event(j, &e);
+}
+
+void journal_settle(
+	struct journal *j, uint64_t t_us, struct observation *o, enum observation_state state)
+{
+	o->state = state;
+	o->settled_us = t_us;
+	journal_event(j, t_us, EVENT_SETTLED, o, NULL, NULL, 0);
+}
+
+const char *question_name(enum question q)
+{
+	static const char *const names[QUESTION_COUNT] = {
+		[QUESTION_BINDING] = "binding",
+		[QUESTION_MAPPING] = "mapping",
+		[QUESTION_FILTERING_BOTH] = "filtering-both",
+		[QUESTION_FILTERING_ADDRESS] = "filtering-address",
+		[QUESTION_FILTERING_PORT] = "filtering-port",
+		[QUESTION_CONTROL] = "control",
+		[QUESTION_PORTS] = "ports",
+		[QUESTION_EARLY_BASE] = "early-base",
+		[QUESTION_EARLY_CHECK] = "early-check",
+		[QUESTION_HAIRPIN_BASE] = "hairpin-base",
+		[QUESTION_HAIRPIN] = "hairpin",
+		[QUESTION_TCP_CONTROL] = "tcp-control",
+	};
+
+	return q < QUESTION_COUNT ? names[q] : "unknown";
+}
+
+const char *observation_state_name(enum observation_state state)
+{
+	switch (state) {
+	case OBSERVATION_OPEN:
+		return "open";
+	case OBSERVATION_ANSWERED:
+		return "answered";
+	case OBSERVATION_SILENT:
+		return "silent";
+	case OBSERVATION_CHANGE_IGNORED:
+		return "change-ignored";
+	case OBSERVATION_ERROR:
+		return "error";
+	case OBSERVATION_REFUSED:
+		return "refused";
+	case OBSERVATION_ABANDONED:
+		return "abandoned";
+	}
+	return "unknown";
+}

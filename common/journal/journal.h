@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "wire/stun.h"
+
+/*
+ * The record of one run: the servers, every question that was put to the network with what came of
+ * it, and every packet and decision in order. Probes write it; judge and report only read it.
+ */
+
+#define JOURNAL_NAME	     256
+#define JOURNAL_TEXT	     160
+#define JOURNAL_SERVERS	     16
+#define JOURNAL_OBSERVATIONS 1024
+#define JOURNAL_EVENTS	     16384
+#define JOURNAL_NONE	     SIZE_MAX
+
+/* What is asked of the network. Each is put from a fresh socket unless said otherwise. */
+enum question {
+	QUESTION_BINDING, /* the first request to a server: is it there, what can it do */
+	QUESTION_MAPPING, /* from the socket of QUESTION_BINDING to another endpoint (RFC 5780 4.3) */
+	QUESTION_FILTERING_BOTH, /* answer from another address and port (RFC 5780 4.4) */
+	QUESTION_FILTERING_ADDRESS, /* from another address, same port */
+	QUESTION_FILTERING_PORT, /* from the same address, another port */
+	QUESTION_CONTROL, /* answer from a changed endpoint through a path that is already open */
+	QUESTION_PORTS, /* which external port does one more socket get */
+	QUESTION_EARLY_BASE, /* the socket of FILTERING_BOTH to the endpoint asked before */
+	QUESTION_EARLY_CHECK, /* and to the endpoint that has sent to it unasked */
+	QUESTION_HAIRPIN_BASE, /* external endpoints of the two sockets of the next question */
+	QUESTION_HAIRPIN, /* one own socket to the external endpoint of the other (RFC 4787 6) */
+	QUESTION_TCP_CONTROL, /* does the server's host answer at all when UDP stays silent */
+	QUESTION_COUNT,
+};
+
+enum observation_state {
+	OBSERVATION_OPEN, /* not settled */
+	OBSERVATION_ANSWERED, /* a valid answer came from where the question allows */
+	OBSERVATION_SILENT, /* asked often enough, no answer */
+	OBSERVATION_CHANGE_IGNORED, /* answered from the asked endpoint though another was requested */
+	OBSERVATION_ERROR, /* the server answered with an error code */
+	OBSERVATION_REFUSED, /* ICMP errors instead of answers, or the system would not send */
+	OBSERVATION_ABANDONED, /* the run ended before it was settled */
+};
+
+/* A valid answer; of several copies the first. */
+struct answer {
+	uint64_t t_us;
+	struct endpoint from;
+	struct endpoint mapped; /* XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS when there is no other */
+	struct endpoint mapped_plain; /* MAPPED-ADDRESS as it came; FAMILY_NONE: absent */
+	bool has_xor;
+	struct endpoint origin; /* RESPONSE-ORIGIN or SOURCE-ADDRESS; FAMILY_NONE: absent */
+	struct endpoint other; /* OTHER-ADDRESS or CHANGED-ADDRESS; FAMILY_NONE: absent */
+	uint8_t ttl; /* of the datagram as it arrived; 0: unknown */
+	bool has_observed;
+	struct stun_observed observed;
+	char software[64]; /* as the server says: escape before printing */
+};
+
+/* An ICMP error that this host received for packets of one question. */
+struct icmp_seen {
+	unsigned count;
+	uint64_t t_us;
+	bool local; /* raised by this host itself */
+	int error; /* errno */
+	uint8_t type, code;
+	struct endpoint offender; /* FAMILY_NONE when local */
+};
+
+/* One question, put from one socket to one endpoint. */
+struct observation {
+	enum question question;
+	enum family family;
+	enum observation_state state;
+	size_t server; /* place in the journal's servers */
+	unsigned socket;
+	struct endpoint local; /* of the socket */
+	struct endpoint to; /* who is asked */
+	struct endpoint expect; /* from where the answer must come */
+	uint64_t first_sent_us, last_sent_us, settled_us;
+	unsigned sent; /* requests that left */
+	unsigned awaited; /* answers that would have come: requests, or copies that receipts promise */
+	unsigned answers; /* valid answers, copies included */
+	struct answer answer; /* valid when answers > 0 */
+	unsigned receipts;
+	struct endpoint receipt_mapped; /* our external endpoint as the receipt gives it */
+	unsigned wrong_source; /* right transaction, but from an endpoint that was not asked to */
+	struct endpoint wrong_from;
+	unsigned malformed; /* datagrams from the asked endpoint that are no STUN answer */
+	unsigned error_code; /* of an error response */
+	struct icmp_seen icmp;
+	struct stun_icmp reported[STUN_ICMP_MAX]; /* ICMP errors that the server says it received */
+	size_t reported_count;
+};
+
+enum server_resolution {
+	SERVER_RESOLVED,
+	SERVER_UNRESOLVED, /* the name has no address, or the resolver did not answer in time */
+};
+
+/* A server under one address family. */
+struct journal_server {
+	char name[JOURNAL_NAME]; /* as the user gave it */
+	struct endpoint endpoint;
+	enum server_resolution resolution;
+	char problem[JOURNAL_TEXT]; /* why it could not be resolved */
+};
+
+enum event_kind {
+	EVENT_SENT,
+	EVENT_RECEIVED,
+	EVENT_ICMP,
+	EVENT_SETTLED, /* a question came to its end */
+	EVENT_NOTE, /* a decision of the prober, in words */
+};
+
+struct event {
+	uint64_t t_us;
+	enum event_kind kind;
+	size_t observation; /* JOURNAL_NONE: belongs to none */
+	struct endpoint from, to;
+	size_t bytes;
+	char note[JOURNAL_TEXT];
+};
+
+struct journal;
+
+/* Called for each event as it is added. */
+typedef void journal_listener(void *context, const struct journal *j, const struct event *e);
+
+struct journal {
+	uint64_t start_us;
+	struct journal_server servers[JOURNAL_SERVERS];
+	size_t server_count;
+	struct observation *observations; /* JOURNAL_OBSERVATIONS of them */
+	size_t observation_count;
+	struct event *events; /* JOURNAL_EVENTS of them; later ones are only heard by the listener */
+	size_t event_count;
+	unsigned strangers; /* datagrams that belong to no question */
+	journal_listener *listener; /* or NULL */
+	void *listener_context;
+};
+
+/* An empty journal that starts at start_us. -ENOMEM. */
+int journal_create(uint64_t start_us, struct journal **out);
+void journal_destroy(struct journal *j);
+
+/* Copies the server; its place, or -ENOSPC. */
+int journal_add_server(struct journal *j, const struct journal_server *server, size_t *place);
+
+/* A new open observation; NULL when the journal is full. It stays where it is. */
+struct observation *journal_add_observation(struct journal *j);
+size_t journal_place(const struct journal *j, const struct observation *o);
+
+void journal_event(struct journal *j, uint64_t t_us, enum event_kind kind,
+	const struct observation *o, const struct endpoint *from, const struct endpoint *to,
+	size_t bytes);
+
+/* A decision in words. */
+void journal_note(struct journal *j, uint64_t t_us, const struct observation *o, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
+
+/* Puts an observation to its end and tells the listener. */
+void journal_settle(
+	struct journal *j, uint64_t t_us, struct observation *o, enum observation_state state);
+
+/* The words for them in reports: "filtering-both", "answered" … */
+const char *question_name(enum question q);
+const char *observation_state_name(enum observation_state state);

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include "journal/silence.h"
+
+#define AWAITED_MIN 4 /* fewer missing answers never prove silence */
+#define RISK_MAX    1e-3
+
+/* Requests that are repeated for copies, or get no answer by design, tell nothing about loss. */
+static bool tells_loss(const struct observation *o)
+{
+	switch (o->question) {
+	case QUESTION_BINDING:
+	case QUESTION_MAPPING:
+	case QUESTION_PORTS:
+	case QUESTION_EARLY_BASE:
+	case QUESTION_EARLY_CHECK:
+	case QUESTION_HAIRPIN_BASE:
+		return o->state == OBSERVATION_ANSWERED;
+	default:
+		return false;
+	}
+}
+
+void silence_loss(const struct journal *j, size_t server, unsigned *requests, unsigned *lost)
+{
+	*requests = *lost = 0;
+	for (size_t i = 0; i < j->observation_count; i++) {
+		const struct observation *o = &j->observations[i];
+
+		if (o->server != server || !tells_loss(o))
+			continue;
+		*requests += o->sent;
+		*lost += o->sent - (o->answers < o->sent ? o->answers : o->sent);
+	}
+}
+
+double silence_risk(unsigned requests, unsigned lost, unsigned awaited)
+{
+	/* few packets without a loss show little: begin as if one in five had been lost */
+	double loss = (lost + 1.0) / (requests + 5.0);
+	double risk = 1;
+
+	for (unsigned i = 0; i < awaited; i++)
+		risk *= loss;
+	return risk;
+}
+
+bool silence_proved(const struct journal *j, size_t server, unsigned awaited)
+{
+	unsigned requests, lost;
+
+	silence_loss(j, server, &requests, &lost);
+	return awaited >= AWAITED_MIN && silence_risk(requests, lost, awaited) <= RISK_MAX;
+}

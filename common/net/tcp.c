@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/sockaddr.h"
+#include "net/tcp.h"
+
+int tcp_connect_start(const struct endpoint *to, const char *interface, int *fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sockaddr_from_endpoint(to, &address);
+	int err = 0;
+
+	*fd = socket(sockaddr_family(to->family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return -errno;
+	if (interface && setsockopt(*fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
+				 (socklen_t)strlen(interface)))
+		err = -errno;
+	if (!err && connect(*fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS)
+		err = -errno;
+	if (err) {
+		close(*fd);
+		*fd = -1;
+	}
+	return err;
+}
+
+int tcp_connect_result(int fd)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		return -errno;
+	return -error;
+}

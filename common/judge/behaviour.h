@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "journal/journal.h"
+
+/*
+ * What the observations of one run say about the NATs and firewalls on the path: yes, no or unknown,
+ * each with the observations it rests on. Pure: the same journal always gives the same verdict.
+ */
+
+enum tri {
+	TRI_UNKNOWN = 0,
+	TRI_NO,
+	TRI_YES,
+};
+
+/* RFC 4787 4.1 and 5; port-dependent has no name there: varies with the port and not the address. */
+enum dependence {
+	DEPENDENCE_UNKNOWN = 0,
+	DEPENDENCE_ENDPOINT_INDEPENDENT,
+	DEPENDENCE_ADDRESS,
+	DEPENDENCE_ADDRESS_AND_PORT,
+	DEPENDENCE_PORT,
+};
+
+enum path_status {
+	PATH_UNTESTED = 0, /* not asked for, or no server of this family */
+	PATH_OK,
+	PATH_BLOCKED, /* a device says so, or several servers' hosts answer TCP and stay silent here */
+	PATH_UNREACHABLE, /* no answer, and nothing proves why */
+};
+
+enum share { SHARE_UNKNOWN = 0, SHARE_ALWAYS, SHARE_SOMETIMES, SHARE_NEVER };
+
+enum allocation_pattern {
+	ALLOCATION_UNKNOWN = 0,
+	ALLOCATION_PRESERVING,
+	ALLOCATION_SEQUENTIAL,
+	ALLOCATION_BAND,
+	ALLOCATION_RANDOM,
+};
+
+enum pooling { POOLING_UNKNOWN = 0, POOLING_PAIRED, POOLING_ARBITRARY };
+
+/* What becomes of an unsolicited packet from an endpoint to which the inside host sends later. */
+enum early_packet {
+	EARLY_UNKNOWN = 0,
+	EARLY_SILENT, /* dropped without a word */
+	EARLY_REJECT, /* an ICMP error went back to the sender */
+	EARLY_REMAP, /* the later flow to that endpoint got another external port */
+	EARLY_DELIVERED, /* the NAT lets it in: nothing to react to */
+};
+
+enum classic_class {
+	CLASSIC_UNKNOWN = 0,
+	CLASSIC_OPEN,
+	CLASSIC_FULL_CONE,
+	CLASSIC_RESTRICTED_CONE,
+	CLASSIC_PORT_RESTRICTED_CONE,
+	CLASSIC_SYMMETRIC,
+	CLASSIC_SYMMETRIC_FIREWALL,
+	CLASSIC_BLOCKED,
+};
+
+#define BASIS_EVIDENCE 64
+
+/* What one verdict rests on; when the verdict is unknown, text says why. */
+struct basis {
+	char text[JOURNAL_TEXT];
+	size_t evidence[BASIS_EVIDENCE]; /* places in the journal's observations */
+	size_t evidence_count;
+};
+
+#define BEHAVIOUR_EXTERNAL 8
+
+struct port_allocation {
+	enum allocation_pattern pattern;
+	int step; /* of a sequential allocation; 0: none */
+	uint16_t low, high; /* of a band, widened to hold it with `confidence`; 0: none */
+	double confidence; /* that pattern and band are right, 0 to 1; 0: no statement */
+	unsigned samples;
+	enum tri parity; /* even port to even port (RFC 4787 4.2.2) */
+	enum tri contiguity; /* neighbouring ports to neighbouring ports (RFC 4787 4.2.3) */
+};
+
+struct behaviour {
+	enum path_status status;
+	struct basis status_basis;
+	enum tri nat;
+	struct basis nat_basis;
+	struct endpoint local; /* the socket of the mapping question; FAMILY_NONE: none */
+	struct endpoint external[BEHAVIOUR_EXTERNAL]; /* as the trusted servers saw that socket */
+	size_t external_count;
+
+	enum dependence mapping;
+	enum tri mapping_by_address, mapping_by_port; /* known one by one with plain servers */
+	struct basis mapping_basis;
+	enum dependence filtering;
+	struct basis filtering_basis;
+	enum tri hairpin;
+	struct basis hairpin_basis;
+	enum share port_preservation;
+	struct basis preservation_basis;
+	struct port_allocation allocation;
+	struct basis allocation_basis;
+	enum pooling pooling;
+	struct basis pooling_basis;
+	enum early_packet early;
+	struct basis early_basis;
+	enum classic_class classic;
+	enum tri alg; /* something on the path rewrites addresses inside packets */
+	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */
+	uint8_t icmp_type, icmp_code;
+};
+
+/* What may be wrong with a server. */
+enum server_defect {
+	DEFECT_CHANGE_IGNORED, /* answers a CHANGE-REQUEST from the asked endpoint */
+	DEFECT_SELF_AS_OTHER, /* names its own address or port as OTHER-ADDRESS */
+	DEFECT_OTHER_UNUSABLE, /* OTHER-ADDRESS is private, of another family, multicast … */
+	DEFECT_OTHER_SILENT, /* answers on its first address and never on the second */
+	DEFECT_WRONG_SOURCE, /* answers from an endpoint that it was not asked at */
+	DEFECT_ORIGIN, /* RESPONSE-ORIGIN is not where the answer came from */
+	DEFECT_MAPPED_DIFFERS, /* MAPPED-ADDRESS and XOR-MAPPED-ADDRESS differ */
+	DEFECT_MALFORMED, /* sends bytes that are no STUN */
+	DEFECT_NO_MAPPED, /* its answers hold no mapped address */
+	DEFECT_CHANGE_REFUSED, /* answers CHANGE-REQUEST with an error */
+	DEFECT_CHANGE_UNPROVED, /* its changed answers never came, not even through an open path */
+	DEFECT_DISAGREES, /* the other servers agree on something else */
+	DEFECT_COUNT,
+};
+
+enum server_status {
+	SERVER_OK,
+	SERVER_TIMEOUT,
+	SERVER_UNREACHABLE, /* ICMP, or no route */
+	SERVER_NOT_RESOLVED,
+	SERVER_MISBEHAVING, /* its answers do not count */
+};
+
+struct server_verdict {
+	enum server_status status;
+	uint64_t rtt_us; /* smallest seen; 0: none */
+	bool defects[DEFECT_COUNT];
+	char problem[JOURNAL_TEXT]; /* in words; empty: none */
+	bool has_other; /* offers a usable second address (RFC 5780) */
+	bool ours; /* a natprobed: receipts, observations, ICMP reports */
+	bool counts; /* its answers about mappings count */
+	bool filters; /* its answers about filtering count */
+	bool changes; /* it has answered from a changed endpoint, or sent a receipt for it */
+	struct endpoint other;
+	char software[64];
+	size_t answer_at; /* the observation of its first answer; JOURNAL_NONE */
+};
+
+struct verdict {
+	struct server_verdict servers[JOURNAL_SERVERS];
+	struct behaviour udp4, udp6;
+};
+
+/* Words of the report format; never NULL. */
+const char *dependence_name(enum dependence d);
+const char *path_status_name(enum path_status s);
+const char *share_name(enum share s);
+const char *allocation_name(enum allocation_pattern p);
+const char *pooling_name(enum pooling p);
+const char *early_name(enum early_packet e);
+const char *classic_name(enum classic_class c);
+const char *server_status_name(enum server_status s);
+
+/* Judges a finished (or interrupted) run. */
+void judge(const struct journal *j, struct verdict *out);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include "journal/silence.h"
+#include "judge/private.h"
+
+/* RFC 4787 6: asked both ways, and counted from whichever side got through. */
+
+void judge_hairpin(const struct view *v, struct behaviour *out)
+{
+	const struct journal *j = v->journal;
+	bool asked = false, passed = false, silent = true;
+
+	for (size_t i = 0; i < j->observation_count; i++) {
+		const struct observation *o = &j->observations[i];
+
+		if (o->family != v->family || o->question != QUESTION_HAIRPIN)
+			continue;
+		asked = true;
+		basis_add(&out->hairpin_basis, j, o);
+		passed |= was_answered(o);
+		silent &= o->state == OBSERVATION_SILENT &&
+			silence_proved(j, o->server, o->awaited);
+	}
+	if (out->nat == TRI_NO)
+		basis_text(&out->hairpin_basis, "there is no NAT");
+	else if (!asked)
+		basis_text(&out->hairpin_basis, "was not asked: some firewalls take it for an attack");
+	else if (!passed && !silent)
+		basis_text(&out->hairpin_basis, "the run ended before enough packets were missing");
+	else
+		out->hairpin = passed ? TRI_YES : TRI_NO;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+#include <string.h>
+
+#include "judge/private.h"
+
+/* Is there a path at all, is there a NAT on it, and where do the servers see us. */
+
+static void add_external(struct behaviour *b, const struct endpoint *e)
+{
+	for (size_t i = 0; i < b->external_count; i++)
+		if (endpoint_equal(&b->external[i], e))
+			return;
+	if (b->external_count < BEHAVIOUR_EXTERNAL)
+		b->external[b->external_count++] = *e;
+}
+
+static void take_binding(const struct view *v, const struct observation *o, struct behaviour *b)
+{
+	b->status = PATH_OK;
+	b->local = o->local;
+	basis_add(&b->status_basis, v->journal, o);
+	basis_add(&b->nat_basis, v->journal, o);
+	add_external(b, &o->answer.mapped);
+	if (!endpoint_equal(&o->local, &o->answer.mapped))
+		b->nat = TRI_YES;
+	else if (b->nat == TRI_UNKNOWN)
+		b->nat = TRI_NO;
+}
+
+static void take_server(const struct view *v, size_t server, struct behaviour *b)
+{
+	struct battery battery;
+
+	battery_find(v->journal, server, &battery);
+	take_binding(v, battery.binding, b);
+	for (int i = 0; i < 3; i++)
+		if (was_answered(battery.mapping[i]))
+			add_external(b, &battery.mapping[i]->answer.mapped);
+	if (v->servers[server].defects[DEFECT_MAPPED_DIFFERS])
+		b->alg = TRI_YES; /* it counts, so all servers had the difference: see servers.c */
+	else if (b->alg == TRI_UNKNOWN && battery.binding->answer.has_xor &&
+		battery.binding->answer.mapped_plain.family != FAMILY_NONE)
+		b->alg = TRI_NO;
+}
+
+/* A firewall that says no, and not the server's host that has no such service. */
+static bool is_prohibition(const struct observation *o)
+{
+	const struct icmp_seen *i = &o->icmp;
+
+	if (!i->count)
+		return false;
+	if (i->local)
+		return i->error == EPERM || i->error == EACCES;
+	if (o->family == FAMILY_IPV4 && i->type == ICMP_DEST_UNREACH)
+		return i->code == ICMP_NET_ANO || i->code == ICMP_HOST_ANO ||
+			i->code == ICMP_PKT_FILTERED ||
+			(i->code == ICMP_PORT_UNREACH && !endpoint_same_address(&i->offender, &o->to));
+	if (o->family == FAMILY_IPV6 && i->type == ICMP6_DST_UNREACH)
+		return i->code == ICMP6_DST_UNREACH_ADMIN || i->code == 5 || i->code == 6 ||
+			(i->code == ICMP6_DST_UNREACH_NOPORT &&
+				!endpoint_same_address(&i->offender, &o->to));
+	return false;
+}
+
+static void judge_prohibition(const struct view *v, const struct observation *o, struct behaviour *b)
+{
+	char text[ENDPOINT_TEXT];
+
+	b->status = PATH_BLOCKED;
+	basis_add(&b->status_basis, v->journal, o);
+	if (o->icmp.local) {
+		basis_text(&b->status_basis, "this host itself refuses to send: %s",
+			strerror(o->icmp.error));
+		return;
+	}
+	b->icmp_offender = o->icmp.offender;
+	b->icmp_type = o->icmp.type;
+	b->icmp_code = o->icmp.code;
+	basis_text(&b->status_basis, "%s refuses UDP: ICMP type %u code %u",
+		endpoint_format_address(&o->icmp.offender, text), o->icmp.type, o->icmp.code);
+}
+
+/*
+ * Nobody answered. Several hosts that answer TCP and are silent over UDP show that UDP is dropped; one
+ * alone may simply not be a server.
+ */
+static void judge_silence(const struct view *v, struct behaviour *b)
+{
+	const struct observation *alive = NULL;
+	size_t hosts = 0, asked = 0;
+
+	for (size_t i = 0; i < v->journal->observation_count; i++) {
+		const struct observation *o = &v->journal->observations[i];
+
+		if (o->family != v->family)
+			continue;
+		basis_add(&b->status_basis, v->journal, o);
+		asked += o->question == QUESTION_BINDING;
+		if (o->question != QUESTION_TCP_CONTROL || !was_answered(o))
+			continue;
+		hosts += !alive || !endpoint_same_address(&alive->to, &o->to);
+		alive = o;
+	}
+	b->status = hosts >= 2 ? PATH_BLOCKED : PATH_UNREACHABLE;
+	if (hosts >= 2)
+		basis_text(&b->status_basis,
+			"%zu servers' hosts answer TCP, and none of %zu servers answers UDP", hosts,
+			asked);
+	else if (hosts)
+		basis_text(&b->status_basis, "the host answers TCP, but not UDP on this port: UDP is "
+					     "blocked, or no server runs there");
+	else
+		basis_text(&b->status_basis, "no answer from any of %zu servers", asked);
+}
+
+static void judge_no_answer(const struct view *v, struct behaviour *b)
+{
+	bool asked = false;
+
+	for (size_t i = 0; i < v->journal->observation_count; i++) {
+		const struct observation *o = &v->journal->observations[i];
+
+		if (o->family != v->family || o->question != QUESTION_BINDING)
+			continue;
+		asked = true;
+		b->local = o->local;
+		if (o->answers == 0 && is_prohibition(o)) {
+			judge_prohibition(v, o, b);
+			return;
+		}
+	}
+	if (asked)
+		judge_silence(v, b);
+	else
+		basis_text(&b->status_basis, "no server of this address family");
+}
+
+void judge_path(const struct view *v, struct behaviour *b)
+{
+	for (size_t i = 0; i < v->journal->server_count; i++)
+		if (server_in_view(v, i))
+			take_server(v, i, b);
+	if (b->status != PATH_OK)
+		judge_no_answer(v, b);
+	if (b->nat == TRI_UNKNOWN)
+		basis_text(&b->nat_basis, "no server answered");
+}

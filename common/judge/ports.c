@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "judge/private.h"
+
+/* Which external ports the NAT chooses (RFC 4787 4.2), and how many addresses it has (4.1). */
+
+#define SAMPLES_MAX   128
+#define SAMPLES_MIN   8 /* fewer sockets say nothing about "always" or "never" */
+#define SEQUENCE_STEP 64 /* larger steps are not called a sequence */
+#define PORTS_ALL     64512.0 /* 1024 to 65535: what NATs choose from */
+#define CONFIDENCE    0.95
+
+struct sample {
+	uint64_t t_us;
+	uint16_t internal, external;
+	bool once; /* one request sufficed: the order of arrival is that of sending */
+};
+
+struct samples {
+	struct sample all[SAMPLES_MAX];
+	size_t count;
+	size_t from_ports; /* the first so many are of QUESTION_PORTS, all towards one endpoint */
+};
+
+static bool tells_port(const struct observation *o)
+{
+	return was_answered(o) &&
+		(o->question == QUESTION_PORTS || o->question == QUESTION_BINDING ||
+			o->question == QUESTION_EARLY_BASE || o->question == QUESTION_HAIRPIN_BASE);
+}
+
+static void add_sample(struct samples *s, const struct observation *o)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->all[i].internal == o->local.port)
+			return; /* one socket counts once */
+	if (s->count < SAMPLES_MAX)
+		s->all[s->count++] = (struct sample){o->first_sent_us, o->local.port,
+			o->answer.mapped.port, o->sent == 1};
+}
+
+static void collect(const struct view *v, struct behaviour *b, struct samples *s)
+{
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < v->journal->observation_count; i++) {
+			const struct observation *o = &v->journal->observations[i];
+
+			if (o->family != v->family || !server_in_view(v, o->server) ||
+				!tells_port(o) || (o->question == QUESTION_PORTS) == round)
+				continue;
+			add_sample(s, o);
+			basis_add(&b->preservation_basis, v->journal, o);
+		}
+		if (!round)
+			s->from_ports = s->count;
+	}
+	b->allocation_basis = b->preservation_basis;
+}
+
+static void judge_preservation(const struct samples *s, struct behaviour *b)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		kept += s->all[i].internal == s->all[i].external;
+	if (kept && kept < s->count)
+		b->port_preservation = SHARE_SOMETIMES;
+	else if (s->count >= SAMPLES_MIN)
+		b->port_preservation = kept ? SHARE_ALWAYS : SHARE_NEVER;
+	else
+		basis_text(&b->preservation_basis,
+			"only %zu sockets were measured, and %s kept its port", s->count,
+			kept ? "each" : "none");
+	/* a few collisions with other hosts do not make a preserving NAT another one */
+	if (s->count >= SAMPLES_MIN && 4 * kept >= 3 * s->count)
+		b->allocation.pattern = ALLOCATION_PRESERVING;
+}
+
+/* --- sequences --- */
+
+static int by_time(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+
+	return (x->t_us > y->t_us) - (x->t_us < y->t_us);
+}
+
+static int step_between(const struct sample *a, const struct sample *b)
+{
+	return (int16_t)(uint16_t)(b->external - a->external);
+}
+
+/* The commonest step from one socket to the next, and how many of the steps are that one. */
+static size_t commonest_step(const struct sample *s, size_t count, int *step)
+{
+	size_t best = 0;
+
+	*step = 0;
+	for (size_t i = 1; i < count; i++) {
+		int candidate = step_between(&s[i - 1], &s[i]);
+		size_t alike = 0;
+
+		for (size_t k = 1; k < count; k++)
+			alike += step_between(&s[k - 1], &s[k]) == candidate;
+		if (alike > best) {
+			best = alike;
+			*step = candidate;
+		}
+	}
+	return best;
+}
+
+/* Others use the NAT too and take ports in between: three steps of five have to be alike. */
+static bool judge_sequence(const struct samples *s, struct behaviour *b)
+{
+	struct sample ordered[SAMPLES_MAX];
+	size_t count = 0, alike;
+	int step;
+
+	for (size_t i = 0; i < s->from_ports; i++)
+		if (s->all[i].once)
+			ordered[count++] = s->all[i];
+	if (count < SAMPLES_MIN)
+		return false;
+	qsort(ordered, count, sizeof(*ordered), by_time);
+	alike = commonest_step(ordered, count, &step);
+	if (!step || abs(step) > SEQUENCE_STEP || 5 * alike < 3 * (count - 1))
+		return false;
+	b->allocation.pattern = ALLOCATION_SEQUENTIAL;
+	b->allocation.step = step;
+	b->allocation.confidence = (double)alike / (double)(count - 1);
+	return true;
+}
+
+/* --- bands --- */
+
+/*
+ * n ports drawn evenly from a band of width W spread over R; R/W has the distribution function
+ * n r^(n-1) - (n-1) r^n. The r that it exceeds with the wanted confidence gives the widest band that
+ * still explains the spread.
+ */
+static double widest_band(size_t n, double spread)
+{
+	double low = 0, high = 1;
+
+	for (int i = 0; i < 60; i++) {
+		double r = (low + high) / 2;
+		double below = (double)n * pow(r, (double)(n - 1)) -
+			(double)(n - 1) * pow(r, (double)n);
+
+		if (below < 1 - CONFIDENCE)
+			low = r;
+		else
+			high = r;
+	}
+	return spread / low;
+}
+
+static void judge_band(const struct samples *s, struct behaviour *b)
+{
+	double spread, width, extra;
+	int low = UINT16_MAX, high = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->from_ports; i++) {
+		int port = s->all[i].external;
+
+		/* a port that was kept was not chosen from the band */
+		if (port == s->all[i].internal)
+			continue;
+		low = port < low ? port : low;
+		high = port > high ? port : high;
+		count++;
+	}
+	if (count < SAMPLES_MIN)
+		return;
+	spread = high - low;
+	width = widest_band(count, spread);
+	if (width >= PORTS_ALL * 3 / 4) {
+		b->allocation.pattern = ALLOCATION_RANDOM;
+		b->allocation.confidence = CONFIDENCE;
+		return;
+	}
+	extra = (width - spread) / 2;
+	b->allocation.pattern = ALLOCATION_BAND;
+	b->allocation.confidence = CONFIDENCE;
+	b->allocation.low = (uint16_t)(low - extra < 1 ? 1 : low - extra);
+	b->allocation.high = (uint16_t)(high + extra > UINT16_MAX ? UINT16_MAX : high + extra);
+}
+
+/* --- parity and contiguity --- */
+
+static void judge_parity(const struct samples *s, struct behaviour *b)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		kept += (s->all[i].internal & 1) == (s->all[i].external & 1);
+	if (kept < s->count)
+		b->allocation.parity = TRI_NO;
+	else if (s->count >= 2 * SAMPLES_MIN)
+		b->allocation.parity = TRI_YES; /* by chance: one in 65536 */
+}
+
+static void judge_contiguity(const struct samples *s, struct behaviour *b)
+{
+	size_t pairs = 0, kept = 0;
+
+	for (size_t i = 0; i < s->from_ports; i++) {
+		for (size_t k = 0; k < s->from_ports; k++) {
+			const struct sample *even = &s->all[i], *odd = &s->all[k];
+
+			if (even->internal & 1 || odd->internal != even->internal + 1)
+				continue;
+			pairs++;
+			kept += odd->external == even->external + 1;
+		}
+	}
+	if (kept < pairs)
+		b->allocation.contiguity = TRI_NO;
+	else if (pairs >= 4)
+		b->allocation.contiguity = TRI_YES;
+}
+
+/* --- pooling --- */
+
+/* The address that answers of this server show; false when they show several. */
+static bool one_address(const struct view *v, size_t server, struct endpoint *address,
+	struct basis *basis, size_t *sockets)
+{
+	bool alike = true;
+
+	for (size_t i = 0; i < v->journal->observation_count; i++) {
+		const struct observation *o = &v->journal->observations[i];
+
+		if (o->server != server || (!tells_port(o) &&
+			(!was_answered(o) || (o->question != QUESTION_MAPPING &&
+				o->question != QUESTION_EARLY_CHECK))))
+			continue;
+		basis_add(basis, v->journal, o);
+		*sockets += tells_port(o);
+		if (address->family == FAMILY_NONE)
+			*address = o->answer.mapped;
+		else
+			alike &= endpoint_same_address(address, &o->answer.mapped);
+	}
+	return alike;
+}
+
+static void judge_pooling(const struct view *v, struct behaviour *b)
+{
+	struct endpoint common = {0};
+	bool servers_differ = false;
+	size_t sockets = 0;
+
+	for (size_t i = 0; i < v->journal->server_count; i++) {
+		struct endpoint address = {0};
+
+		if (!server_in_view(v, i))
+			continue;
+		if (!one_address(v, i, &address, &b->pooling_basis, &sockets)) {
+			b->pooling = POOLING_ARBITRARY;
+			return;
+		}
+		if (common.family == FAMILY_NONE)
+			common = address;
+		else
+			servers_differ |= !endpoint_same_address(&common, &address);
+	}
+	if (servers_differ) /* several addresses, or one of the servers is wrong */
+		basis_text(&b->pooling_basis, "servers see different external addresses");
+	else if (sockets >= SAMPLES_MIN)
+		b->pooling = POOLING_PAIRED;
+	else
+		basis_text(&b->pooling_basis, "only %zu sockets were measured", sockets);
+}
+
+void judge_ports(const struct view *v, struct behaviour *b)
+{
+	struct samples s;
+
+	memset(&s, 0, sizeof(s));
+	if (b->status != PATH_OK) {
+		basis_text(&b->preservation_basis, "no server answered");
+		basis_text(&b->allocation_basis, "no server answered");
+		basis_text(&b->pooling_basis, "no server answered");
+		return;
+	}
+	collect(v, b, &s);
+	judge_preservation(&s, b);
+	if (b->allocation.pattern == ALLOCATION_UNKNOWN && !judge_sequence(&s, b))
+		judge_band(&s, b);
+	judge_parity(&s, b);
+	judge_contiguity(&s, b);
+	b->allocation.samples = (unsigned)s.count;
+	if (b->allocation.pattern == ALLOCATION_UNKNOWN)
+		basis_text(&b->allocation_basis, "only %zu sockets were measured", s.count);
+	judge_pooling(v, b);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "judge/behaviour.h"
+
+/* What the rules share: one file per question, each from observations to its part of the verdict. */
+
+struct view {
+	const struct journal *journal;
+	const struct server_verdict *servers;
+	enum family family;
+};
+
+/* How one server's answers about a question are to be read. */
+struct battery {
+	const struct observation *binding, *mapping[3], *filtering[3], *control, *early_base,
+		*early_check; /* NULL: not put */
+};
+
+/* Order of mapping[] and filtering[]. */
+enum { BATTERY_BOTH, BATTERY_ADDRESS, BATTERY_PORT };
+
+/* The observations that belong to one server. */
+void battery_find(const struct journal *j, size_t server, struct battery *out);
+
+void basis_add(struct basis *b, const struct journal *j, const struct observation *o);
+void basis_text(struct basis *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+bool was_answered(const struct observation *o);
+
+/* The family's behaviour may be judged from this server's answers. */
+bool server_in_view(const struct view *v, size_t server);
+
+/*
+ * Three-state majority among the servers' statements: values[i] is 0 for "no statement". The winner
+ * has more servers than all others together, or *winner is 0 and false is returned when they disagree.
+ */
+bool majority(const int *values, size_t count, int *winner);
+
+void judge_servers(const struct journal *j, struct server_verdict *out);
+/* Names the servers whose mapping differs from what the others agree on. */
+void judge_quorum(const struct journal *j, enum family family, struct server_verdict *servers);
+
+void judge_path(const struct view *v, struct behaviour *b);
+void judge_mapping(const struct view *v, struct behaviour *b);
+void judge_filtering(const struct view *v, struct behaviour *b);
+void judge_ports(const struct view *v, struct behaviour *b);
+void judge_early(const struct view *v, struct behaviour *b);
+void judge_hairpin(const struct view *v, struct behaviour *b);
+
+/* What the four mappings of one server show; TRI_UNKNOWN where a comparison is missing. */
+struct variation {
+	enum tri by_address, by_port;
+	bool contradictory;
+};
+struct variation battery_variation(const struct battery *b);

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "probe/probe.h"
+
+/* What the files of the prober share: its state, and how a question is put. */
+
+#define PROBE_PACE_WINDOW 10 /* new transactions per second that RFC 5780 5 allows a client */
+
+enum socket_state { SOCKET_FREE, SOCKET_WANTED, SOCKET_OPENING, SOCKET_READY, SOCKET_FAILED };
+
+struct probe_socket {
+	enum socket_state state;
+	uint16_t port; /* wanted; 0: any */
+	struct endpoint local;
+};
+
+/* What the prober knows of a server while the run goes on. */
+struct probe_server {
+	size_t place; /* in the journal */
+	struct endpoint endpoint, other; /* A1P1, and A2P2 when `capable` */
+	bool answered, ours, capable;
+	bool questions_put; /* those that follow its first answer */
+	uint64_t srtt_us, rtt_min_us, rtt_max_us; /* 0: not measured */
+	bool rtt_ambiguous; /* only known from a repeated request: an upper bound */
+	uint64_t starts_us[PROBE_PACE_WINDOW]; /* of its latest transactions, a ring */
+	unsigned start_next;
+	/* places of its questions in the journal; JOURNAL_NONE: not put */
+	size_t binding, mapping[3], filtering[3], control, early_base, early_check;
+};
+
+/* Which of mapping[] and filtering[] goes where: the order of the array. */
+enum { TARGET_BOTH, TARGET_ADDRESS, TARGET_PORT, TARGETS };
+
+struct transaction {
+	struct observation *o;
+	struct probe_server *server;
+	struct stun_id id;
+	uint32_t change; /* flags of CHANGE-REQUEST; 0: none */
+	uint8_t wants, copies; /* of PROBE; 0: none */
+	uint16_t response_port; /* 0: none */
+	size_t fill; /* our own servers answer no more than they are asked */
+	unsigned repeat; /* the first so many requests leave repeat_gap_us apart */
+	uint64_t repeat_gap_us;
+	unsigned sends_max;
+	uint64_t resend_us; /* not before this may it be repeated */
+	uint64_t wake_us; /* when to look again: to repeat, or to conclude */
+};
+
+struct probe {
+	struct probe_config config;
+	struct journal *journal;
+	struct random *random;
+	uint64_t start_us;
+	bool servers_complete, done;
+	uint64_t enough_us; /* when one server had told everything; 0: not yet */
+	struct probe_server servers[JOURNAL_SERVERS];
+	size_t server_count;
+	struct probe_socket sockets[PROBE_SOCKETS];
+	unsigned socket_count;
+	struct transaction transactions[JOURNAL_OBSERVATIONS / 2];
+	size_t transaction_count;
+	bool ports_put, hairpin_put, tcp_put;
+	size_t hairpin_base[2], hairpin[2];
+};
+
+/* --- engine.c --- */
+
+/* A fresh socket on port (0: any); its number, or -ENOSPC. */
+int probe_socket(struct probe *p, uint16_t port);
+
+/*
+ * Puts a question from socket to `to`, whose answer must come from `expect`; it is paced and repeated
+ * as the server allows. The caller may set change, copies, wants and the like before the next poll.
+ * NULL when the journal is full.
+ */
+struct transaction *probe_ask(struct probe *p, uint64_t now_us, struct probe_server *server,
+	enum question question, unsigned socket, const struct endpoint *to,
+	const struct endpoint *expect);
+
+/* The transaction of an observation, or NULL. */
+struct transaction *probe_transaction(struct probe *p, const struct observation *o);
+
+struct observation *probe_observation(struct probe *p, size_t place);
+
+/* Whether the question was put and answered. */
+bool probe_answered(struct probe *p, size_t place);
+
+/* Whether the question was put and has come to an end. */
+bool probe_settled(struct probe *p, size_t place);
+
+/* --- pacing.c --- */
+
+/* When the next transaction with the server may start; counts it as started then. */
+uint64_t probe_pace(struct probe_server *s, uint64_t now_us);
+
+/* The gap between the latest request and the next one. */
+uint64_t probe_interval(const struct transaction *t);
+
+/* How long an answer may be on its way at most. */
+uint64_t probe_patience_us(const struct probe_server *s);
+
+/* Takes the round trip of an answered question into account. */
+void probe_rtt(struct probe_server *s, const struct observation *o, uint64_t now_us);
+
+/* --- one file per question: each looks what can be asked now --- */
+
+void mapping_advance(struct probe *p, uint64_t now_us, struct probe_server *s);
+void filtering_advance(struct probe *p, uint64_t now_us, struct probe_server *s);
+void early_advance(struct probe *p, uint64_t now_us, struct probe_server *s);
+void ports_advance(struct probe *p, uint64_t now_us, struct probe_server *s);
+void blocked_advance(struct probe *p, uint64_t now_us);
+
+/* When all else is settled: puts the next part of the hairpin question, or returns false. */
+bool hairpin_advance(struct probe *p, uint64_t now_us);
+
+/* A request of ours that came back to us through the NAT. */
+void hairpin_input(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *from,
+	const struct stun_message *m);

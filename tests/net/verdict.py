@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright (c) 2026 The natutils authors
+"""Holds a natprobe report (stdin) against what `kinds` says of a kind of router.
+
+usage: verdict.py [--loose] [--unknown COLUMN,COLUMN...] KIND
+
+Prints what differs; exit status 0 right, 1 wrong, 5 right so far but something is unknown. --loose:
+unknown is never wrong (for runs with loss). --unknown: these columns must be unknown (what
+a server cannot tell), whatever the kind is."""
+
+import argparse
+import json
+import os
+import sys
+
+COLUMNS = ("family nat mapping filtering port_preservation pattern pooling early_packet hairpin "
+           "rfc3489_class").split()
+
+
+def expected(kind):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kinds")
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            words = line.split()
+            if words and words[0] == kind:
+                return dict(zip(COLUMNS, words[1:]))
+    sys.exit(f"verdict.py: no kind {kind}")
+
+
+def found(report, family):
+    block = report["udp"][family]
+    facts = {key: block.get(key) for key in COLUMNS}
+    facts["family"] = family
+    facts["pattern"] = block["port_allocation"]["pattern"]
+    return {key: "null" if value is None else str(value).lower() if isinstance(value, bool)
+            else value for key, value in facts.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--loose", action="store_true")
+    parser.add_argument("--unknown", default="")
+    parser.add_argument("kind")
+    arguments = parser.parse_args()
+    want = expected(arguments.kind)
+    have = found(json.load(sys.stdin), want["family"])
+    status = 0
+    for key in COLUMNS:
+        word = "unknown" if key in arguments.unknown.split(",") else want[key]
+        if word in ("any", have[key]):
+            continue
+        if have[key] in ("unknown", "null") and arguments.loose:
+            print(f"{arguments.kind}: {key} is unknown, not {word}")
+            status = status or 5
+            continue
+        print(f"{arguments.kind}: {key} is {have[key]}, not {word}")
+        status = 1
+    return status
+
+
+sys.exit(main())

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "judge/findings.h"
+#include "net/privileges.h"
+#include "probe/probe.h"
+#include "probe/run.h"
+#include "tools/natprobe/output.h"
+#include "tools/natprobe/progress.h"
+#include "tools/natprobe/servers.h"
+#include "tools/natprobe/status.h"
+
+#define ERRORS_MAX 4
+
+struct session {
+	struct natprobe_params params;
+	struct output output;
+	struct journal *journal;
+	struct verdict verdict;
+	struct outlook outlook;
+	struct finding findings[FINDINGS_MAX];
+	size_t finding_count;
+	struct run_result result;
+	struct report_error errors[ERRORS_MAX];
+	size_t error_count;
+	char message[512]; /* of the one line on stderr */
+	char time[CLOCK_TEXT];
+	uint64_t start_us;
+};
+
+/* The line for people, and the same for programs. */
+static void fail(struct session *s, const char *code)
+{
+	fprintf(stderr, "natprobe: %s\n", s->message);
+	if (s->error_count < ERRORS_MAX)
+		s->errors[s->error_count++] = (struct report_error){code, s->message, NULL};
+}
+
+/* A closed stdout must not become a socket; writing to it fails as it should. */
+static void keep_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			abort();
+}
+
+static int measure(struct session *s)
+{
+	const struct natprobe_params *p = &s->params;
+	struct progress progress;
+	struct random random;
+	struct run_config config = {.servers = p->servers,
+		.server_count = p->server_count,
+		.ipv4 = p->ipv4,
+		.ipv6 = p->ipv6,
+		.numeric = p->numeric,
+		.tests = p->tests,
+		.limit_us = p->limit_us,
+		.interface = p->interface,
+		.source = {p->source[0], p->source[1]},
+		.progress_context = &progress};
+	int err;
+
+	random_init(&random);
+	if (progress_begin(&progress, p))
+		config.progress = progress_show;
+	s->journal->listener = p->json_lines ? lines_event : p->verbose ? progress_packet : NULL;
+	s->journal->listener_context = p->json_lines ? (void *)&s->output.lines : &progress;
+	err = run_probe(&config, s->journal, &random, &s->result);
+	progress_end(&progress);
+	if (err) {
+		snprintf(s->message, sizeof(s->message), "cannot begin: %s", strerror(-err));
+		fail(s, "environment");
+		return STATUS_ENVIRONMENT;
+	}
+	return STATUS_DONE;
+}
+
+static int conclude(struct session *s)
+{
+	int status;
+
+	judge(s->journal, &s->verdict);
+	judge_outlook(&s->verdict, &s->outlook);
+	s->finding_count = judge_findings(s->journal, &s->verdict, s->findings);
+	status = status_of(&s->params, s->journal, &s->verdict, &s->result, s->message,
+		sizeof(s->message));
+	if (*s->message)
+		fail(s, status_code(status));
+	return status;
+}
+
+static json_t *make_document(struct session *s)
+{
+	const char *tests[8];
+	struct report_run run = {.tool = "natprobe",
+		.version = PACKAGE_VERSION,
+		.time = s->time,
+		.duration_ms = (double)(clock_now_us() - s->start_us) / 1000,
+		.complete = s->journal && !s->result.signal && !s->error_count,
+		.tests = tests,
+		.test_count = natprobe_test_names(s->params.tests, tests),
+		.errors = s->errors,
+		.error_count = s->error_count};
+	struct report_facts facts = {0};
+	json_t *document = NULL;
+
+	if (s->journal)
+		facts = (struct report_facts){s->journal, &s->verdict, &s->outlook, s->findings,
+			s->finding_count};
+	report_document(&run, &facts, &document);
+	return document;
+}
+
+/* Prints the report and holds it against the expectations; the status, made worse if they fail. */
+static int print(struct session *s, int status)
+{
+	json_t *document = make_document(s);
+	int err = document ? 0 : -ENOMEM;
+
+	/* people have been told on stderr what went wrong; a report without a run says nothing more */
+	if (!err && (s->journal || s->params.json || s->params.json_lines))
+		err = output_document(&s->params, &s->output, document);
+	if (!err && s->journal && status_expect(&s->params, document) && status != STATUS_USAGE)
+		status = STATUS_NEGATIVE;
+	if (s->output.file && output_close(&s->output) && !err)
+		err = -EIO;
+	json_decref(document);
+	if (!err)
+		return status;
+	fprintf(stderr, "natprobe: cannot write the results%s%s: %s\n",
+		s->params.output ? " to " : "", s->params.output ? s->params.output : "",
+		strerror(-err));
+	return STATUS_ENVIRONMENT;
+}
+
+static int run(struct session *s, int argc, char **argv)
+{
+	struct natprobe_params *p = &s->params;
+	int err = natprobe_parse(argc, argv, p, s->message, sizeof(s->message));
+
+	if (!err && (p->help || p->version))
+		return STATUS_DONE;
+	if (!err)
+		err = natprobe_find_servers(p, s->message, sizeof(s->message));
+	if (err) {
+		output_open(&(struct natprobe_params){.json_lines = p->json_lines}, &s->output);
+		fail(s, err == -EINVAL ? "usage" : "environment");
+		return print(s, err == -EINVAL ? STATUS_USAGE : STATUS_ENVIRONMENT);
+	}
+	err = output_open(p, &s->output);
+	if (err) {
+		snprintf(s->message, sizeof(s->message), "%s: %s", p->output, strerror(-err));
+		p->output = NULL;
+		output_open(p, &s->output);
+		fail(s, "environment");
+		return print(s, STATUS_ENVIRONMENT);
+	}
+	err = journal_create(s->start_us, &s->journal);
+	if (!err)
+		err = measure(s);
+	return print(s, err ? err : conclude(s));
+}
+
+int main(int argc, char **argv)
+{
+	static struct session session;
+	int status;
+
+	if (privileges_drop()) {
+		fprintf(stderr, "natprobe: cannot drop privileges\n");
+		return STATUS_ENVIRONMENT;
+	}
+	keep_standard_streams();
+	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error like any other */
+	session.start_us = clock_now_us();
+	clock_rfc3339(session.time);
+	status = run(&session, argc, argv);
+	journal_destroy(session.journal);
+	if (session.params.help)
+		options_usage(&natprobe_options, stdout);
+	else if (session.params.version)
+		printf("natprobe (natutils) %s\n", PACKAGE_VERSION);
+	if (fflush(stdout)) {
+		fprintf(stderr, "natprobe: cannot write: %s\n", strerror(errno));
+		status = STATUS_ENVIRONMENT;
+	}
+	return session.result.signal ? 128 + session.result.signal : status;
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "probe/probe.h"
+#include "report/expect.h"
+#include "tools/natprobe/options.h"
+
+enum {
+	OPTION_IPV4,
+	OPTION_IPV6,
+	OPTION_NUMERIC,
+	OPTION_INTERFACE,
+	OPTION_PORT,
+	OPTION_BIND,
+	OPTION_DEADLINE,
+	OPTION_TEST,
+	OPTION_JSON,
+	OPTION_JSON_LINES,
+	OPTION_OUTPUT,
+	OPTION_EXPECT,
+	OPTION_REASON,
+	OPTION_SHORT,
+	OPTION_QUIET,
+	OPTION_VERBOSE,
+	OPTION_COLOR,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+#define TEST_WORDS "udp mapping filtering ports early hairpin all"
+
+static const struct option_spec specs[] = {
+	[OPTION_IPV4] = {'4', "ipv4", NULL, OPTION_WORDS_NONE, NULL, "IPv4 only"},
+	[OPTION_IPV6] = {'6', "ipv6", NULL, OPTION_WORDS_NONE, NULL, "IPv6 only"},
+	[OPTION_NUMERIC] = {'n', "numeric", NULL, OPTION_WORDS_NONE, NULL, "resolve no names"},
+	[OPTION_INTERFACE] = {'I', "interface", "IF|ADDR", OPTION_WORDS_INTERFACE, NULL,
+		"send from this interface or address"},
+	[OPTION_PORT] = {'p', "port", "PORT", OPTION_WORDS_NONE, NULL,
+		"port of servers given without one (3478)"},
+	[OPTION_BIND] = {'b', "bind", "ADDR[:PORT]", OPTION_WORDS_NONE, NULL,
+		"local endpoint; the port is that of the first socket"},
+	[OPTION_DEADLINE] = {'w', "deadline", "TIME", OPTION_WORDS_NONE, NULL,
+		"longest time for the whole run (5s)"},
+	[OPTION_TEST] = {'t', "test", "LIST", OPTION_WORDS_LIST, TEST_WORDS,
+		"what to find out (udp)"},
+	[OPTION_JSON] = {'j', "json", NULL, OPTION_WORDS_NONE, NULL, "print one JSON document"},
+	[OPTION_JSON_LINES] = {'J', "json-lines", NULL, OPTION_WORDS_NONE, NULL,
+		"print a JSON line per event as it happens, the document last"},
+	[OPTION_OUTPUT] = {'o', "output", "FILE", OPTION_WORDS_FILE, NULL,
+		"write the results to FILE (-: stdout)"},
+	[OPTION_EXPECT] = {0, "expect", "PATH=VALUE", OPTION_WORDS_NONE, NULL,
+		"exit 1 unless the report holds this; repeatable"},
+	[OPTION_REASON] = {0, "reason", NULL, OPTION_WORDS_NONE, NULL,
+		"show the evidence behind each verdict"},
+	[OPTION_SHORT] = {0, "short", NULL, OPTION_WORDS_NONE, NULL,
+		"print one word per address family"},
+	[OPTION_QUIET] = {'q', "quiet", NULL, OPTION_WORDS_NONE, NULL, "print the answer lines only"},
+	[OPTION_VERBOSE] = {'v', "verbose", NULL, OPTION_WORDS_NONE, NULL,
+		"also list the servers, and every packet on stderr"},
+	[OPTION_COLOR] = {0, "color", "WHEN", OPTION_WORDS_ONE, "auto always never",
+		"colour the output"},
+	[OPTION_HELP] = {'h', "help", NULL, OPTION_WORDS_NONE, NULL, "print this help"},
+	[OPTION_VERSION] = {'V', "version", NULL, OPTION_WORDS_NONE, NULL, "print the version"},
+};
+
+const struct option_table natprobe_options = {
+	.tool = "natprobe",
+	.operands = "[SERVER[:PORT]]...",
+	.operand_kind = OPTION_WORDS_HOST,
+	.summary = "Find out how the NATs and firewalls on the path behave.",
+	.specs = specs,
+	.count = sizeof(specs) / sizeof(*specs),
+};
+
+#define TESTS_UDP (PROBE_MAPPING | PROBE_FILTERING | PROBE_PORTS_IF_QUICK | PROBE_EARLY)
+
+static const struct {
+	const char *name;
+	unsigned tests;
+} test_names[] = {
+	{"udp", TESTS_UDP},
+	{"mapping", PROBE_MAPPING},
+	{"filtering", PROBE_FILTERING},
+	{"ports", PROBE_PORTS},
+	{"early", PROBE_EARLY},
+	{"hairpin", PROBE_HAIRPIN},
+	{"all", TESTS_UDP | PROBE_PORTS | PROBE_HAIRPIN},
+};
+
+size_t natprobe_test_names(unsigned tests, const char *names[static 8])
+{
+	size_t count = 0;
+
+	if (tests & PROBE_PORTS_IF_QUICK)
+		tests |= PROBE_PORTS;
+	for (size_t i = 0; i < sizeof(test_names) / sizeof(*test_names); i++) {
+		unsigned bits = test_names[i].tests;
+
+		if (!(bits & (bits - 1)) && tests & bits) /* the plain ones, not the sets */
+			names[count++] = test_names[i].name;
+	}
+	names[count] = NULL;
+	return count;
+}
+
+static int parse_test(const char *word, size_t length, struct natprobe_params *p)
+{
+	for (size_t i = 0; i < sizeof(test_names) / sizeof(*test_names); i++) {
+		if (strlen(test_names[i].name) != length ||
+			memcmp(test_names[i].name, word, length) != 0)
+			continue;
+		p->tests |= test_names[i].tests;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int parse_tests(struct natprobe_params *p, const char *list, char *error, size_t size)
+{
+	p->tests = 0;
+	p->tests_named = true;
+	for (;;) {
+		size_t length = strcspn(list, ",");
+
+		if (parse_test(list, length, p)) {
+			snprintf(error, size, "--test: \"%.*s\" is none of: %s", (int)length, list,
+				TEST_WORDS);
+			return -EINVAL;
+		}
+		if (!list[length])
+			return 0;
+		list += length + 1;
+	}
+}
+
+static int parse_source(struct natprobe_params *p, const char *text)
+{
+	struct endpoint e;
+
+	if (endpoint_parse(text, 0, &e))
+		return -EINVAL;
+	p->source[e.family == FAMILY_IPV6] = e;
+	return 0;
+}
+
+static int parse_interface(struct natprobe_params *p, const char *text, char *error, size_t size)
+{
+	if (!parse_source(p, text))
+		return 0;
+	if (*text && strlen(text) < IFNAMSIZ) {
+		p->interface = text;
+		return 0;
+	}
+	snprintf(error, size, "--interface: \"%s\" is neither an interface nor an address", text);
+	return -EINVAL;
+}
+
+static int parse_port(struct natprobe_params *p, const char *text, char *error, size_t size)
+{
+	uint64_t port;
+
+	if (number_from_text(text, 1, UINT16_MAX, &port)) {
+		snprintf(error, size, "--port: \"%s\" is not a port (1 to 65535)", text);
+		return -EINVAL;
+	}
+	p->port = (uint16_t)port;
+	return 0;
+}
+
+static int parse_deadline(struct natprobe_params *p, const char *text, char *error, size_t size)
+{
+	int err = duration_from_text(text, 100000, 3600000000u, &p->limit_us);
+
+	if (err)
+		snprintf(error, size, "--deadline: \"%s\" is %s", text,
+			err == -ERANGE ? "not between 100ms and 1h"
+				       : "not a time (a number and us, ms, s, m or h)");
+	return err ? -EINVAL : 0;
+}
+
+static int parse_expect(struct natprobe_params *p, const char *text, char *error, size_t size)
+{
+	if (expect_check_syntax(text)) {
+		snprintf(error, size, "--expect: \"%s\" is not PATH=VALUE", text);
+		return -EINVAL;
+	}
+	if (p->expectation_count >= EXPECTATIONS_MAX) {
+		snprintf(error, size, "--expect: more than %d of them", EXPECTATIONS_MAX);
+		return -EINVAL;
+	}
+	p->expectations[p->expectation_count++] = text;
+	return 0;
+}
+
+static int parse_color(struct natprobe_params *p, const char *text, char *error, size_t size)
+{
+	if (!terminal_color_from_text(text, &p->color))
+		return 0;
+	snprintf(error, size, "--color: \"%s\" is none of: auto always never", text);
+	return -EINVAL;
+}
+
+static int take(void *context, size_t index, const char *argument, char *error, size_t size)
+{
+	struct natprobe_params *p = context;
+	bool *flags[] = {[OPTION_IPV4] = &p->ipv4,
+		[OPTION_IPV6] = &p->ipv6,
+		[OPTION_NUMERIC] = &p->numeric,
+		[OPTION_JSON] = &p->json,
+		[OPTION_JSON_LINES] = &p->json_lines,
+		[OPTION_REASON] = &p->reason,
+		[OPTION_SHORT] = &p->short_form,
+		[OPTION_QUIET] = &p->brief,
+		[OPTION_VERBOSE] = &p->verbose,
+		[OPTION_HELP] = &p->help,
+		[OPTION_VERSION] = &p->version};
+
+	switch (index) {
+	case OPTION_INTERFACE:
+		return parse_interface(p, argument, error, size);
+	case OPTION_PORT:
+		return parse_port(p, argument, error, size);
+	case OPTION_BIND:
+		if (!parse_source(p, argument))
+			return 0;
+		snprintf(error, size, "--bind: \"%s\" is not an address", argument);
+		return -EINVAL;
+	case OPTION_DEADLINE:
+		return parse_deadline(p, argument, error, size);
+	case OPTION_TEST:
+		return parse_tests(p, argument, error, size);
+	case OPTION_OUTPUT:
+		p->output = argument;
+		return 0;
+	case OPTION_EXPECT:
+		return parse_expect(p, argument, error, size);
+	case OPTION_COLOR:
+		return parse_color(p, argument, error, size);
+	default:
+		*flags[index] = true;
+		return 0;
+	}
+}
+
+/* Also a wrong command line gets a JSON answer, if that was asked for. */
+static void find_json(int argc, char **argv, struct natprobe_params *p)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		p->json |= !strcmp(argv[i], "-j") || !strcmp(argv[i], "--json");
+		p->json_lines |= !strcmp(argv[i], "-J") || !strcmp(argv[i], "--json-lines");
+	}
+}
+
+static int parse_servers(
+	int argc, char **argv, int first, struct natprobe_params *p, char *error, size_t size)
+{
+	if (argc - first > SERVERLIST_MAX) {
+		snprintf(error, size, "more than %d servers", SERVERLIST_MAX);
+		return -EINVAL;
+	}
+	for (int i = first; i < argc; i++) {
+		if (server_parse(argv[i], p->port, &p->servers[p->server_count])) {
+			snprintf(error, size, "\"%s\" is not a server (HOST, HOST:PORT or [ADDR6]:PORT)",
+				argv[i]);
+			return -EINVAL;
+		}
+		p->server_count++;
+	}
+	return 0;
+}
+
+int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *error, size_t size)
+{
+	int first = 0, err;
+
+	memset(out, 0, sizeof(*out));
+	out->port = SERVER_PORT_DEFAULT;
+	out->limit_us = 5000000;
+	out->tests = TESTS_UDP;
+	err = options_parse(&natprobe_options, argc, argv, take, out, &first, error, size);
+	if (err) {
+		find_json(argc, argv, out);
+		return err;
+	}
+	if (!out->ipv4 && !out->ipv6)
+		out->ipv4 = out->ipv6 = true;
+	return parse_servers(argc, argv, first, out, error, size);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "base/options.h"
+#include "base/serverlist.h"
+#include "report/terminal.h"
+
+/* natprobe's options: their table, and what they come to. */
+
+#define EXPECTATIONS_MAX 64
+
+extern const struct option_table natprobe_options;
+
+struct natprobe_params {
+	bool ipv4, ipv6, numeric, json, json_lines, reason, brief, short_form, verbose, help, version;
+	bool tests_named; /* -t was given: what it names has to be answered */
+	unsigned tests; /* of enum probe_test */
+	uint16_t port;
+	uint64_t limit_us;
+	const char *interface, *output;
+	struct endpoint source[2]; /* for IPv4 and IPv6 */
+	enum color_when color;
+	const char *expectations[EXPECTATIONS_MAX];
+	size_t expectation_count;
+	struct server_spec servers[SERVERLIST_MAX];
+	size_t server_count;
+};
+
+/* 0, or -EINVAL with one line in error. JSON flags are set also then, if they stand in argv. */
+int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *error, size_t size);
+
+/* Names of the tests in `tests`, NULL at the end; at most 8. Returns their number. */
+size_t natprobe_test_names(unsigned tests, const char *names[static 8]);

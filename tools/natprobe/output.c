@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report/terminal.h"
+#include "report/text.h"
+#include "tools/natprobe/output.h"
+
+int output_open(const struct natprobe_params *p, struct output *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->fd = -1;
+	o->file = stdout;
+	if (p->output && strcmp(p->output, "-") != 0) {
+		o->fd = open(p->output, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		if (o->fd < 0)
+			return -errno;
+		/* JSON lines are meant to be read while they come */
+		if (p->json_lines && ftruncate(o->fd, 0) && errno != EINVAL)
+			return -errno;
+		o->file = p->json_lines ? fdopen(o->fd, "w") : open_memstream(&o->buffer, &o->size);
+		if (!o->file)
+			return -errno;
+	}
+	if (p->json_lines)
+		lines_begin(&o->lines, o->file);
+	return 0;
+}
+
+int output_document(const struct natprobe_params *p, struct output *o, json_t *document)
+{
+	struct text_options options = {.utf8 = terminal_utf8(),
+		.brief = p->brief,
+		.reason = p->reason,
+		.verbose = p->verbose};
+
+	if (p->json_lines)
+		return lines_end(&o->lines, document);
+	if (p->json)
+		return report_write(document, o->file);
+	if (p->short_form)
+		return text_short(document, o->file);
+	options.color = terminal_color(p->color, o->fd < 0 ? STDOUT_FILENO : o->fd);
+	options.width = o->fd < 0 ? terminal_width(STDOUT_FILENO) : TERMINAL_WIDTH;
+	return text_render(document, &options, o->file);
+}
+
+static int write_all(int fd, const char *data, size_t length)
+{
+	/* pipes and devices have no length to cut */
+	if (ftruncate(fd, 0) && errno != EINVAL)
+		return -errno;
+	while (length) {
+		ssize_t n = write(fd, data, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+int output_close(struct output *o)
+{
+	int err = 0;
+
+	if (o->file == stdout)
+		return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	if (o->file && fclose(o->file))
+		err = -errno;
+	if (o->buffer && !err)
+		err = write_all(o->fd, o->buffer, o->size);
+	if (o->buffer && close(o->fd) && !err)
+		err = -errno;
+	free(o->buffer);
+	return err;
+}

@@ -3,11 +3,11 @@
 # Copyright (c) 2026 The natutils authors
 """Holds a natprobe report (stdin) against what `kinds` says of a kind of router.
 
-usage: verdict.py [--loose] [--unknown COLUMN,COLUMN...] KIND
+usage: verdict.py [--loose] [--unknown COLUMN,...] [--any COLUMN,...] KIND
 
 Prints what differs; exit status 0 right, 1 wrong, 5 right so far but something is unknown. --loose:
 unknown is never wrong (for runs with loss). --unknown: these columns must be unknown (what
-a server cannot tell), whatever the kind is."""
+a server cannot tell), whatever the kind is; --any: these are not looked at."""
 
 import argparse
 import json
@@ -41,6 +41,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--loose", action="store_true")
     parser.add_argument("--unknown", default="")
+    parser.add_argument("--any", default="")
+    parser.add_argument("--early", action="store_true", help="the server reports no ICMP")
     parser.add_argument("kind")
     arguments = parser.parse_args()
     want = expected(arguments.kind)
@@ -48,7 +50,9 @@ def main():
     status = 0
     for key in COLUMNS:
         word = "unknown" if key in arguments.unknown.split(",") else want[key]
-        if word in ("any", have[key]):
+        if key == "early_packet" and arguments.early and word in ("silent", "reject"):
+            word = "unknown"  # who sees no ICMP error at the server can't tell these two apart
+        if word in ("any", have[key]) or key in arguments.any.split(","):
             continue
         if have[key] in ("unknown", "null") and arguments.loose:
             print(f"{arguments.kind}: {key} is unknown, not {word}")

@@ -7,6 +7,7 @@
 
 #define AWAITED_MIN 4 /* fewer missing answers never prove silence */
 #define RISK_MAX    1e-3
+#define RISK_SPARE  2e-4
 
 /* Requests that are repeated for copies, or get no answer by design, tell nothing about loss. */
 static bool tells_loss(const struct observation *o)
@@ -48,10 +49,20 @@ double silence_risk(unsigned requests, unsigned lost, unsigned awaited)
 	return risk;
 }
 
-bool silence_proved(const struct journal *j, size_t server, unsigned awaited)
+static bool is_proved(const struct journal *j, size_t server, unsigned awaited, double risk_max)
 {
 	unsigned requests, lost;
 
 	silence_loss(j, server, &requests, &lost);
-	return awaited >= AWAITED_MIN && silence_risk(requests, lost, awaited) <= RISK_MAX;
+	return awaited >= AWAITED_MIN && silence_risk(requests, lost, awaited) <= risk_max;
+}
+
+bool silence_proved(const struct journal *j, size_t server, unsigned awaited)
+{
+	return is_proved(j, server, awaited, RISK_MAX);
+}
+
+bool silence_sufficient(const struct journal *j, size_t server, unsigned awaited)
+{
+	return is_proved(j, server, awaited, RISK_SPARE);
 }

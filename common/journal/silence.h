@@ -21,3 +21,6 @@ double silence_risk(unsigned requests, unsigned lost, unsigned awaited);
 
 /* Whether that chance is small enough to call silence an answer: at most one in a thousand. */
 bool silence_proved(const struct journal *j, size_t server, unsigned awaited);
+
+/* The same while the run goes on, with a reserve: losses that show later must not undo it. */
+bool silence_sufficient(const struct journal *j, size_t server, unsigned awaited);

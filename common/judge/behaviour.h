@@ -132,7 +132,7 @@ enum server_defect {
 	DEFECT_MALFORMED, /* sends bytes that are no STUN */
 	DEFECT_NO_MAPPED, /* its answers hold no mapped address */
 	DEFECT_CHANGE_REFUSED, /* answers CHANGE-REQUEST with an error */
-	DEFECT_CHANGE_UNPROVED, /* its changed answers never came, not even through an open path */
+	DEFECT_CHANGE_UNPROVED, /* no changed answer came, not even where the path should be open */
 	DEFECT_DISAGREES, /* the other servers agree on something else */
 	DEFECT_COUNT,
 };

@@ -66,8 +66,8 @@ void judge_early(const struct view *v, struct behaviour *out)
 	int reaction[JOURNAL_SERVERS] = {0}, winner;
 	const char *why = "no server could send from an address that was not asked";
 
-	if (out->status != PATH_OK) {
-		basis_text(&out->early_basis, "no server answered");
+	if (!out->external_count) {
+		basis_text(&out->early_basis, "%s", no_answer(out));
 		return;
 	}
 	if (out->filtering == DEPENDENCE_ENDPOINT_INDEPENDENT) {

@@ -76,8 +76,8 @@ void judge_filtering(const struct view *v, struct behaviour *out)
 	int class[JOURNAL_SERVERS] = {0}, winner;
 	const char *why = "no server that offers a second address (RFC 5780) could be used";
 
-	if (out->status != PATH_OK)
-		why = "no server answered";
+	if (!out->external_count)
+		why = no_answer(out);
 	for (size_t i = 0; i < v->journal->server_count; i++)
 		if (server_in_view(v, i) && v->servers[i].filters)
 			class[i] = (int)judge_battery(v, i, &out->filtering_basis, &why);

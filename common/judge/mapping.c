@@ -166,8 +166,8 @@ static void explain_unknown(struct behaviour *out)
 
 	if (*b->text)
 		return;
-	if (out->status != PATH_OK)
-		basis_text(b, "no server answered");
+	if (!out->external_count)
+		basis_text(b, "%s", no_answer(out));
 	else if (out->mapping_by_address == TRI_UNKNOWN && out->mapping_by_port == TRI_UNKNOWN)
 		basis_text(b, "only one endpoint of a server answered");
 	else if (out->mapping_by_port == TRI_UNKNOWN)

@@ -132,7 +132,13 @@ static void judge_no_answer(const struct view *v, struct behaviour *b)
 			continue;
 		asked = true;
 		b->local = o->local;
-		if (o->answers == 0 && is_prohibition(o)) {
+		if (was_answered(o)) { /* UDP passes; what the answer says is another matter */
+			b->status = PATH_OK;
+			basis_add(&b->status_basis, v->journal, o);
+			basis_text(&b->status_basis, "no server that answers can be believed");
+			return;
+		}
+		if (is_prohibition(o)) {
 			judge_prohibition(v, o, b);
 			return;
 		}
@@ -143,6 +149,12 @@ static void judge_no_answer(const struct view *v, struct behaviour *b)
 		basis_text(&b->status_basis, "no server of this address family");
 }
 
+const char *no_answer(const struct behaviour *b)
+{
+	return b->status == PATH_OK ? "no server that answers can be believed"
+				    : "no server answered";
+}
+
 void judge_path(const struct view *v, struct behaviour *b)
 {
 	for (size_t i = 0; i < v->journal->server_count; i++)
@@ -151,5 +163,5 @@ void judge_path(const struct view *v, struct behaviour *b)
 	if (b->status != PATH_OK)
 		judge_no_answer(v, b);
 	if (b->nat == TRI_UNKNOWN)
-		basis_text(&b->nat_basis, "no server answered");
+		basis_text(&b->nat_basis, "%s", no_answer(b));
 }

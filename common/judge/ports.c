@@ -287,10 +287,10 @@ void judge_ports(const struct view *v, struct behaviour *b)
 	struct samples s;
 
 	memset(&s, 0, sizeof(s));
-	if (b->status != PATH_OK) {
-		basis_text(&b->preservation_basis, "no server answered");
-		basis_text(&b->allocation_basis, "no server answered");
-		basis_text(&b->pooling_basis, "no server answered");
+	if (!b->external_count) {
+		basis_text(&b->preservation_basis, "%s", no_answer(b));
+		basis_text(&b->allocation_basis, "%s", no_answer(b));
+		basis_text(&b->pooling_basis, "%s", no_answer(b));
 		return;
 	}
 	collect(v, b, &s);

@@ -30,6 +30,9 @@ void basis_text(struct basis *b, const char *format, ...) __attribute__((format(
 
 bool was_answered(const struct observation *o);
 
+/* Why nothing can be said when no server's answers count. */
+const char *no_answer(const struct behaviour *b);
+
 /* The family's behaviour may be judged from this server's answers. */
 bool server_in_view(const struct view *v, size_t server);
 

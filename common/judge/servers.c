@@ -120,7 +120,9 @@ static void judge_one_answer(const struct observation *o, struct server_verdict 
 			"offers %s as other address, but ignores CHANGE-REQUEST",
 			endpoint_format(&v->other, text));
 	}
-	if (is_changed_question(o) && o->state == OBSERVATION_ERROR) {
+	/* an error to the control may mean its RESPONSE-PORT, which is optional (RFC 5780 7.5) */
+	if (o->state == OBSERVATION_ERROR && is_changed_question(o) &&
+		o->question != QUESTION_CONTROL) {
 		v->filters = false;
 		defect(v, DEFECT_CHANGE_REFUSED, "answers CHANGE-REQUEST with error %u", o->error_code);
 	}
@@ -153,9 +155,10 @@ static void judge_changes(const struct battery *b, struct server_verdict *v)
 	for (int i = 0; i < 3; i++)
 		v->changes |= was_answered(b->filtering[i]) ||
 			(b->filtering[i] && b->filtering[i]->receipts);
-	if (!v->changes && v->filters && b->control && b->control->state == OBSERVATION_SILENT)
+	if (!v->changes && v->filters && b->control && b->control->sent >= 3)
 		defect(v, DEFECT_CHANGE_UNPROVED,
-			"never answered from its other address, not even through an open path");
+			"did not prove that it can answer from its other address (%u requests)",
+			b->control->sent);
 }
 
 static void judge_answered(const struct journal *j, size_t place, struct server_verdict *v)

@@ -196,7 +196,7 @@ static bool is_silent(const struct probe *p, uint64_t now_us, const struct trans
 		return false;
 	if (o->sent >= t->sends_max && now_us >= o->last_sent_us + probe_patience_us(t->server))
 		return true;
-	return is_filtering(o) && silence_proved(p->journal, o->server, o->awaited) &&
+	return is_filtering(o) && silence_sufficient(p->journal, o->server, o->awaited) &&
 		(o->receipts || now_us >= o->last_sent_us + probe_patience_us(t->server));
 }
 

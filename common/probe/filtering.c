@@ -5,7 +5,7 @@
 
 #include "probe/private.h"
 
-#define COPIES	      2
+#define COPIES	      3
 #define REPEAT_GAP_US 8000u
 
 static const struct {
@@ -46,7 +46,7 @@ static void ask_all(struct probe *p, uint64_t now_us, struct probe_server *s)
 		t->copies = COPIES;
 		t->repeat = 2;
 		t->repeat_gap_us = REPEAT_GAP_US;
-		t->fill = p->config.family == FAMILY_IPV4 ? 300 : 468;
+		t->fill = p->config.family == FAMILY_IPV4 ? 376 : 592;
 	}
 }
 

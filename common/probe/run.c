@@ -22,7 +22,7 @@
 #define CONNECTS	   16
 #define DATAGRAMS_AT_ONCE  64 /* taken from one socket before the others get their turn */
 #define PROGRESS_US	   100000
-#define CONNECT_SECONDS	   1
+#define CONNECT_US	   1800000 /* one SYN may be lost */
 #define RESOLVER_US	   2900000 /* when no name at all has been resolved by then, none will be */
 
 struct lane; /* one address family */
@@ -191,7 +191,7 @@ static void on_connected(evutil_socket_t fd, short what, void *argument)
 
 static void carry_connect(struct lane *lane, const struct probe_output *out)
 {
-	struct timeval limit = {.tv_sec = CONNECT_SECONDS};
+	struct timeval limit = {.tv_sec = CONNECT_US / 1000000, .tv_usec = CONNECT_US % 1000000};
 	struct run_connect *c;
 	int err;
 

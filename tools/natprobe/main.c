@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct session {
 	struct run_result result;
 	struct report_error errors[ERRORS_MAX];
 	size_t error_count;
+	bool measured; /* to the end, whatever came out */
 	char message[512]; /* of the one line on stderr */
 	char time[CLOCK_TEXT];
 	uint64_t start_us;
@@ -85,6 +87,7 @@ static int measure(struct session *s)
 		fail(s, "environment");
 		return STATUS_ENVIRONMENT;
 	}
+	s->measured = !s->result.signal;
 	return STATUS_DONE;
 }
 
@@ -109,7 +112,7 @@ static json_t *make_document(struct session *s)
 		.version = PACKAGE_VERSION,
 		.time = s->time,
 		.duration_ms = (double)(clock_now_us() - s->start_us) / 1000,
-		.complete = s->journal && !s->result.signal && !s->error_count,
+		.complete = s->measured,
 		.tests = tests,
 		.test_count = natprobe_test_names(s->params.tests, tests),
 		.errors = s->errors,
@@ -128,15 +131,15 @@ static json_t *make_document(struct session *s)
 static int print(struct session *s, int status)
 {
 	json_t *document = make_document(s);
-	int err = document ? 0 : -ENOMEM;
+	int err = document ? 0 : -ENOMEM, close_err;
 
 	/* people have been told on stderr what went wrong; a report without a run says nothing more */
 	if (!err && (s->journal || s->params.json || s->params.json_lines))
 		err = output_document(&s->params, &s->output, document);
 	if (!err && s->journal && status_expect(&s->params, document) && status != STATUS_USAGE)
 		status = STATUS_NEGATIVE;
-	if (s->output.file && output_close(&s->output) && !err)
-		err = -EIO;
+	close_err = s->output.file ? output_close(&s->output) : 0;
+	err = err ? err : close_err;
 	json_decref(document);
 	if (!err)
 		return status;

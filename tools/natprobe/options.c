@@ -94,6 +94,12 @@ static const struct {
 	{"all", TESTS_UDP | PROBE_PORTS | PROBE_HAIRPIN},
 };
 
+/* The plain tests, not the sets of them. */
+static bool is_single(unsigned tests)
+{
+	return !(tests & (tests - 1));
+}
+
 size_t natprobe_test_names(unsigned tests, const char *names[static 8])
 {
 	size_t count = 0;
@@ -103,7 +109,7 @@ size_t natprobe_test_names(unsigned tests, const char *names[static 8])
 	for (size_t i = 0; i < sizeof(test_names) / sizeof(*test_names); i++) {
 		unsigned bits = test_names[i].tests;
 
-		if (!(bits & (bits - 1)) && tests & bits) /* the plain ones, not the sets */
+		if (is_single(bits) && tests & bits)
 			names[count++] = test_names[i].name;
 	}
 	names[count] = NULL;
@@ -117,6 +123,8 @@ static int parse_test(const char *word, size_t length, struct natprobe_params *p
 			memcmp(test_names[i].name, word, length) != 0)
 			continue;
 		p->tests |= test_names[i].tests;
+		if (is_single(test_names[i].tests))
+			p->tests_named |= test_names[i].tests;
 		return 0;
 	}
 	return -EINVAL;
@@ -125,7 +133,7 @@ static int parse_test(const char *word, size_t length, struct natprobe_params *p
 static int parse_tests(struct natprobe_params *p, const char *list, char *error, size_t size)
 {
 	p->tests = 0;
-	p->tests_named = true;
+	p->tests_named = 0;
 	for (;;) {
 		size_t length = strcspn(list, ",");
 
@@ -249,12 +257,15 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 	}
 }
 
-/* Also a wrong command line gets a JSON answer, if that was asked for. */
+/* Also a wrong command line gets a JSON answer, if that was asked for; "-4j" asks, too. */
 static void find_json(int argc, char **argv, struct natprobe_params *p)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		p->json |= !strcmp(argv[i], "-j") || !strcmp(argv[i], "--json");
-		p->json_lines |= !strcmp(argv[i], "-J") || !strcmp(argv[i], "--json-lines");
+		const char *word = argv[i];
+		bool letters = *word == '-' && !word[1 + strspn(word + 1, "46njJqvhV")];
+
+		p->json |= !strcmp(word, "--json") || (letters && strchr(word, 'j'));
+		p->json_lines |= !strcmp(word, "--json-lines") || (letters && strchr(word, 'J'));
 	}
 }
 

@@ -15,8 +15,8 @@ extern const struct option_table natprobe_options;
 
 struct natprobe_params {
 	bool ipv4, ipv6, numeric, json, json_lines, reason, brief, short_form, verbose, help, version;
-	bool tests_named; /* -t was given: what it names has to be answered */
 	unsigned tests; /* of enum probe_test */
+	unsigned tests_named; /* those that -t names one by one: they have to be answered */
 	uint16_t port;
 	uint64_t limit_us;
 	const char *interface, *output;

@@ -34,7 +34,7 @@ int output_open(const struct natprobe_params *p, struct output *o)
 	return 0;
 }
 
-int output_document(const struct natprobe_params *p, struct output *o, json_t *document)
+static int print_document(const struct natprobe_params *p, struct output *o, json_t *document)
 {
 	struct text_options options = {.utf8 = terminal_utf8(),
 		.brief = p->brief,
@@ -52,6 +52,15 @@ int output_document(const struct natprobe_params *p, struct output *o, json_t *d
 	return text_render(document, &options, o->file);
 }
 
+int output_document(const struct natprobe_params *p, struct output *o, json_t *document)
+{
+	int err;
+
+	errno = 0;
+	err = print_document(p, o, document);
+	return err == -EIO && errno ? -errno : err; /* a full disk is not a broken one */
+}
+
 static int write_all(int fd, const char *data, size_t length)
 {
 	/* pipes and devices have no length to cut */
@@ -62,8 +71,12 @@ static int write_all(int fd, const char *data, size_t length)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
+		if (n < 0) {
+			int err = -errno;
+
+			/* half a document is worse than none; a pipe has it already */
+			return ftruncate(fd, 0) && errno != EINVAL ? -errno : err;
+		}
 		data += n;
 		length -= (size_t)n;
 	}

@@ -66,21 +66,19 @@ static void list_servers(
 
 static bool family_partial(const struct natprobe_params *p, const struct behaviour *b, bool only)
 {
-	unsigned named = p->tests_named ? p->tests : 0;
-
 	if (b->status != PATH_OK)
 		return only && b->status != PATH_BLOCKED;
 	if (p->tests & PROBE_MAPPING && b->mapping == DEPENDENCE_UNKNOWN)
 		return true;
 	if (p->tests & PROBE_FILTERING && b->filtering == DEPENDENCE_UNKNOWN)
 		return true;
-	if (named & PROBE_PORTS && b->allocation.pattern == ALLOCATION_UNKNOWN)
+	if (p->tests_named & PROBE_PORTS && b->allocation.pattern == ALLOCATION_UNKNOWN)
 		return true;
 	/* where the mapping depends on the destination there is nothing to ask */
-	if (named & PROBE_EARLY && b->early == EARLY_UNKNOWN &&
+	if (p->tests_named & PROBE_EARLY && b->early == EARLY_UNKNOWN &&
 		b->mapping <= DEPENDENCE_ENDPOINT_INDEPENDENT)
 		return true;
-	return named & PROBE_HAIRPIN && b->hairpin == TRI_UNKNOWN && b->nat != TRI_NO;
+	return p->tests_named & PROBE_HAIRPIN && b->hairpin == TRI_UNKNOWN && b->nat != TRI_NO;
 }
 
 int status_of(const struct natprobe_params *p, const struct journal *j, const struct verdict *v,

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include "report/document_private.h"
+
+/* What was asked and what came of it: servers and single questions. */
+
+static json_t *make_observed(struct maker *m, const struct answer *a)
+{
+	const struct stun_observed *s = &a->observed;
+	json_t *o;
+
+	if (!a->has_observed)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "ttl", json_integer(s->ttl));
+	make_set(m, o, "tos", json_integer(s->tos));
+	make_set(m, o, "size_bytes", json_integer(s->bytes));
+	make_set(m, o, "fragment_bytes", make_number_or_null(s->fragment_bytes));
+	return o;
+}
+
+static json_t *make_answer(struct maker *m, const struct journal *j, const struct observation *x)
+{
+	const struct answer *a = &x->answer;
+	json_t *o;
+
+	if (!x->answers)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "t_ms", make_moment(j, a->t_us));
+	make_set(m, o, "from", make_endpoint(m, &a->from));
+	make_set(m, o, "mapped", make_endpoint(m, &a->mapped));
+	make_set(m, o, "mapped_plain", make_endpoint(m, &a->mapped_plain));
+	make_set(m, o, "origin", make_endpoint(m, &a->origin));
+	make_set(m, o, "other_address", make_endpoint(m, &a->other));
+	make_set(m, o, "software", make_text(a->software));
+	make_set(m, o, "ttl", make_number_or_null(a->ttl));
+	make_set(m, o, "observed", make_observed(m, a));
+	return o;
+}
+
+static json_t *make_icmp(struct maker *m, const struct icmp_seen *icmp)
+{
+	json_t *o;
+
+	if (!icmp->count)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "type", icmp->local ? json_null() : json_integer(icmp->type));
+	make_set(m, o, "code", icmp->local ? json_null() : json_integer(icmp->code));
+	make_set(m, o, "from", make_address(&icmp->offender));
+	make_set(m, o, "count", json_integer(icmp->count));
+	make_set(m, o, "local", json_boolean(icmp->local));
+	return o;
+}
+
+static json_t *make_reported(struct maker *m, const struct observation *x)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < x->reported_count && i < STUN_ICMP_MAX; i++) {
+		const struct stun_icmp *icmp = &x->reported[i];
+		json_t *o = json_object();
+
+		make_set(m, o, "type", json_integer(icmp->type));
+		make_set(m, o, "code", json_integer(icmp->code));
+		make_set(m, o, "from", make_address(&icmp->offender));
+		make_set(m, o, "count", json_integer(icmp->count));
+		make_set(m, o, "quoted_from", make_endpoint(m, &icmp->quoted_from));
+		make_append(m, array, o);
+	}
+	return array;
+}
+
+static json_t *make_wrong_source(struct maker *m, const struct observation *x)
+{
+	json_t *o;
+
+	if (!x->wrong_source)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "count", json_integer(x->wrong_source));
+	make_set(m, o, "from", make_endpoint(m, &x->wrong_from));
+	return o;
+}
+
+/* With a repeated request nobody knows which of them was answered. */
+static json_t *make_rtt(const struct observation *x)
+{
+	if (!x->answers || x->sent != 1 || x->answer.t_us < x->first_sent_us)
+		return json_null();
+	return make_ms(x->answer.t_us - x->first_sent_us);
+}
+
+static const struct endpoint *mapped_of(const struct observation *x)
+{
+	return x->answers ? &x->answer.mapped : &x->receipt_mapped;
+}
+
+json_t *make_evidence(struct maker *m, const struct journal *j, size_t n)
+{
+	const struct observation *x = &j->observations[n];
+	bool has_server = x->server < j->server_count;
+	json_t *o = json_object();
+
+	make_set(m, o, "n", json_integer((json_int_t)n));
+	make_set(m, o, "t_ms", make_moment(j, x->first_sent_us));
+	make_set(m, o, "question", json_string(question_name(x->question)));
+	make_set(m, o, "state", json_string(observation_state_name(x->state)));
+	make_set(m, o, "server", has_server ? make_text(j->servers[x->server].name) : json_null());
+	make_set(m, o, "server_n", has_server ? json_integer((json_int_t)x->server) : json_null());
+	make_set(m, o, "local", make_endpoint(m, &x->local));
+	make_set(m, o, "to", make_endpoint(m, &x->to));
+	make_set(m, o, "from", make_endpoint(m, &x->expect));
+	make_set(m, o, "sent", json_integer(x->sent));
+	make_set(m, o, "awaited", json_integer(x->awaited));
+	make_set(m, o, "received", json_integer(x->answers));
+	make_set(m, o, "receipts", json_integer(x->receipts));
+	make_set(m, o, "rtt_ms", make_rtt(x));
+	make_set(m, o, "mapped", make_endpoint(m, mapped_of(x)));
+	make_set(m, o, "answer", make_answer(m, j, x));
+	make_set(m, o, "wrong_source", make_wrong_source(m, x));
+	make_set(m, o, "malformed", json_integer(x->malformed));
+	make_set(m, o, "error_code", make_number_or_null(x->error_code));
+	make_set(m, o, "icmp", make_icmp(m, &x->icmp));
+	make_set(m, o, "icmp_at_server", make_reported(m, x));
+	return o;
+}
+
+/* --- servers --- */
+
+static uint8_t extensions(const struct journal *j, const struct server_verdict *s)
+{
+	const struct answer *a;
+
+	if (!s->ours || s->answer_at >= j->observation_count)
+		return 0;
+	a = &j->observations[s->answer_at].answer;
+	return a->has_observed ? a->observed.can : 0;
+}
+
+static json_t *make_features(
+	struct maker *m, const struct journal *j, const struct server_verdict *s)
+{
+	uint8_t can = extensions(j, s);
+	json_t *array = json_array();
+
+	if (s->has_other)
+		make_append(m, array, json_string("other-address"));
+	if (s->changes)
+		make_append(m, array, json_string("change-request"));
+	if (can & STUN_WANT_RECEIPT)
+		make_append(m, array, json_string("receipt"));
+	if (can & STUN_WANT_OBSERVED)
+		make_append(m, array, json_string("observed"));
+	if (can & STUN_WANT_ICMP)
+		make_append(m, array, json_string("icmp-report"));
+	return array;
+}
+
+static json_t *make_defects(struct maker *m, const struct server_verdict *s)
+{
+	json_t *array = json_array();
+
+	for (int d = 0; d < DEFECT_COUNT; d++)
+		if (s->defects[d])
+			make_append(m, array, json_string(server_defect_name(d)));
+	return array;
+}
+
+static json_t *make_counts_for(struct maker *m, const struct server_verdict *s)
+{
+	json_t *array = json_array();
+
+	if (s->counts)
+		make_append(m, array, json_string("mapping"));
+	if (s->filters)
+		make_append(m, array, json_string("filtering"));
+	return array;
+}
+
+json_t *make_server(struct maker *m, const struct journal *j, const struct verdict *v, size_t n)
+{
+	const struct journal_server *server = &j->servers[n];
+	const struct server_verdict *s = &v->servers[n];
+	json_t *o = json_object();
+
+	make_set(m, o, "name", make_text(server->name));
+	make_set(m, o, "endpoint", make_endpoint(m, &server->endpoint));
+	make_set(m, o, "transport", json_string("udp"));
+	make_set(m, o, "status", json_string(server_status_name(s->status)));
+	make_set(m, o, "rtt_ms", s->rtt_us ? make_ms(s->rtt_us) : json_null());
+	make_set(m, o, "software", make_text(s->software));
+	make_set(m, o, "other_address", make_endpoint(m, &s->other));
+	make_set(m, o, "features", make_features(m, j, s));
+	make_set(m, o, "counts_for", make_counts_for(m, s));
+	make_set(m, o, "defects", make_defects(m, s));
+	make_set(m, o, "problem", make_text(*s->problem ? s->problem : server->problem));
+	return o;
+}

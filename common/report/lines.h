@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "journal/journal.h"
+
+/*
+ * JSON lines: one object per event of the journal as it happens, each line flushed; the last one,
+ * {"event":"end","report":{...}}, holds the whole document. `n` is the number of the question in the
+ * document's evidence.
+ */
+
+struct lines {
+	FILE *out;
+	uint64_t sequence;
+	bool failed; /* a line could not be written */
+};
+
+void lines_begin(struct lines *l, FILE *out);
+
+/* A journal_listener; the context is the struct lines. */
+void lines_event(void *context, const struct journal *j, const struct event *e);
+
+/* Writes the last line. 0, -ENOMEM, or -EIO when any line was lost. */
+int lines_end(struct lines *l, json_t *document);

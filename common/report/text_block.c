@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "report/text_private.h"
+
+/* The table of one behaviour block. */
+
+#define INDENT 2
+#define LABEL  "%-19s"
+
+struct table {
+	struct page *page;
+	const json_t *document, *block;
+	bool ok; /* else only what is known gets a row */
+};
+
+/* Fills in the value; false when there is none to show in a block without answers. */
+typedef bool row_value(const struct table *t, struct line *l);
+
+static void put_row(struct line *l, const char *label)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), LABEL, label);
+	line_put(l, INDENT, prefix, STYLE_PLAIN, STYLE_PLAIN);
+}
+
+/* Words that need a gloss; all others are printed as they are. */
+static const char *gloss(const char *word)
+{
+	static const struct {
+		const char *word, *gloss;
+	} known[] = {
+		{"silent", "silent (dropped without a word)"},
+		{"reject", "reject (answered with an ICMP error)"},
+		{"remap", "remap (they move the external port)"},
+		{"delivered", "delivered (let in)"},
+		{"open", "called open Internet before RFC 4787"},
+		{"full-cone", "called full cone before RFC 4787"},
+		{"restricted-cone", "called restricted cone before RFC 4787"},
+		{"port-restricted-cone", "called port-restricted cone before RFC 4787"},
+		{"symmetric", "called symmetric before RFC 4787"},
+		{"symmetric-firewall", "called symmetric UDP firewall before RFC 4787"},
+		{"blocked", "blocked"},
+	};
+
+	for (size_t i = 0; word && i < sizeof(known) / sizeof(*known); i++)
+		if (!strcmp(word, known[i].word))
+			return known[i].gloss;
+	return NULL;
+}
+
+static bool add_word(const struct table *t, struct line *l, const char *key)
+{
+	const char *text = member_text(t->block, key);
+	const char *explained = gloss(text);
+
+	if (explained)
+		line_add(l, "%s", explained);
+	else if (!line_add_string(l, json_object_get(t->block, key)))
+		line_add(l, "unknown");
+	return text && strcmp(text, "unknown");
+}
+
+static bool add_tri(const struct table *t, struct line *l, const char *key)
+{
+	const json_t *value = json_object_get(t->block, key);
+
+	line_add(l, "%s", json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "unknown");
+	return json_is_boolean(value);
+}
+
+static bool row_nat(const struct table *t, struct line *l)
+{
+	return add_tri(t, l, "nat");
+}
+
+static bool row_local(const struct table *t, struct line *l)
+{
+	return line_add_endpoint(l, json_object_get(t->block, "local"));
+}
+
+static bool row_external(const struct table *t, struct line *l)
+{
+	const json_t *external = json_object_get(t->block, "external");
+
+	for (size_t i = 0; i < json_array_size(external); i++) {
+		line_add(l, "%s", i ? ", " : "");
+		line_add_endpoint(l, json_array_get(external, i));
+	}
+	if (!json_array_size(external))
+		line_add(l, "none");
+	return json_array_size(external) > 0;
+}
+
+/* What is known although the whole is not. */
+static void add_dependence(const json_t *depends, struct line *l, const char *on)
+{
+	const json_t *value = json_object_get(depends, on);
+
+	if (json_is_boolean(value))
+		line_add(l, ", %s with the peer's %s",
+			json_is_true(value) ? "but varies" : "but does not vary", on);
+}
+
+static bool row_mapping(const struct table *t, struct line *l)
+{
+	const json_t *depends = json_object_get(t->block, "mapping_depends_on");
+	bool known = add_word(t, l, "mapping");
+
+	if (!known) {
+		add_dependence(depends, l, "address");
+		add_dependence(depends, l, "port");
+	}
+	return known;
+}
+
+static bool row_filtering(const struct table *t, struct line *l)
+{
+	return add_word(t, l, "filtering");
+}
+
+static bool row_preservation(const struct table *t, struct line *l)
+{
+	return add_word(t, l, "port_preservation");
+}
+
+static bool row_allocation(const struct table *t, struct line *l)
+{
+	const json_t *a = json_object_get(t->block, "port_allocation");
+	const json_t *step = json_object_get(a, "step"), *low = json_object_get(a, "low"),
+		     *high = json_object_get(a, "high"),
+		     *confidence = json_object_get(a, "confidence");
+	const char *pattern = member_text(a, "pattern");
+
+	if (!line_add_string(l, json_object_get(a, "pattern")))
+		line_add(l, "unknown");
+	if (json_is_integer(step))
+		line_add(l, ", step %" JSON_INTEGER_FORMAT, json_integer_value(step));
+	if (json_is_integer(low) && json_is_integer(high))
+		line_add(l, ", %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT,
+			json_integer_value(low), json_integer_value(high));
+	if (json_is_number(confidence) && json_number_value(confidence) <= 1)
+		line_add(l, ", confidence %.3g", json_number_value(confidence));
+	if (member_count(a, "samples"))
+		line_add(l, " (%llu samples)", member_count(a, "samples"));
+	return pattern && strcmp(pattern, "unknown");
+}
+
+static bool row_pooling(const struct table *t, struct line *l)
+{
+	return add_word(t, l, "pooling");
+}
+
+static bool row_early(const struct table *t, struct line *l)
+{
+	return add_word(t, l, "early_packet");
+}
+
+static bool row_hairpin(const struct table *t, struct line *l)
+{
+	return add_tri(t, l, "hairpin");
+}
+
+static bool row_class(const struct table *t, struct line *l)
+{
+	return add_word(t, l, "rfc3489_class");
+}
+
+/* Says why a value is unknown, and shows what the verdict rests on. */
+static void put_basis(const struct table *t, const char *key)
+{
+	const json_t *numbers = json_object_get(json_object_get(t->block, "basis"), key);
+
+	if (t->page->options->reason)
+		text_evidence(t->page, t->document, numbers, 2 * INDENT);
+}
+
+static void add_reason(const struct table *t, struct line *l, const char *key)
+{
+	const json_t *reason = json_object_get(json_object_get(t->block, "reasons"), key);
+
+	if (!json_is_string(reason))
+		return;
+	line_add(l, ": ");
+	line_add_string(l, reason);
+}
+
+static void put_rows(const struct table *t)
+{
+	static const struct {
+		const char *label, *key;
+		row_value *value;
+	} rows[] = {
+		{"NAT", "nat", row_nat},
+		{"local", NULL, row_local},
+		{"external", NULL, row_external},
+		{"mapping", "mapping", row_mapping},
+		{"filtering", "filtering", row_filtering},
+		{"port preservation", "port_preservation", row_preservation},
+		{"port allocation", "port_allocation", row_allocation},
+		{"pooling", "pooling", row_pooling},
+		{"early packets", "early_packet", row_early},
+		{"hairpin", "hairpin", row_hairpin},
+		{"RFC 3489", NULL, row_class},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct line l;
+		bool known;
+
+		line_begin(t->page, &l);
+		known = rows[i].value(t, &l);
+		if (!known && !t->ok) {
+			line_drop(&l);
+			continue;
+		}
+		if (!known && rows[i].key)
+			add_reason(t, &l, rows[i].key);
+		put_row(&l, rows[i].label);
+		if (rows[i].key)
+			put_basis(t, rows[i].key);
+	}
+}
+
+static void put_status(const struct table *t)
+{
+	const json_t *by = json_object_get(t->block, "blocked_by");
+	struct line l;
+
+	if (t->ok)
+		return;
+	line_begin(t->page, &l);
+	add_word(t, &l, "status");
+	if (json_is_object(by)) {
+		line_add(&l, " by ");
+		line_add_string(&l, json_object_get(by, "address"));
+		line_add(&l, ", ICMP type %llu code %llu", member_count(by, "icmp_type"),
+			member_count(by, "icmp_code"));
+	}
+	add_reason(t, &l, "status");
+	put_row(&l, "status");
+	put_basis(t, "status");
+}
+
+static void put_outlook(const struct table *t, const char *protocol, const char *family)
+{
+	const json_t *all = json_object_get(json_object_get(t->document, "outlook"), protocol);
+	const json_t *outlook = json_object_get(all, family);
+	struct line l;
+
+	if (!json_is_object(outlook))
+		return;
+	line_begin(t->page, &l);
+	if (!line_add_string(&l, json_object_get(outlook, "p2p")))
+		line_add(&l, "unknown");
+	if (!member_is(outlook, "method", "unknown")) {
+		line_add(&l, " (");
+		line_add_string(&l, json_object_get(outlook, "method"));
+		line_add(&l, ")");
+	}
+	if (json_is_string(json_object_get(outlook, "reason"))) {
+		line_add(&l, ": ");
+		line_add_string(&l, json_object_get(outlook, "reason"));
+	}
+	put_row(&l, "direct connections");
+}
+
+void text_block(struct page *p, const json_t *document, const char *protocol, const char *family)
+{
+	const json_t *block = json_object_get(json_object_get(document, protocol), family);
+	struct table t = {.page = p, .document = document, .block = block};
+	char heading[32];
+	const char *name = *protocol == 'u' ? "UDP" : *protocol == 't' ? "TCP" : "ICMP";
+
+	if (!block_was_tested(block))
+		return;
+	t.ok = member_is(block, "status", "ok");
+	snprintf(heading, sizeof(heading), "%s over %s", name,
+		strcmp(family, "ipv6") ? "IPv4" : "IPv6");
+	page_heading(p, heading);
+	put_status(&t);
+	put_rows(&t);
+	put_outlook(&t, protocol, family);
+}

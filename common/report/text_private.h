@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "report/page.h"
+
+/* The parts of the report for people, from top to bottom. */
+
+/* Whether there is anything to say about this block. */
+bool block_was_tested(const json_t *block);
+
+void text_block(struct page *p, const json_t *document, const char *protocol, const char *family);
+
+/* The evidence with these numbers, one line each. */
+void text_evidence(struct page *p, const json_t *document, const json_t *numbers, size_t indent);
+
+void text_servers(struct page *p, const json_t *document);
+void text_findings(struct page *p, const json_t *document);
+void text_errors(struct page *p, const json_t *document);

@@ -114,8 +114,8 @@ int udp_source_towards(const struct endpoint *to, const char *interface, struct 
 }
 
 /*
- * Whether a refused send was the fault of an earlier datagram: the ICMP error for it waits on the socket
- * and is told once, to whatever is sent next.
+ * Whether a refused send was the fault of an earlier datagram: the ICMP error for it waits on the
+ * socket and is told once, to whatever is sent next.
  */
 static bool is_earlier_error(int err)
 {
@@ -241,7 +241,7 @@ struct udp_batch {
 	struct iovec iov[UDP_BATCH];
 	struct sockaddr_storage addresses[UDP_BATCH];
 	_Alignas(struct cmsghdr) char control[UDP_BATCH][CONTROL_BYTES];
-	/* the odd cache line keeps the buffers from all falling into the same few sets of the cache */
+	/* the odd cache line keeps the buffers out of each other's sets of the cache */
 	uint8_t data[UDP_BATCH][UDP_BATCH_BYTES + 64];
 };
 

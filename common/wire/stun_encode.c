@@ -26,7 +26,11 @@ struct stun_writer stun_begin(
 /* The length field always tells what stands so far, as integrity and fingerprint want it. */
 static void update_length(struct stun_writer *s)
 {
-	if (!s->w.failed)
+	if (s->w.failed)
+		return;
+	if (s->w.position - STUN_HEADER_BYTES > UINT16_MAX)
+		s->w.failed = true;
+	else
 		writer_patch_u16(&s->w, 2, (uint16_t)(s->w.position - STUN_HEADER_BYTES));
 }
 
@@ -64,26 +68,31 @@ static size_t address_bytes(const struct endpoint *e)
 	return 4 + endpoint_address_length(e->family);
 }
 
-/* In one piece: a server writes four of them for every request. */
+static uint32_t word_at(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Word by word: a server writes four addresses for every request. */
 static void write_address(struct stun_writer *s, const struct endpoint *e, bool xor)
 {
 	size_t length = endpoint_address_length(e->family);
-	uint16_t port = xor ? (uint16_t)(e->port ^ STUN_COOKIE >> 16) : e->port;
-	uint8_t value[4 + sizeof(e->address)] = {0, e->family == FAMILY_IPV4 ? 1 : 2,
-		(uint8_t)(port >> 8), (uint8_t)port};
+	uint32_t family = e->family == FAMILY_IPV4 ? 1 : 2;
+	uint32_t port = xor ? e->port ^ STUN_COOKIE >> 16 : e->port;
 
 	if (!length)
 		s->w.failed = true;
-	memcpy(value + 4, e->address, length);
-	for (size_t i = 0; xor && i < length; i++)
-		value[4 + i] ^= i < 4 ? stun_cookie[i] : s->id.bytes[i];
-	writer_bytes(&s->w, value, 4 + length);
+	writer_u32(&s->w, family << 16 | port);
+	for (size_t i = 0; i < length; i += 4) {
+		uint32_t mask = !xor ? 0 : i ? word_at(s->id.bytes + i) : STUN_COOKIE;
+
+		writer_u32(&s->w, word_at(e->address + i) ^ mask);
+	}
 }
 
 void stun_add_address(struct stun_writer *s, uint16_t type, const struct endpoint *e)
 {
-	writer_u16(&s->w, type);
-	writer_u16(&s->w, (uint16_t)address_bytes(e));
+	writer_u32(&s->w, (uint32_t)type << 16 | (uint32_t)address_bytes(e));
 	write_address(s, e, type == STUN_XOR_MAPPED_ADDRESS || type == STUN_OLD_XOR_MAPPED_ADDRESS);
 	update_length(s);
 }

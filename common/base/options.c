@@ -211,7 +211,7 @@ static void zsh_action(enum option_words kind, const char *words, FILE *out)
 	if (kind == OPTION_WORDS_ONE)
 		fprintf(out, "(%s)", words);
 	else if (kind == OPTION_WORDS_LIST)
-		fprintf(out, "_values -s , %s", words);
+		fprintf(out, "_values -s , value %s", words); /* its first word is a title */
 	else
 		fputs(kind == OPTION_WORDS_FILE		     ? "_files"
 				: kind == OPTION_WORDS_INTERFACE ? "_net_interfaces"

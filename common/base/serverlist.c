@@ -31,7 +31,7 @@ static bool is_host_name(const char *host)
 		if (!isalnum((unsigned char)*host) && *host != '-' && *host != '.' && *host != '_')
 			return false;
 	/* what consists of digits and dots is an address that could not be read */
-	return host[-1] < '0' || host[-1] > '9' || strspn(host - length, "0123456789.") != length;
+	return strspn(host - length, "0123456789.") != length;
 }
 
 static int parse_name(const char *rest, struct server_spec *out)

@@ -149,8 +149,11 @@ static void read_meta(struct msghdr *message, struct udp_meta *meta)
 		size_t bytes = c->cmsg_len - CMSG_LEN(0);
 		bool v4 = c->cmsg_level == IPPROTO_IP;
 
-		value = 0;
-		memcpy(&value, CMSG_DATA(c), bytes < sizeof(value) ? bytes : sizeof(value));
+		/* IPv4's TOS comes as one byte, all the others as an int */
+		if (bytes >= sizeof(value))
+			memcpy(&value, CMSG_DATA(c), sizeof(value));
+		else
+			value = bytes ? *CMSG_DATA(c) : 0;
 		if (c->cmsg_type == (v4 ? IP_TTL : IPV6_HOPLIMIT))
 			meta->ttl = (uint8_t)value;
 		else if (c->cmsg_type == (v4 ? IP_TOS : IPV6_TCLASS))

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/privileges.h"
+#include "server/log.h"
+#include "server/notify.h"
+#include "server/options.h"
+#include "server/worker.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_USAGE = 2,
+	EXIT_ENVIRONMENT = 3,
+};
+
+static int fail(const char *what, int err)
+{
+	fprintf(stderr, "natprobed: %s: %s\n", what, strerror(-err));
+	return EXIT_ENVIRONMENT;
+}
+
+static int give_up_privileges(const struct settings *s)
+{
+	int err = s->user ? privileges_become(s->user) : 0;
+
+	if (err == -ENOENT) {
+		fprintf(stderr, "natprobed: --user %s: no such user\n", s->user);
+		return EXIT_ENVIRONMENT;
+	}
+	if (err)
+		return fail("cannot become the user of --user", err);
+	err = privileges_drop();
+	return err ? fail("cannot drop privileges", err) : EXIT_DONE;
+}
+
+static void say_ready(struct log *log, const struct settings *s)
+{
+	struct log_line line = log_begin(log, LOG_LEVEL_INFO, "ready");
+	char all[RESPONDER_ENDPOINTS * (ENDPOINT_TEXT + 1)] = "", text[ENDPOINT_TEXT];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
+		if (s->advertised[i].family != FAMILY_NONE)
+			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n ? "," : "",
+				endpoint_format(&s->advertised[i], text));
+	log_text(&line, "version", PACKAGE_VERSION);
+	log_text(&line, "addresses", all);
+	log_number(&line, "rate", s->rate);
+	log_end(&line);
+	if (geteuid())
+		return;
+	line = log_begin(log, LOG_LEVEL_WARNING, "running_as_root");
+	log_text(&line, "advice", "capabilities are gone, but --user NAME would be safer");
+	log_end(&line);
+}
+
+static int serve(const struct settings *s)
+{
+	struct worker *worker;
+	struct log log;
+	char error[256];
+	int status, err;
+
+	log_init(&log, stderr, s->level);
+	log.full_addresses = s->full_addresses;
+	if (worker_create(&worker, s, &log, error, sizeof(error))) {
+		fprintf(stderr, "natprobed: %s\n", error);
+		return EXIT_ENVIRONMENT;
+	}
+	status = give_up_privileges(s);
+	if (status == EXIT_DONE) {
+		say_ready(&log, s);
+		err = notify_manager("READY=1");
+		if (!err)
+			err = worker_run(worker);
+		if (err)
+			status = fail("stopped", err);
+		else
+			notify_manager("STOPPING=1");
+	}
+	worker_destroy(worker);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	int err = privileges_limit("cap_net_bind_service,cap_setgid,cap_setuid");
+	struct settings settings;
+	char error[256];
+
+	if (err)
+		return fail("cannot limit privileges", err);
+	if (sodium_init() < 0)
+		return fail("libsodium", -EIO);
+	if (settings_parse(&settings, argc, argv, error, sizeof(error))) {
+		fprintf(stderr, "natprobed: %s\nTry 'natprobed --help'.\n", error);
+		return EXIT_USAGE;
+	}
+	if (settings.help)
+		options_usage(&natprobed_options, stdout);
+	else if (settings.version)
+		printf("natprobed (natutils) %s\n", PACKAGE_VERSION);
+	else
+		return serve(&settings);
+	return EXIT_DONE;
+}

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "net/udp.h"
+#include "server/icmp_table.h"
+#include "server/limits.h"
+#include "server/responder.h"
+#include "server/worker.h"
+
+/* Work per wake-up: a socket under flood leaves the others their turn. */
+#define BATCHES_PER_TURN    8
+#define ERRORS_PER_TURN	    64
+
+#define SOCKET_BUFFER_BYTES (4 << 20) /* the kernel gives as much of it as its rmem_max allows */
+#define SIGNALS		    2
+
+struct listener {
+	struct worker *worker;
+	unsigned index;
+	int fd;
+	struct event *event;
+	struct udp_batch *out;
+};
+
+struct counts {
+	uint64_t requests, replies, ignored, refused, icmp_errors, unsent;
+};
+
+struct worker {
+	struct event_base *base;
+	struct event *signals[SIGNALS];
+	struct listener listeners[RESPONDER_ENDPOINTS];
+	struct udp_batch *in;
+	struct responder responder;
+	struct limits *limits;
+	struct icmp_table *icmp;
+	struct log *log;
+	uint64_t now_us; /* when this turn began */
+	struct counts counts;
+	struct responder_replies replies;
+	/* receipts wait until what they tell of was sent */
+	bool incomplete;
+	size_t receipt_count;
+	struct responder_reply receipts[UDP_BATCH];
+};
+
+#ifdef PACKAGE_VERSION
+static const char software[] = "natprobed " PACKAGE_VERSION;
+#else
+static const char software[] = "natprobed";
+#endif
+
+/* --- sending --- */
+
+static void flush(struct listener *l)
+{
+	unsigned count = udp_batch_count(l->out), sent;
+
+	if (!count)
+		return;
+	sent = (unsigned)udp_batch_send(l->out, l->fd);
+	l->worker->counts.replies += sent;
+	l->worker->counts.unsent += count - sent;
+	if (sent < count)
+		l->worker->incomplete = true;
+}
+
+static void flush_all(struct worker *w)
+{
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
+		if (w->listeners[i].out)
+			flush(&w->listeners[i]);
+}
+
+static void queue(struct worker *w, const struct responder_reply *reply)
+{
+	struct listener *l = &w->listeners[reply->local];
+
+	for (unsigned i = 0; i < reply->copies; i++) {
+		if (udp_batch_count(l->out) == UDP_BATCH)
+			flush(l);
+		memcpy(udp_batch_slot(l->out), reply->bytes, reply->length);
+		udp_batch_add(l->out, reply->length, &reply->to);
+	}
+}
+
+/*
+ * Sends everything. A receipt says which answers were sent, and clients conclude from it that their
+ * NAT dropped them: when the kernel did not take all, nobody is told.
+ */
+static void settle(struct worker *w)
+{
+	struct log_line line;
+
+	flush_all(w);
+	for (size_t i = 0; i < w->receipt_count && !w->incomplete; i++)
+		queue(w, &w->receipts[i]);
+	w->receipt_count = 0;
+	flush_all(w);
+	if (!w->incomplete)
+		return;
+	w->incomplete = false;
+	line = log_begin(w->log, LOG_LEVEL_WARNING, "send_failed");
+	log_number(&line, "unsent", w->counts.unsent);
+	log_end(&line);
+}
+
+static void hold(struct worker *w, const struct responder_reply *reply)
+{
+	struct responder_reply *slot;
+
+	if (w->receipt_count == UDP_BATCH)
+		settle(w);
+	slot = &w->receipts[w->receipt_count++];
+	slot->local = reply->local;
+	slot->copies = reply->copies;
+	slot->to = reply->to;
+	slot->length = reply->length;
+	memcpy(slot->bytes, reply->bytes, reply->length);
+}
+
+/* --- receiving --- */
+
+static void refuse(struct worker *w, const struct endpoint *from)
+{
+	struct log_line line;
+
+	w->counts.refused++;
+	if (w->log->level < LOG_LEVEL_DEBUG)
+		return;
+	line = log_begin(w->log, LOG_LEVEL_DEBUG, "refused");
+	log_client(&line, "client", from);
+	log_end(&line);
+}
+
+static void serve(struct worker *w, const struct responder_request *request)
+{
+	unsigned datagrams;
+	size_t bytes;
+
+	responder_answer(&w->responder, request, &w->replies);
+	if (!w->replies.count) {
+		w->counts.ignored++;
+		return;
+	}
+	w->counts.requests++;
+	bytes = responder_bytes(&w->replies, &datagrams);
+	if (!limits_take(w->limits, &request->from, limits_cost(datagrams, request->length, bytes),
+		    w->now_us)) {
+		refuse(w, &request->from);
+		return;
+	}
+	for (size_t i = 0; i < w->replies.count; i++) {
+		if (w->replies.reply[i].receipt)
+			hold(w, &w->replies.reply[i]);
+		else
+			queue(w, &w->replies.reply[i]);
+	}
+}
+
+/* One batch; false when there was no more to have. */
+static bool serve_batch(struct listener *l)
+{
+	struct worker *w = l->worker;
+	struct responder_request request = {.local = l->index};
+	int n = udp_batch_receive(w->in, l->fd);
+
+	/* any other error is an ICMP error's, told once here and kept in the error queue */
+	if (n < 0)
+		return n != -EAGAIN;
+	for (unsigned i = 0; i < (unsigned)n; i++) {
+		request.data =
+			udp_batch_data(w->in, i, &request.length, &request.from, &request.meta);
+		serve(w, &request);
+	}
+	settle(w);
+	return n == UDP_BATCH;
+}
+
+/* --- ICMP errors --- */
+
+static void record_error(struct listener *l, const struct udp_error *error)
+{
+	struct worker *w = l->worker;
+	struct stun_icmp icmp = {.type = error->type,
+		.code = error->code,
+		.offender = error->offender,
+		.quoted_from = w->responder.advertised[l->index]};
+	struct log_line line;
+
+	w->counts.icmp_errors++;
+	icmp_table_record(w->icmp, &error->to, &icmp, w->now_us);
+	if (w->log->level < LOG_LEVEL_DEBUG)
+		return;
+	line = log_begin(w->log, LOG_LEVEL_DEBUG, "icmp_error");
+	log_number(&line, "type", icmp.type);
+	log_number(&line, "code", icmp.code);
+	log_client(&line, "client", &error->to);
+	log_end(&line);
+}
+
+static void drain_errors(struct listener *l)
+{
+	struct udp_error error;
+	uint8_t quoted[64];
+
+	for (unsigned i = 0; i < ERRORS_PER_TURN; i++) {
+		if (udp_receive_error(l->fd, quoted, sizeof(quoted), &error))
+			return;
+		if (!error.local && error.offender.family == error.to.family)
+			record_error(l, &error);
+	}
+}
+
+static size_t find_icmp(
+	void *context, const struct endpoint *to, struct stun_icmp out[static STUN_ICMP_MAX])
+{
+	const struct worker *w = context;
+
+	return icmp_table_find(w->icmp, to, w->now_us, out);
+}
+
+/* --- the loop --- */
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct listener *l = context;
+
+	(void)fd;
+	(void)what;
+	l->worker->now_us = clock_now_us();
+	drain_errors(l);
+	for (unsigned i = 0; i < BATCHES_PER_TURN; i++)
+		if (!serve_batch(l))
+			break;
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+	struct worker *w = context;
+
+	(void)number;
+	(void)what;
+	event_base_loopbreak(w->base);
+}
+
+int worker_run(struct worker *w)
+{
+	struct log_line line;
+	int result = event_base_dispatch(w->base);
+
+	line = log_begin(w->log, LOG_LEVEL_INFO, "summary");
+	log_number(&line, "requests", w->counts.requests);
+	log_number(&line, "replies", w->counts.replies);
+	log_number(&line, "refused", w->counts.refused);
+	log_number(&line, "ignored", w->counts.ignored);
+	log_number(&line, "unsent", w->counts.unsent);
+	log_number(&line, "icmp_errors", w->counts.icmp_errors);
+	log_end(&line);
+	return result < 0 ? -EIO : 0;
+}
+
+/* --- making and ending --- */
+
+static void enlarge_buffers(int fd)
+{
+	int size = SOCKET_BUFFER_BYTES;
+
+	/* what the kernel will not give is no failure: only a burst is lost earlier */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+static int open_listener(struct worker *w, unsigned index, const struct endpoint *local,
+	char *error, size_t error_size)
+{
+	struct listener *l = &w->listeners[index];
+	char text[ENDPOINT_TEXT];
+	int err;
+
+	l->worker = w;
+	l->index = index;
+	err = udp_open(local, NULL, UDP_META, &l->fd);
+	if (err) {
+		snprintf(error, error_size, "cannot bind %s: %s", endpoint_format(local, text),
+			strerror(-err));
+		return err;
+	}
+	enlarge_buffers(l->fd);
+	err = udp_batch_create(&l->out);
+	if (err)
+		return err;
+	l->event = event_new(w->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	return !l->event || event_add(l->event, NULL) ? -ENOMEM : 0;
+}
+
+static int watch_signals(struct worker *w)
+{
+	static const int numbers[SIGNALS] = {SIGTERM, SIGINT};
+
+	for (size_t i = 0; i < SIGNALS; i++) {
+		w->signals[i] = evsignal_new(w->base, numbers[i], on_signal, w);
+		if (!w->signals[i] || event_add(w->signals[i], NULL))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int create_tables(struct worker *w, const struct settings *settings)
+{
+	struct random random;
+	uint8_t key[LIMITS_KEY_BYTES];
+	int err;
+
+	random_init(&random);
+	random_bytes(&random, key, sizeof(key));
+	err = limits_create(&w->limits, settings->rate, key);
+	random_bytes(&random, key, sizeof(key));
+	if (!err)
+		err = icmp_table_create(&w->icmp, key);
+	return err ? err : udp_batch_create(&w->in);
+}
+
+/*
+ * poll() and not epoll: we have few sockets, and one in an epoll set calls it for each datagram
+ * that comes or has left, awaited or not. Without that a core answers some 3 % more.
+ */
+static struct event_base *create_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && !event_config_avoid_method(config, "epoll"))
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+static int open_all(
+	struct worker *w, const struct settings *settings, char *error, size_t error_size)
+{
+	int err;
+
+	w->base = create_base();
+	if (!w->base)
+		return -ENOMEM;
+	err = create_tables(w, settings);
+	if (!err)
+		err = watch_signals(w);
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS && !err; i++)
+		if (settings->local[i].family != FAMILY_NONE)
+			err = open_listener(w, i, &settings->local[i], error, error_size);
+	return err;
+}
+
+int worker_create(struct worker **out, const struct settings *settings, struct log *log,
+	char *error, size_t error_size)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int err;
+
+	snprintf(error, error_size, "out of memory");
+	if (!w)
+		return -ENOMEM;
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
+		w->listeners[i].fd = -1;
+	w->log = log;
+	w->responder.software = software;
+	w->responder.icmp = find_icmp;
+	w->responder.icmp_context = w;
+	memcpy(w->responder.advertised, settings->advertised, sizeof(w->responder.advertised));
+	err = open_all(w, settings, error, error_size);
+	if (err)
+		worker_destroy(w);
+	else
+		*out = w;
+	return err;
+}
+
+void worker_destroy(struct worker *w)
+{
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++) {
+		struct listener *l = &w->listeners[i];
+
+		if (l->event)
+			event_free(l->event);
+		if (l->fd >= 0)
+			close(l->fd);
+		udp_batch_destroy(l->out);
+	}
+	for (size_t i = 0; i < SIGNALS; i++)
+		if (w->signals[i])
+			event_free(w->signals[i]);
+	if (w->base)
+		event_base_free(w->base);
+	udp_batch_destroy(w->in);
+	limits_destroy(w->limits);
+	icmp_table_destroy(w->icmp);
+	free(w);
+}

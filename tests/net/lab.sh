@@ -52,7 +52,8 @@
 #
 # Variables that a test may read: LAB_DIR (logs, deleted after success), LAB_W, LAB_W2, LAB_W6
 # (the router's external addresses). Variables from outside: LAB_TIMEOUT (seconds for a whole test, 300),
-# LAB_KEEP=yes (keep LAB_DIR), LAB_CAPTURE=no, LAB_BUILDDIR (where our programs are built).
+# LAB_KEEP=yes (keep LAB_DIR), LAB_CAPTURE=no, LAB_BUILDDIR (where our programs are built),
+# NATUTILS_SKIP_NET=1 (lab_up skips: for builds whose other tests are wanted, since these take long).
 
 LAB_HOME=${LAB_HOME:-$(cd "$(dirname "$0")" && pwd)}
 LAB_BUILDDIR=${LAB_BUILDDIR:-${abs_top_builddir:-$LAB_HOME/../..}}
@@ -158,7 +159,9 @@ lab_bg()
 		echo "$lab_name runs already" >&2
 		return 2
 	fi
-	ip netns exec "$lab_ns" "$@" >"$LAB_DIR/$lab_name.log" 2>&1 </dev/null &
+	# emptied before the child exists: whoever waits for a line must not find an old one
+	: >"$LAB_DIR/$lab_name.log" || return
+	ip netns exec "$lab_ns" "$@" >>"$LAB_DIR/$lab_name.log" 2>&1 </dev/null &
 	echo $! >"$LAB_DIR/$lab_name.pid"
 }
 
@@ -367,6 +370,7 @@ lab_internet()
 
 lab_up()
 {
+	[ -z "${NATUTILS_SKIP_NET-}" ] || lab_skip "NATUTILS_SKIP_NET is set"
 	lab_namespace host && lab_namespace srv || return
 	lab_router isp && lab_router core || return
 	ip -batch - <<-EOF || return

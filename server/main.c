@@ -114,5 +114,5 @@ int main(int argc, char **argv)
 		printf("natprobed (natutils) %s\n", PACKAGE_VERSION);
 	else
 		return serve(&settings);
-	return EXIT_DONE;
+	return fflush(stdout) ? fail("cannot write", -errno) : EXIT_DONE;
 }

@@ -25,6 +25,8 @@ struct span reader_span(struct reader *r, size_t length)
 		r->failed = true;
 		return s;
 	}
+	if (!r->data) /* nothing of nothing: C allows no sum with NULL, not even of zero */
+		return s;
 	s.data = r->data + r->position;
 	s.length = length;
 	r->position += length;
@@ -85,6 +87,8 @@ static uint8_t *reserve(struct writer *w, size_t length)
 		w->failed = true;
 		return NULL;
 	}
+	if (!w->data)
+		return NULL;
 	p = w->data + w->position;
 	w->position += length;
 	return p;

@@ -142,30 +142,29 @@ static bool judge_sequence(const struct samples *s, struct behaviour *b)
 /* --- bands --- */
 
 /*
- * n ports drawn evenly from a band of width W spread over R; R/W has the distribution function
- * n r^(n-1) - (n-1) r^n. The r that it exceeds with the wanted confidence gives the widest band that
- * still explains the spread.
+ * n ports drawn evenly from a band are spread over R. By how many R the band goes beyond them on one side
+ * is larger than c with the chance (1+c)^-(n-1), on both sides with (1+2c)^-(n-1). The c that both
+ * sides stay below with the wanted confidence.
  */
-static double widest_band(size_t n, double spread)
+static double margin(size_t n)
 {
-	double low = 0, high = 1;
+	double low = 0, high = 64, power = -(double)(n - 1);
 
 	for (int i = 0; i < 60; i++) {
-		double r = (low + high) / 2;
-		double below = (double)n * pow(r, (double)(n - 1)) -
-			(double)(n - 1) * pow(r, (double)n);
+		double c = (low + high) / 2;
+		double beyond = 2 * pow(1 + c, power) - pow(1 + 2 * c, power);
 
-		if (below < 1 - CONFIDENCE)
-			low = r;
+		if (beyond > 1 - CONFIDENCE)
+			low = c;
 		else
-			high = r;
+			high = c;
 	}
-	return spread / low;
+	return high;
 }
 
 static void judge_band(const struct samples *s, struct behaviour *b)
 {
-	double spread, width, extra;
+	double spread, extra;
 	int low = UINT16_MAX, high = 0;
 	size_t count = 0;
 
@@ -182,13 +181,12 @@ static void judge_band(const struct samples *s, struct behaviour *b)
 	if (count < SAMPLES_MIN)
 		return;
 	spread = high - low;
-	width = widest_band(count, spread);
-	if (width >= PORTS_ALL * 3 / 4) {
+	extra = margin(count) * spread;
+	if (spread + 2 * extra >= PORTS_ALL * 3 / 4) {
 		b->allocation.pattern = ALLOCATION_RANDOM;
 		b->allocation.confidence = CONFIDENCE;
 		return;
 	}
-	extra = (width - spread) / 2;
 	b->allocation.pattern = ALLOCATION_BAND;
 	b->allocation.confidence = CONFIDENCE;
 	b->allocation.low = (uint16_t)(low - extra < 1 ? 1 : low - extra);

@@ -329,6 +329,8 @@ void probe_finish(struct probe *p, uint64_t now_us)
 
 static void advance(struct probe *p, uint64_t now_us)
 {
+	if (p->done) /* an answer that is very late opens no new questions */
+		return;
 	for (size_t i = 0; i < p->server_count; i++) {
 		struct probe_server *s = &p->servers[i];
 

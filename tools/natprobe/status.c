@@ -31,7 +31,9 @@ static struct tally count(const struct journal *j, const struct verdict *v)
 	struct tally t = {.total = j->server_count};
 
 	for (size_t i = 0; i < j->server_count; i++) {
-		t.answered += v->servers[i].answer_at != JOURNAL_NONE;
+		/* what sends something else than answers is there, too */
+		t.answered += v->servers[i].answer_at != JOURNAL_NONE ||
+			v->servers[i].status == SERVER_MISBEHAVING;
 		t.believed += v->servers[i].counts;
 		t.unresolved += v->servers[i].status == SERVER_NOT_RESOLVED;
 	}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "report/expect.h"
+#include "test_report_sample.h"
+
+/* Documents are looked at through the paths of --expect. */
+
+static void check(const json_t *document, const char *const *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		enum expect_result result;
+		char actual[256];
+
+		assert_int_equal(
+			expect_compare(document, rows[i], &result, actual, sizeof(actual)), 0);
+		if (result != EXPECT_MATCH)
+			print_error("%s: %s\n", rows[i], actual);
+		assert_int_equal(result, EXPECT_MATCH);
+	}
+}
+
+#define CHECK(document, ...)                                         \
+	do {                                                         \
+		static const char *const rows[] = {__VA_ARGS__};     \
+                                                                     \
+		check(document, rows, sizeof(rows) / sizeof(*rows)); \
+	} while (0)
+
+/* For tests/schema_check.py: with REPORT_SAMPLES=FOLDER the documents are kept. */
+static void keep(const json_t *document, const char *name)
+{
+	const char *folder = getenv("REPORT_SAMPLES");
+	char path[512];
+	FILE *out;
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/%s.json", folder, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	assert_int_equal(report_write(document, out), 0);
+	fclose(out);
+}
+
+static void test_home(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_home(&s);
+	d = sample_document(&s);
+	CHECK(d, "format=natprobe-report", "format_version=1", "tool=natprobe", "version=0.1.0",
+		"time=2026-11-20T10:00:00.123Z", "duration_ms=412.346", "complete=true",
+		"tests=[\"mapping\",\"filtering\",\"early\",\"hairpin\"]");
+	CHECK(d, "udp.ipv4.status=ok", "udp.ipv4.nat=true",
+		"udp.ipv4.local={\"address\":\"10.0.1.2\",\"port\":5000}",
+		"udp.ipv4.external[0].port=5000", "udp.ipv4.mapping=endpoint-independent",
+		"udp.ipv4.mapping_depends_on={\"address\":false,\"port\":false}",
+		"udp.ipv4.filtering=address-and-port-dependent", "udp.ipv4.hairpin=false",
+		"udp.ipv4.port_preservation=always", "udp.ipv4.pooling=paired",
+		"udp.ipv4.early_packet=remap", "udp.ipv4.lifetime_s=null", "udp.ipv4.alg=false",
+		"udp.ipv4.blocked_by=null", "udp.ipv4.rfc3489_class=port-restricted-cone",
+		"udp.ipv4.reasons={}", "udp.ipv4.basis.early_packet=[4,5]",
+		"udp.ipv4.port_allocation={\"pattern\":\"preserving\",\"step\":null,\"low\":null,"
+		"\"high\":null,\"samples\":24,\"parity\":true,\"contiguity\":true,"
+		"\"confidence\":0.988}");
+	CHECK(d, "udp.ipv6.status=untested", "udp.ipv6.summary=UDP over IPv6: not tested",
+		"tcp.ipv4.status=untested", "tcp.ipv4.summary=TCP: not tested",
+		"tcp.ipv6.mapping=unknown", "icmp.ipv4.external=[]", "icmp.ipv6.nat=null",
+		"path={\"nat_layers\":null,\"cgnat\":null,\"hops\":[]}",
+		"gateway={\"pcp\":null,\"nat_pmp\":null,\"upnp_igd\":null}", "errors=[]");
+	CHECK(d, "outlook.p2p=possible", "outlook.udp.ipv4.p2p=possible",
+		"outlook.udp.ipv4.method=hole-punching-send-first", "outlook.udp.ipv6.p2p=unknown",
+		"outlook.tcp.ipv4={\"p2p\":\"unknown\",\"method\":\"unknown\",\"reason\":null}");
+	CHECK(d, "findings.0.id=early-packet-remap", "findings.0.severity=problem",
+		"findings.0.about=udp.ipv4", "findings.0.evidence=[4,5]",
+		"findings.0.reference=RFC 4787 8 REQ-11", "findings.3.advice=null");
+	keep(d, "home");
+	json_decref(d);
+	sample_end(&s);
+}
+
+static void test_evidence(void **state)
+{
+	struct sample s;
+	struct observation *o;
+	json_t *d;
+
+	(void)state;
+	sample_home(&s);
+	o = &s.j->observations[2];
+	o->wrong_source = 2;
+	o->wrong_from = at("[2001:db8::66]:1");
+	o->malformed = 3;
+	o->error_code = 420;
+	o->receipts = 1;
+	o->receipt_mapped = at("192.0.2.11:7");
+	o->icmp =
+		(struct icmp_seen){.count = 4, .type = 3, .code = 1, .offender = at("10.9.9.9:1")};
+	o->reported_count = 1;
+	o->reported[0] = (struct stun_icmp){3, 13, 2, at("10.8.8.8:1"), at("203.0.113.10:3479")};
+	o = &s.j->observations[0];
+	o->answer.ttl = 57;
+	o->answer.has_observed = true;
+	o->answer.observed = (struct stun_observed){1, 7, 55, 0xb8, 100, 0};
+	s.v.servers[0].ours = true;
+	o = &s.j->observations[1];
+	o->sent = 2; /* which of the two was answered? */
+	d = sample_document(&s);
+	CHECK(d, "evidence.0.n=0", "evidence.0.t_ms=1.0", "evidence.0.question=binding",
+		"evidence.0.state=answered", "evidence.0.server=stun.example",
+		"evidence.0.server_n=0", "evidence.0.rtt_ms=50.6", "evidence.0.mapped.port=5000",
+		"evidence.0.answer.software=natprobed 0.1.0", "evidence.0.answer.ttl=57",
+		"evidence.0.answer.mapped_plain=null",
+		"evidence.0.answer.observed={\"ttl\":55,\"tos\":184,\"size_bytes\":100,"
+		"\"fragment_bytes\":null}",
+		"servers.0.features=[\"other-address\",\"change-request\",\"receipt\",\"observed\","
+		"\"icmp-report\"]");
+	CHECK(d, "evidence.1.rtt_ms=null", "evidence.1.answer.t_ms=52.6");
+	CHECK(d, "evidence.2.state=silent", "evidence.2.sent=3", "evidence.2.awaited=3",
+		"evidence.2.received=0", "evidence.2.receipts=1", "evidence.2.answer=null",
+		"evidence.2.from.port=3479", "evidence.2.mapped.port=7", "evidence.2.malformed=3",
+		"evidence.2.error_code=420",
+		"evidence.2.wrong_source={\"count\":2,\"from\":{\"address\":\"2001:db8::66\","
+		"\"port\":1}}",
+		"evidence.2.icmp={\"type\":3,\"code\":1,\"from\":\"10.9.9.9\",\"count\":4,"
+		"\"local\":false}",
+		"evidence.2.icmp_at_server=[{\"type\":3,\"code\":13,\"from\":\"10.8.8.8\","
+		"\"count\":2,\"quoted_from\":{\"address\":\"203.0.113.10\",\"port\":3479}}]");
+	keep(d, "evidence");
+	json_decref(d);
+	sample_end(&s);
+}
+
+static void test_servers(void **state)
+{
+	struct sample s;
+	struct journal_server lost = {.name = "no.such.example",
+		.resolution = SERVER_UNRESOLVED,
+		.problem = "the name has no address"};
+	size_t place;
+	json_t *d;
+
+	(void)state;
+	sample_symmetric(&s);
+	assert_int_equal(journal_add_server(s.j, &lost, &place), 0);
+	s.v.servers[place] =
+		(struct server_verdict){.status = SERVER_NOT_RESOLVED, .answer_at = JOURNAL_NONE};
+	d = sample_document(&s);
+	CHECK(d, "servers.0.status=ok", "servers.0.transport=udp", "servers.0.rtt_ms=50.612",
+		"servers.0.counts_for=[\"mapping\",\"filtering\"]", "servers.0.defects=[]",
+		"servers.1.status=misbehaving", "servers.1.defects=[\"change-ignored\"]",
+		"servers.1.counts_for=[]", "servers.1.features=[]",
+		"servers.1.problem=answers from the asked endpoint though another was requested",
+		"servers.2.endpoint={\"address\":\"2001:db8::10\",\"port\":3478}",
+		"servers.3.status=unresolved", "servers.3.endpoint=null", "servers.3.rtt_ms=null",
+		"servers.3.problem=the name has no address");
+	CHECK(d, "findings.1.id=lying-server", "findings.1.about=servers.1",
+		"findings.1.evidence=[2]", "udp.ipv4.port_allocation.step=2",
+		"udp.ipv4.reasons={\"hairpin\":\"not asked, since the mapping varies\"}",
+		"udp.ipv6.nat=false", "outlook.p2p=possible", "outlook.udp.ipv4.p2p=hard");
+	keep(d, "symmetric");
+	json_decref(d);
+	sample_end(&s);
+}
+
+static void test_blocked(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_blocked(&s);
+	d = sample_document(&s);
+	CHECK(d, "udp.ipv4.status=blocked", "udp.ipv4.rfc3489_class=blocked",
+		"udp.ipv4.blocked_by={\"address\":\"10.0.1.1\",\"icmp_type\":3,\"icmp_code\":13}",
+		"outlook.p2p=none", "outlook.udp.ipv4.method=relay", "evidence.0.state=refused",
+		"servers.0.status=unreachable");
+	keep(d, "blocked");
+	json_decref(d);
+	sample_end(&s);
+}
+
+static void test_hostile_strings(void **state)
+{
+	struct sample s;
+	json_t *d;
+	char *text;
+
+	(void)state;
+	sample_hostile(&s);
+	d = sample_document(&s);
+	CHECK(d, "servers.0.name=\033[2Jevil\xe2\x80\xae<b>&\xef\xbf\xbd",
+		"servers.0.software=M\xc3\xbcller \xc2\x9b"
+		"31m\xf0\x9f\x92\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x07",
+		"evidence.0.server=\033[2Jevil\xe2\x80\xae<b>&\xef\xbf\xbd");
+	text = json_dumps(d, JSON_ENSURE_ASCII);
+	for (const char *p = text; *p; p++)
+		assert_true(*p >= ' ' && *p < 0x7f);
+	free(text);
+	keep(d, "hostile");
+	json_decref(d);
+	sample_end(&s);
+}
+
+/* A run that failed before its first packet still has a whole document. */
+static void test_failed_run(void **state)
+{
+	static const struct report_error errors[] = {
+		{"no-server", "none of the servers could be resolved", NULL},
+		{"permission", "no", "hairpin"}};
+	static const struct report_facts nothing;
+	struct report_run run = {.tool = "natprobe",
+		.version = "0.1.0",
+		.time = "2026-11-20T10:00:00Z",
+		.duration_ms = -1,
+		.errors = errors,
+		.error_count = 2};
+	json_t *d;
+
+	(void)state;
+	assert_int_equal(report_document(&run, &nothing, &d), 0);
+	CHECK(d, "complete=false", "duration_ms=0.0", "tests=[]", "servers=[]",
+		"udp.ipv4.status=untested", "udp.ipv4.summary=UDP: not tested", "findings=[]",
+		"evidence=[]", "outlook.p2p=unknown", "errors.0.code=no-server",
+		"errors.0.test=null", "errors.1.test=hairpin");
+	keep(d, "failed");
+	json_decref(d);
+	run.duration_ms = NAN;
+	assert_int_equal(report_document(&run, &nothing, &d), 0);
+	CHECK(d, "duration_ms=0.0");
+	json_decref(d);
+}
+
+/* Numbers that no verdict should hold must not make the document invalid. */
+static void test_odd_numbers(void **state)
+{
+	static const double odd[] = {NAN, INFINITY, -INFINITY, -1, 2, 1e300};
+	struct sample s;
+
+	(void)state;
+	sample_home(&s);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+		json_t *d;
+
+		s.v.udp4.allocation.confidence = odd[i];
+		d = sample_document(&s);
+		CHECK(d, "udp.ipv4.port_allocation.confidence=null");
+		json_decref(d);
+	}
+	s.v.udp4.external_count = 1000; /* beyond the array */
+	s.j->observations[0].first_sent_us = 5; /* before the start */
+	s.j->observations[0].server = JOURNAL_NONE;
+	json_decref(sample_document(&s));
+	sample_end(&s);
+}
+
+static size_t allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+	if (!allocations_left)
+		return NULL;
+	allocations_left--;
+	return malloc(size);
+}
+
+/* Whichever allocation fails: -ENOMEM, no document, nothing lost (the sanitizer looks). */
+static void test_no_memory(void **state)
+{
+	static const struct report_run run = {.tool = "natprobe", .version = "0", .time = "x"};
+	struct sample s;
+	struct report_facts facts;
+	int err = -ENOMEM;
+
+	(void)state;
+	sample_home(&s);
+	facts = (struct report_facts){.journal = s.j,
+		.verdict = &s.v,
+		.outlook = &s.outlook,
+		.findings = s.findings,
+		.finding_count = s.finding_count};
+	json_set_alloc_funcs(failing_malloc, free);
+	for (size_t n = 0; err; n += 1 + n / 16) {
+		json_t *d;
+
+		allocations_left = n;
+		err = report_document(&run, &facts, &d);
+		assert_true(err ? err == -ENOMEM && !d : d != NULL);
+		json_decref(d);
+	}
+	json_set_alloc_funcs(malloc, free);
+	sample_end(&s);
+}
+
+static void test_write(void **state)
+{
+	struct sample s;
+	FILE *full = fopen("/dev/full", "w");
+	char *text;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	json_t *d;
+
+	(void)state;
+	sample_home(&s);
+	d = sample_document(&s);
+	assert_int_equal(report_write(d, out), 0);
+	fclose(out);
+	assert_int_equal(text[0], '{');
+	assert_string_equal(text + length - 3, "\n}\n");
+	free(text);
+	if (full) {
+		assert_int_equal(report_write(d, full), -EIO);
+		fclose(full);
+	}
+	json_decref(d);
+	sample_end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_home),
+		cmocka_unit_test(test_evidence),
+		cmocka_unit_test(test_servers),
+		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_hostile_strings),
+		cmocka_unit_test(test_failed_run),
+		cmocka_unit_test(test_odd_numbers),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_write),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,6 +9,7 @@
 #   natprobe.sh [KIND...]
 
 LAB_HOME=$(cd "$(dirname "$0")/../tests/net" && pwd)
+# shellcheck source=../tests/net/lab.sh
 . "$LAB_HOME/lab.sh"
 LAB_TIMEOUT=${LAB_TIMEOUT:-900}
 lab_enter "$@"
@@ -18,6 +19,7 @@ late=0
 
 datagrams()
 {
+	# shellcheck disable=SC2016 # awk's own $
 	lab_in host awk '/^Udp: [0-9]/ { print $5 }' /proc/net/snmp
 }
 
@@ -78,8 +80,9 @@ if command -v turnserver >/dev/null; then
 fi
 lab_delay 25 || exit
 printf '%-20s %-24s %9s %5s  %s\n' "NAT" "tool, server" "time" "sent" "verdict"
-for kind in ${*:-none firewall full-cone address-restricted masquerade-drop masquerade-accept
-	snat-range address-dependent masquerade-fully-random}; do
+[ $# -gt 0 ] || set -- none firewall full-cone address-restricted masquerade-drop masquerade-accept \
+	snat-range address-dependent masquerade-fully-random
+for kind in "$@"; do
 	lab_kind "$kind" || lab_fail "$kind can't be built"
 	timed natprobe "$(lab_program natprobe)" --short 198.51.100.10
 	row "natprobe, natprobed" "$(verdict_natprobe)"

@@ -66,6 +66,20 @@ static void say_ready(struct log *log, const struct settings *s)
 	log_end(&line);
 }
 
+/* A manager that is not there (NOTIFY_SOCKET was left over) is no reason not to serve. */
+static void notify(struct log *log, const char *state)
+{
+	int err = notify_manager(state);
+	struct log_line line;
+
+	if (!err)
+		return;
+	line = log_begin(log, LOG_LEVEL_WARNING, "notify_failed");
+	log_text(&line, "state", state);
+	log_text(&line, "error", strerror(-err));
+	log_end(&line);
+}
+
 static int serve(const struct settings *s)
 {
 	struct worker *worker;
@@ -82,13 +96,12 @@ static int serve(const struct settings *s)
 	status = give_up_privileges(s);
 	if (status == EXIT_DONE) {
 		say_ready(&log, s);
-		err = notify_manager("READY=1");
-		if (!err)
-			err = worker_run(worker);
+		notify(&log, "READY=1");
+		err = worker_run(worker);
 		if (err)
 			status = fail("stopped", err);
 		else
-			notify_manager("STOPPING=1");
+			notify(&log, "STOPPING=1");
 	}
 	worker_destroy(worker);
 	return status;

@@ -50,10 +50,6 @@ struct worker {
 	uint64_t now_us; /* when this turn began */
 	struct counts counts;
 	struct responder_replies replies;
-	/* receipts wait until what they tell of was sent */
-	bool incomplete;
-	size_t receipt_count;
-	struct responder_reply receipts[UDP_BATCH];
 };
 
 #ifdef PACKAGE_VERSION
@@ -73,8 +69,6 @@ static void flush(struct listener *l)
 	sent = (unsigned)udp_batch_send(l->out, l->fd);
 	l->worker->counts.replies += sent;
 	l->worker->counts.unsent += count - sent;
-	if (sent < count)
-		l->worker->incomplete = true;
 }
 
 static void flush_all(struct worker *w)
@@ -96,39 +90,41 @@ static void queue(struct worker *w, const struct responder_reply *reply)
 	}
 }
 
-/*
- * Sends everything. A receipt says which answers were sent, and clients conclude from it that their
- * NAT dropped them: when the kernel did not take all, nobody is told.
- */
-static void settle(struct worker *w)
+/* Past the batches, which do not tell what was refused; whether the kernel took every copy. */
+static bool send_now(struct worker *w, const struct responder_reply *reply)
 {
-	struct log_line line;
+	int fd = w->listeners[reply->local].fd;
+	unsigned sent = 0;
 
-	flush_all(w);
-	for (size_t i = 0; i < w->receipt_count && !w->incomplete; i++)
-		queue(w, &w->receipts[i]);
-	w->receipt_count = 0;
-	flush_all(w);
-	if (!w->incomplete)
-		return;
-	w->incomplete = false;
-	line = log_begin(w->log, LOG_LEVEL_WARNING, "send_failed");
-	log_number(&line, "unsent", w->counts.unsent);
-	log_end(&line);
+	for (unsigned i = 0; i < reply->copies; i++)
+		sent += !udp_send(fd, &reply->to, reply->bytes, reply->length);
+	w->counts.replies += sent;
+	w->counts.unsent += reply->copies - sent;
+	return sent == reply->copies;
 }
 
-static void hold(struct worker *w, const struct responder_reply *reply)
+/*
+ * A receipt, which is the last reply, says which answers were sent, and clients conclude from it that
+ * their NAT dropped them: it is left out when its own answer was refused, and then only.
+ */
+static void send_replies(struct worker *w)
 {
-	struct responder_reply *slot;
+	const struct responder_replies *r = &w->replies;
+	bool receipted = r->reply[r->count - 1].receipt;
 
-	if (w->receipt_count == UDP_BATCH)
-		settle(w);
-	slot = &w->receipts[w->receipt_count++];
-	slot->local = reply->local;
-	slot->copies = reply->copies;
-	slot->to = reply->to;
-	slot->length = reply->length;
-	memcpy(slot->bytes, reply->bytes, reply->length);
+	for (size_t i = 0; i < r->count; i++)
+		if (!receipted || r->reply[i].receipt)
+			queue(w, &r->reply[i]);
+		else if (!send_now(w, &r->reply[i]))
+			return;
+}
+
+static void log_unsent(struct worker *w)
+{
+	struct log_line line = log_begin(w->log, LOG_LEVEL_WARNING, "send_failed");
+
+	log_number(&line, "unsent", w->counts.unsent);
+	log_end(&line);
 }
 
 /* --- receiving --- */
@@ -162,12 +158,7 @@ static void serve(struct worker *w, const struct responder_request *request)
 		refuse(w, &request->from);
 		return;
 	}
-	for (size_t i = 0; i < w->replies.count; i++) {
-		if (w->replies.reply[i].receipt)
-			hold(w, &w->replies.reply[i]);
-		else
-			queue(w, &w->replies.reply[i]);
-	}
+	send_replies(w);
 }
 
 /* One batch; false when there was no more to have. */
@@ -175,6 +166,7 @@ static bool serve_batch(struct listener *l)
 {
 	struct worker *w = l->worker;
 	struct responder_request request = {.local = l->index};
+	uint64_t unsent = w->counts.unsent;
 	int n = udp_batch_receive(w->in, l->fd);
 
 	/* any other error is an ICMP error's, told once here and kept in the error queue */
@@ -185,7 +177,9 @@ static bool serve_batch(struct listener *l)
 			udp_batch_data(w->in, i, &request.length, &request.from, &request.meta);
 		serve(w, &request);
 	}
-	settle(w);
+	flush_all(w);
+	if (w->counts.unsent != unsent)
+		log_unsent(w);
 	return n == UDP_BATCH;
 }
 

@@ -108,7 +108,8 @@ int endpoint_parse(const char *text, uint16_t port_default, struct endpoint *out
 		port = end[1] ? end + 2 : NULL;
 	} else {
 		colon = strchr(copy, ':');
-		if (colon && !strchr(colon + 1, ':')) { /* one colon only: not a bare IPv6 address */
+		if (colon &&
+			!strchr(colon + 1, ':')) { /* one colon only: not a bare IPv6 address */
 			*colon = '\0';
 			port = colon + 1;
 		}

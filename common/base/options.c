@@ -44,8 +44,8 @@ static void build_getopt(
 	longs[count] = (struct option){0};
 }
 
-static int complain(char **argv, int result, const struct option_table *table, char *error,
-	size_t error_size)
+static int complain(
+	char **argv, int result, const struct option_table *table, char *error, size_t error_size)
 {
 	const char *word = argv[optind - 1];
 	int index = optopt ? find_spec(table, optopt) : -1;
@@ -54,7 +54,8 @@ static int complain(char **argv, int result, const struct option_table *table, c
 		snprintf(error, error_size, "option --%s needs %s", table->specs[index].name,
 			table->specs[index].argument);
 	else if (index >= 0 && optopt >= LONG_BASE)
-		snprintf(error, error_size, "option --%s takes no argument", table->specs[index].name);
+		snprintf(error, error_size, "option --%s takes no argument",
+			table->specs[index].name);
 	else if (optopt && optopt < LONG_BASE)
 		snprintf(error, error_size, "unknown option -%c", optopt);
 	else
@@ -102,7 +103,8 @@ static int print_form(const struct option_spec *s, FILE *out)
 
 void options_usage(const struct option_table *table, FILE *out)
 {
-	fprintf(out, "usage: %s [options] %s\n%s\n\n", table->tool, table->operands, table->summary);
+	fprintf(out, "usage: %s [options] %s\n%s\n\n", table->tool, table->operands,
+		table->summary);
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_spec *s = &table->specs[i];
 		int width = print_form(s, out);
@@ -148,8 +150,9 @@ static void bash_action(enum option_words kind, const char *words, FILE *out)
 		fprintf(out, "mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")");
 		break;
 	case OPTION_WORDS_INTERFACE:
-		fprintf(out, "mapfile -t COMPREPLY < <(compgen -W \"$(command ls /sys/class/net)\" "
-			     "-- \"$cur\")");
+		fprintf(out,
+			"mapfile -t COMPREPLY < <(compgen -W \"$(command ls /sys/class/net)\" "
+			"-- \"$cur\")");
 		break;
 	case OPTION_WORDS_HOST:
 		fprintf(out, "mapfile -t COMPREPLY < <(compgen -A hostname -- \"$cur\")");
@@ -164,11 +167,12 @@ static void bash_completion(const struct option_table *table, FILE *out)
 {
 	fprintf(out, "# bash completion for %s\n_", table->tool);
 	print_name(table->tool, out);
-	fprintf(out, "()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=\n"
-		     "\t((COMP_CWORD > 0)) && prev=${COMP_WORDS[COMP_CWORD - 1]}\n\tCOMPREPLY=()\n"
-		     "\tif [[ $prev == = && COMP_CWORD -gt 1 ]]; then\n"
-		     "\t\tprev=${COMP_WORDS[COMP_CWORD - 2]}\n"
-		     "\telif [[ $cur == = ]]; then\n\t\tcur=\n\tfi\n\tcase $prev in\n");
+	fprintf(out,
+		"()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=\n"
+		"\t((COMP_CWORD > 0)) && prev=${COMP_WORDS[COMP_CWORD - 1]}\n\tCOMPREPLY=()\n"
+		"\tif [[ $prev == = && COMP_CWORD -gt 1 ]]; then\n"
+		"\t\tprev=${COMP_WORDS[COMP_CWORD - 2]}\n"
+		"\telif [[ $cur == = ]]; then\n\t\tcur=\n\tfi\n\tcase $prev in\n");
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_spec *s = &table->specs[i];
 
@@ -181,8 +185,9 @@ static void bash_completion(const struct option_table *table, FILE *out)
 		bash_action(s->kind, s->words, out);
 		fprintf(out, "\n\t\treturn\n\t\t;;\n");
 	}
-	fprintf(out, "\tesac\n\tif [[ $cur == -* ]]; then\n"
-		     "\t\tmapfile -t COMPREPLY < <(compgen -W '");
+	fprintf(out,
+		"\tesac\n\tif [[ $cur == -* ]]; then\n"
+		"\t\tmapfile -t COMPREPLY < <(compgen -W '");
 	for (size_t i = 0; i < table->count; i++) {
 		if (table->specs[i].letter)
 			fprintf(out, "-%c ", table->specs[i].letter);
@@ -213,10 +218,10 @@ static void zsh_action(enum option_words kind, const char *words, FILE *out)
 	else if (kind == OPTION_WORDS_LIST)
 		fprintf(out, "_values -s , value %s", words); /* its first word is a title */
 	else
-		fputs(kind == OPTION_WORDS_FILE		     ? "_files"
+		fputs(kind == OPTION_WORDS_FILE			 ? "_files"
 				: kind == OPTION_WORDS_INTERFACE ? "_net_interfaces"
-				: kind == OPTION_WORDS_HOST	     ? "_hosts"
-								     : " ",
+				: kind == OPTION_WORDS_HOST	 ? "_hosts"
+								 : " ",
 			out);
 }
 
@@ -273,7 +278,8 @@ int options_completion(const struct option_table *table, const char *shell, FILE
 	static const struct {
 		const char *shell;
 		void (*print)(const struct option_table *, FILE *);
-	} shells[] = {{"bash", bash_completion}, {"zsh", zsh_completion}, {"fish", fish_completion}};
+	} shells[] = {
+		{"bash", bash_completion}, {"zsh", zsh_completion}, {"fish", fish_completion}};
 
 	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++) {
 		if (strcmp(shell, shells[i].shell))

@@ -44,8 +44,8 @@ struct option_table {
  * Called for each option with its place in the table and its argument (NULL when it takes none). 0, or
  * negative to stop: the handler has then written its own one-line message to error.
  */
-typedef int option_handler(void *context, size_t index, const char *argument, char *error,
-	size_t error_size);
+typedef int option_handler(
+	void *context, size_t index, const char *argument, char *error, size_t error_size);
 
 /*
  * Reads argv; options and operands may be mixed, "--" ends the options. *first is set to the place

@@ -99,6 +99,24 @@ void journal_settle(
 	journal_event(j, t_us, EVENT_SETTLED, o, NULL, NULL, 0);
 }
 
+static bool is_ours(const struct observation *o, const struct endpoint *e)
+{
+	return endpoint_equal(e, &o->local) || endpoint_equal(e, &o->answer.mapped);
+}
+
+bool observation_other_usable(const struct observation *o)
+{
+	const struct endpoint *asked = &o->to, *other = &o->answer.other;
+	struct endpoint same_port = *other;
+
+	same_port.port = asked->port;
+	return other->family == asked->family && endpoint_is_unicast(other) &&
+		!endpoint_same_address(asked, other) && other->port != asked->port &&
+		!is_ours(o, other) && !is_ours(o, &same_port) &&
+		endpoint_is_loopback(asked) == endpoint_is_loopback(other) &&
+		(endpoint_is_private(asked) || !endpoint_is_private(other));
+}
+
 const char *question_name(enum question q)
 {
 	static const char *const names[QUESTION_COUNT] = {
@@ -114,6 +132,7 @@ const char *question_name(enum question q)
 		[QUESTION_HAIRPIN_BASE] = "hairpin-base",
 		[QUESTION_HAIRPIN] = "hairpin",
 		[QUESTION_TCP_CONTROL] = "tcp-control",
+		[QUESTION_UDP_CONTROL] = "udp-control",
 	};
 
 	return q < QUESTION_COUNT ? names[q] : "unknown";

@@ -17,7 +17,7 @@
 
 #define JOURNAL_NAME	     256
 #define JOURNAL_TEXT	     160
-#define JOURNAL_SERVERS	     16
+#define JOURNAL_SERVERS	     32 /* SERVERLIST_MAX names, each with two families */
 #define JOURNAL_OBSERVATIONS 1024
 #define JOURNAL_EVENTS	     16384
 #define JOURNAL_NONE	     SIZE_MAX
@@ -29,13 +29,14 @@ enum question {
 	QUESTION_FILTERING_BOTH, /* answer from another address and port (RFC 5780 4.4) */
 	QUESTION_FILTERING_ADDRESS, /* from another address, same port */
 	QUESTION_FILTERING_PORT, /* from the same address, another port */
-	QUESTION_CONTROL, /* answer from a changed endpoint through a path that is already open */
+	QUESTION_CONTROL, /* answer from a changed endpoint through a path that has been opened */
 	QUESTION_PORTS, /* which external port does one more socket get */
-	QUESTION_EARLY_BASE, /* the socket of FILTERING_BOTH to the endpoint asked before */
+	QUESTION_EARLY_BASE, /* a socket of a filtering question to the endpoint asked before */
 	QUESTION_EARLY_CHECK, /* and to the endpoint that has sent to it unasked */
 	QUESTION_HAIRPIN_BASE, /* external endpoints of the two sockets of the next question */
 	QUESTION_HAIRPIN, /* one own socket to the external endpoint of the other (RFC 4787 6) */
 	QUESTION_TCP_CONTROL, /* does the server's host answer at all when UDP stays silent */
+	QUESTION_UDP_CONTROL, /* does it say that another UDP port is closed */
 	QUESTION_COUNT,
 };
 
@@ -85,8 +86,9 @@ struct observation {
 	struct endpoint to; /* who is asked */
 	struct endpoint expect; /* from where the answer must come */
 	uint64_t first_sent_us, last_sent_us, settled_us;
-	unsigned sent; /* requests that left */
-	unsigned awaited; /* answers that would have come: requests, or copies that receipts promise */
+	unsigned sent; /* requests that this host has sent */
+	unsigned
+		awaited; /* answers that would have come: one a request, or a receipt if there are any */
 	unsigned answers; /* valid answers, copies included */
 	struct answer answer; /* valid when answers > 0 */
 	unsigned receipts;
@@ -141,7 +143,8 @@ struct journal {
 	size_t server_count;
 	struct observation *observations; /* JOURNAL_OBSERVATIONS of them */
 	size_t observation_count;
-	struct event *events; /* JOURNAL_EVENTS of them; later ones are only heard by the listener */
+	struct event
+		*events; /* JOURNAL_EVENTS of them; later ones are only heard by the listener */
 	size_t event_count;
 	unsigned strangers; /* datagrams that belong to no question */
 	journal_listener *listener; /* or NULL */
@@ -170,6 +173,12 @@ void journal_note(struct journal *j, uint64_t t_us, const struct observation *o,
 /* Puts an observation to its end and tells the listener. */
 void journal_settle(
 	struct journal *j, uint64_t t_us, struct observation *o, enum observation_state state);
+
+/*
+ * Whether the OTHER-ADDRESS of an answer to QUESTION_BINDING can be asked: RFC 5780 wants another address
+ * and another port; and no packet may go from an endpoint of ours to itself.
+ */
+bool observation_other_usable(const struct observation *o);
 
 /* The words for them in reports: "filtering-both", "answered" … */
 const char *question_name(enum question q);

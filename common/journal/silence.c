@@ -8,6 +8,7 @@
 #define AWAITED_MIN 4 /* fewer missing answers never prove silence */
 #define RISK_MAX    1e-3
 #define RISK_SPARE  2e-4
+#define RISK_EARLY  1.1e-3
 
 /* Requests that are repeated for copies, or get no answer by design, tell nothing about loss. */
 static bool tells_loss(const struct observation *o)
@@ -19,6 +20,7 @@ static bool tells_loss(const struct observation *o)
 	case QUESTION_EARLY_BASE:
 	case QUESTION_EARLY_CHECK:
 	case QUESTION_HAIRPIN_BASE:
+	case QUESTION_CONTROL:
 		return o->state == OBSERVATION_ANSWERED;
 	default:
 		return false;
@@ -38,14 +40,16 @@ void silence_loss(const struct journal *j, size_t server, unsigned *requests, un
 	}
 }
 
+/*
+ * The rate of loss is itself only estimated: beginning as if one of nine had been lost, each further
+ * loss makes the next one likelier (a Beta prior; the chance of `awaited` losses in a row).
+ */
 double silence_risk(unsigned requests, unsigned lost, unsigned awaited)
 {
-	/* few packets without a loss show little: begin as if one in five had been lost */
-	double loss = (lost + 1.0) / (requests + 5.0);
 	double risk = 1;
 
 	for (unsigned i = 0; i < awaited; i++)
-		risk *= loss;
+		risk *= (lost + 1.0 + i) / (requests + 9.0 + i);
 	return risk;
 }
 
@@ -62,7 +66,7 @@ bool silence_proved(const struct journal *j, size_t server, unsigned awaited)
 	return is_proved(j, server, awaited, RISK_MAX);
 }
 
-bool silence_sufficient(const struct journal *j, size_t server, unsigned awaited)
+bool silence_sufficient(const struct journal *j, size_t server, unsigned awaited, bool receipts)
 {
-	return is_proved(j, server, awaited, RISK_SPARE);
+	return is_proved(j, server, awaited, receipts ? RISK_SPARE : RISK_EARLY);
 }

@@ -22,5 +22,8 @@ double silence_risk(unsigned requests, unsigned lost, unsigned awaited);
 /* Whether that chance is small enough to call silence an answer: at most one in a thousand. */
 bool silence_proved(const struct journal *j, size_t server, unsigned awaited);
 
-/* The same while the run goes on, with a reserve: losses that show later must not undo it. */
-bool silence_sufficient(const struct journal *j, size_t server, unsigned awaited);
+/*
+ * Whether to stop asking while the run goes on. Where receipts count, with a reserve, so that losses
+ * that show later do not undo it; without, the questions that follow will add to what is known.
+ */
+bool silence_sufficient(const struct journal *j, size_t server, unsigned awaited, bool receipts);

@@ -18,32 +18,25 @@ static const struct stun_icmp *reported_for(
 }
 
 /* Early packets were sent, and enough of them that one has reached the NAT. */
-static bool was_provoked(const struct view *v, size_t server, const struct battery *b)
+static bool was_provoked(const struct view *v, size_t server, const struct battery *b, int target)
 {
-	const struct observation *both = b->filtering[BATTERY_BOTH];
+	const struct observation *o = b->filtering[target];
 
-	return both && both->state == OBSERVATION_SILENT &&
-		(both->receipts || was_answered(b->control)) &&
-		silence_proved(v->journal, server, both->awaited);
+	return o && o->state == OBSERVATION_SILENT && (o->receipts || battery_controlled(b)) &&
+		silence_proved(v->journal, server, o->awaited);
 }
 
-static enum early_packet judge_one(
-	const struct view *v, size_t server, struct basis *basis, const char **why)
+static enum early_packet judge_target(const struct view *v, size_t server, const struct battery *b,
+	int target, struct basis *basis, const char **why)
 {
-	const struct observation *base, *check;
-	struct battery b;
+	const struct observation *base = b->early_base[target], *check = b->early_check[target];
 
-	battery_find(v->journal, server, &b);
-	base = b.early_base;
-	check = b.early_check;
-	if (!base || !check) {
-		*why = "was not asked";
+	if (!base || !check)
 		return EARLY_UNKNOWN;
-	}
-	basis_add(basis, v->journal, b.filtering[BATTERY_BOTH]);
+	basis_add(basis, v->journal, b->filtering[target]);
 	basis_add(basis, v->journal, base);
 	basis_add(basis, v->journal, check);
-	if (!was_answered(base) || !was_answered(check) || !was_provoked(v, server, &b)) {
+	if (!was_answered(base) || !was_answered(check) || !was_provoked(v, server, b, target)) {
 		*why = "the questions were not all answered";
 		return EARLY_UNKNOWN;
 	}
@@ -59,6 +52,23 @@ static enum early_packet judge_one(
 		return EARLY_SILENT;
 	*why = "the port is kept; this server cannot tell whether an error came back";
 	return EARLY_UNKNOWN;
+}
+
+/* Several changed endpoints may have been early: one that moved the port is enough. */
+static enum early_packet judge_one(
+	const struct view *v, size_t server, struct basis *basis, const char **why)
+{
+	enum early_packet found = EARLY_UNKNOWN;
+	struct battery b;
+
+	battery_find(v->journal, server, &b);
+	for (int i = 0; i < BATTERY_TARGETS; i++) {
+		enum early_packet e = judge_target(v, server, &b, i, basis, why);
+
+		if (e == EARLY_REMAP || found == EARLY_UNKNOWN)
+			found = e;
+	}
+	return found;
 }
 
 void judge_early(const struct view *v, struct behaviour *out)
@@ -77,9 +87,10 @@ void judge_early(const struct view *v, struct behaviour *out)
 	}
 	if (out->mapping != DEPENDENCE_ENDPOINT_INDEPENDENT) {
 		basis_text(&out->early_basis,
-			out->mapping ? "each destination has another port, so an early packet meets "
-				       "another mapping"
-				     : "the mapping is not known");
+			out->mapping
+				? "each destination has another port, so an early packet meets "
+				  "another mapping"
+				: "the mapping is not known");
 		return;
 	}
 	for (size_t i = 0; i < v->journal->server_count; i++)

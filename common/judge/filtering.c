@@ -8,13 +8,31 @@
 
 /* RFC 5780 4.4, with all three changes asked: only so is a filter by port alone told apart. */
 
+/* The external address towards the server's other address is another one: no control is possible. */
+static bool address_differs(const struct battery *b)
+{
+	const struct observation *both = b->mapping[BATTERY_BOTH];
+
+	return was_answered(both) &&
+		!endpoint_same_address(&b->binding->answer.mapped, &both->answer.mapped);
+}
+
 /*
- * Silence is a no only if the question was asked (a receipt, or a changed answer that came through an
- * open path), an answer could have come back (the endpoint it would come from has answered), and
- * loss cannot explain it.
+ * The question was asked, and an answer could have come back. With natprobed: receipts for this very
+ * socket, the endpoint that should have sent is alive, and a changed answer came where it could come.
+ * With others: this very socket has reached that endpoint, and got the changed answer then.
  */
-static enum tri passes(const struct view *v, size_t server, const struct battery *b, int target,
-	const char **why)
+static bool is_controlled(const struct battery *b, int target)
+{
+	if (b->filtering[target]->receipts)
+		return was_answered(b->mapping[target]) &&
+			(battery_controlled(b) || address_differs(b));
+	return was_answered(b->early_check[target]) && was_answered(b->control[target]) &&
+		b->control[target]->socket == b->filtering[target]->socket;
+}
+
+static enum tri passes(
+	const struct view *v, size_t server, const struct battery *b, int target, const char **why)
 {
 	const struct observation *o = b->filtering[target];
 
@@ -24,12 +42,11 @@ static enum tri passes(const struct view *v, size_t server, const struct battery
 	}
 	if (was_answered(o))
 		return TRI_YES;
-	if (!was_answered(b->mapping[target]))
-		*why = "the endpoint that should have sent gives no answer at all";
-	else if (o->state != OBSERVATION_SILENT)
+	if (o->state != OBSERVATION_SILENT)
 		*why = "the run ended before enough answers were missing";
-	else if (!o->receipts && !v->servers[server].changes)
-		*why = "the server never proved that it can answer from another address";
+	else if (!is_controlled(b, target))
+		*why = "no changed answer came even where the path was open: the silence has no "
+		       "control";
 	else if (!silence_proved(v->journal, server, o->awaited))
 		*why = "too few answers are missing to exclude loss";
 	else
@@ -45,7 +62,8 @@ static enum dependence combine(enum tri both, enum tri address, enum tri port, c
 		*why = "the answers contradict each other: measure again";
 		return DEPENDENCE_UNKNOWN;
 	}
-	if (both != TRI_NO || address == TRI_UNKNOWN || port == TRI_UNKNOWN)
+	if (address == TRI_UNKNOWN || port == TRI_UNKNOWN ||
+		(address == TRI_YES && port == TRI_YES))
 		return DEPENDENCE_UNKNOWN;
 	if (port == TRI_YES)
 		return DEPENDENCE_ADDRESS;
@@ -59,15 +77,16 @@ static enum dependence judge_battery(
 	struct battery b;
 
 	battery_find(v->journal, server, &b);
-	if (!b.filtering[0] && !b.filtering[1] && !b.filtering[2])
+	if (!b.filtering[BATTERY_ADDRESS] || !b.filtering[BATTERY_PORT])
 		return DEPENDENCE_UNKNOWN;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < BATTERY_TARGETS; i++) {
+		/* of why, the last word is that of the two which decide */
 		answer[i] = passes(v, server, &b, i, why);
 		if (b.filtering[i])
 			basis_add(basis, v->journal, b.filtering[i]);
+		if (was_answered(b.control[i]))
+			basis_add(basis, v->journal, b.control[i]);
 	}
-	if (was_answered(b.control))
-		basis_add(basis, v->journal, b.control);
 	return combine(answer[BATTERY_BOTH], answer[BATTERY_ADDRESS], answer[BATTERY_PORT], why);
 }
 

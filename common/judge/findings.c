@@ -55,6 +55,12 @@ bool finding_address_varies(const struct behaviour *b)
 		b->pooling == POOLING_ARBITRARY && finding_addresses_differ(b);
 }
 
+bool finding_on_this_host(const struct behaviour *b)
+{
+	return endpoint_is_loopback(&b->local) ||
+		(b->external_count && endpoint_is_loopback(&b->external[0]));
+}
+
 const struct observation *finding_observation(const struct finding_view *view, size_t place)
 {
 	return place < view->j->observation_count ? &view->j->observations[place] : NULL;

@@ -3,6 +3,8 @@
 
 #include <config.h>
 
+#include <stdio.h>
+
 #include "judge/findings_private.h"
 
 /* Is there a way out, is there a NAT, what does it map and what does it let in. */
@@ -84,14 +86,17 @@ static bool check_blocked(const struct finding_view *view, struct finding *f)
 
 	if (view->b->status != PATH_BLOCKED)
 		return false;
-	if (view->b->icmp_offender.family == FAMILY_NONE)
-		finding_detail(f,
-			"The servers' hosts answer over TCP and stay silent over UDP: something "
-			"between drops UDP without a word.");
-	else
+	if (view->b->icmp_offender.family != FAMILY_NONE) {
 		finding_detail(f, "%s refuses UDP with ICMP type %u code %u.",
 			endpoint_format_address(&view->b->icmp_offender, address),
 			view->b->icmp_type, view->b->icmp_code);
+		return true;
+	}
+	/* silence never names who is silent */
+	snprintf(f->title, sizeof(f->title),
+		"TCP reaches the servers' hosts and UDP does not: UDP is dropped on the way, or by "
+		"all of them");
+	finding_detail(f, "The servers' hosts answer over TCP and stay silent over UDP.");
 	return true;
 }
 
@@ -109,11 +114,30 @@ static bool check_silent(const struct finding_view *view, struct finding *f)
 
 /* --- is there a NAT --- */
 
+static bool check_this_host(const struct finding_view *view, struct finding *f)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (view->b->status != PATH_OK || !finding_on_this_host(view->b))
+		return false;
+	finding_detail(f,
+		"The packets went from %s to a server on the same host and never left it: nothing "
+		"is learnt about the network.",
+		endpoint_format_address(&view->b->local, text));
+	return true;
+}
+
+/* Without a NAT, on a path that begins and ends at different hosts. */
+static bool no_nat(const struct finding_view *view)
+{
+	return view->b->nat == TRI_NO && !finding_on_this_host(view->b);
+}
+
 static bool check_no_nat(const struct finding_view *view, struct finding *f)
 {
 	char text[ENDPOINT_TEXT];
 
-	if (view->b->nat != TRI_NO || view->b->filtering != DEPENDENCE_ENDPOINT_INDEPENDENT ||
+	if (!no_nat(view) || view->b->filtering != DEPENDENCE_ENDPOINT_INDEPENDENT ||
 		view->family == FAMILY_IPV6)
 		return false;
 	finding_detail(f,
@@ -126,7 +150,7 @@ static bool check_no_nat_only(const struct finding_view *view, struct finding *f
 {
 	char text[ENDPOINT_TEXT];
 
-	if (view->b->nat != TRI_NO || view->b->filtering != DEPENDENCE_UNKNOWN)
+	if (!no_nat(view) || view->b->filtering != DEPENDENCE_UNKNOWN)
 		return false;
 	finding_detail(f,
 		"The servers see the local endpoint %s itself. Whether a firewall filters is "
@@ -139,7 +163,7 @@ static bool check_ipv6_open(const struct finding_view *view, struct finding *f)
 {
 	char text[ENDPOINT_TEXT];
 
-	if (view->b->nat != TRI_NO || view->b->filtering != DEPENDENCE_ENDPOINT_INDEPENDENT ||
+	if (!no_nat(view) || view->b->filtering != DEPENDENCE_ENDPOINT_INDEPENDENT ||
 		view->family != FAMILY_IPV6)
 		return false;
 	finding_detail(f,
@@ -151,7 +175,7 @@ static bool check_ipv6_open(const struct finding_view *view, struct finding *f)
 
 static bool check_firewall(const struct finding_view *view, struct finding *f)
 {
-	if (view->b->nat != TRI_NO || view->b->filtering == DEPENDENCE_UNKNOWN ||
+	if (!no_nat(view) || view->b->filtering == DEPENDENCE_UNKNOWN ||
 		view->b->filtering == DEPENDENCE_ENDPOINT_INDEPENDENT)
 		return false;
 	count_filtering(view, f);
@@ -322,6 +346,11 @@ const struct rule path_rules[] = {
 		"No server answered, and nothing proves why",
 		"Try other servers and another port; run the same on another network.",
 		"RFC 8489 6.2.1"},
+	{"server-on-this-host", SEVERITY_INFO, nat_of, check_this_host,
+		"The server is on this host: nothing is learnt about the network",
+		"Name a server on another host; one on the Internet for a verdict on the whole "
+		"path.",
+		"RFC 5780 4.3"},
 	{"no-nat", SEVERITY_INFO, nat_of, check_no_nat, "There is no NAT and no firewall",
 		"Peers can be given the local endpoint. Every open UDP port of this host can be "
 		"reached: keep an eye on what listens.",

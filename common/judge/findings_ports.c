@@ -41,8 +41,10 @@ static bool check_hairpin(const struct finding_view *view, struct finding *f)
 			sent += o->sent;
 	}
 	finding_detail(f,
-		"%u packets from one own socket to the external endpoint of another: none "
-		"arrived.",
+		"%u packets from one own socket to the external endpoint of another: none came "
+		"back. A NAT that hairpins but keeps the inside source, against RFC 4787 REQ-9a, "
+		"looks the same from one host, since the kernel drops packets with its own "
+		"source: other hosts may get through.",
 		sent);
 	return true;
 }
@@ -198,7 +200,7 @@ static bool check_plain(const struct finding_view *view, struct finding *f)
 
 const struct rule port_rules[] = {
 	{"hairpin-missing", SEVERITY_WARNING, hairpin_of, check_hairpin,
-		"Hosts behind this NAT cannot reach each other's external endpoints",
+		"Packets to the external endpoint of another own socket do not come back",
 		"Programs should offer their local endpoints to peers too, as ICE does.",
 		"RFC 4787 6 REQ-9"},
 	{"external-address-varies", SEVERITY_PROBLEM, mapping_of, check_address_varies,

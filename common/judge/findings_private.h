@@ -48,6 +48,9 @@ bool finding_addresses_differ(const struct behaviour *b);
  */
 bool finding_address_varies(const struct behaviour *b);
 
+/* Whether the packets never left this host: a loopback address says nothing about the network. */
+bool finding_on_this_host(const struct behaviour *b);
+
 /* Adds to the detail, as far as there is room. */
 void finding_detail(struct finding *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

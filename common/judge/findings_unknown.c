@@ -72,9 +72,11 @@ static bool check_unknown_filtering(const struct finding_view *view, struct find
 		view, view->b->filtering == DEPENDENCE_UNKNOWN, &view->b->filtering_basis, f);
 }
 
+/* Without a NAT there is no such question. */
 static bool check_unknown_hairpin(const struct finding_view *view, struct finding *f)
 {
-	return unknown(view, view->b->hairpin == TRI_UNKNOWN, &view->b->hairpin_basis, f);
+	return unknown(view, view->b->hairpin == TRI_UNKNOWN && view->b->nat != TRI_NO,
+		&view->b->hairpin_basis, f);
 }
 
 static bool check_unknown_preservation(const struct finding_view *view, struct finding *f)

@@ -32,7 +32,15 @@ void judge_hairpin(const struct view *v, struct behaviour *out)
 	if (out->nat == TRI_NO)
 		basis_text(&out->hairpin_basis, "there is no NAT");
 	else if (!asked)
-		basis_text(&out->hairpin_basis, "was not asked: some firewalls take it for an attack");
+		basis_text(
+			&out->hairpin_basis, "was not asked: some firewalls take it for an attack");
+	else if (!server_in_view(v, server)) /* the external endpoints are its word */
+		basis_text(&out->hairpin_basis,
+			"the server that told the external endpoints cannot be believed");
+	else if (!passed && out->mapping != DEPENDENCE_ENDPOINT_INDEPENDENT &&
+		out->filtering != DEPENDENCE_ENDPOINT_INDEPENDENT)
+		basis_text(&out->hairpin_basis,
+			"the packets back had another port, which the filter keeps out anyway");
 	else if (!passed && !silent)
 		basis_text(&out->hairpin_basis, "the run ended before enough packets were missing");
 	else

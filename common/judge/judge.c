@@ -65,32 +65,67 @@ bool majority(const int *values, size_t count, int *winner)
 	return false;
 }
 
+/* Which of the server's endpoints is meant, by what it differs in from the one first asked. */
+static int target_of(const struct endpoint *asked, const struct endpoint *e)
+{
+	if (endpoint_same_address(asked, e))
+		return BATTERY_PORT;
+	return asked->port == e->port ? BATTERY_ADDRESS : BATTERY_BOTH;
+}
+
+/* Put later from the socket of a filtering question. */
+static bool is_sequel(const struct observation *filtering, const struct observation *o)
+{
+	return filtering && filtering->socket == o->socket;
+}
+
+static void place_observation(
+	const struct endpoint *asked, const struct observation *o, struct battery *out)
+{
+	switch (o->question) {
+	case QUESTION_BINDING:
+		out->binding = o;
+		break;
+	case QUESTION_MAPPING:
+		out->mapping[target_of(asked, &o->to)] = o;
+		break;
+	case QUESTION_FILTERING_BOTH:
+	case QUESTION_FILTERING_ADDRESS:
+	case QUESTION_FILTERING_PORT:
+		out->filtering[target_of(asked, &o->expect)] = o;
+		break;
+	case QUESTION_CONTROL:
+		out->control[target_of(asked, &o->expect)] = o;
+		break;
+	case QUESTION_EARLY_CHECK:
+		if (is_sequel(out->filtering[target_of(asked, &o->to)], o))
+			out->early_check[target_of(asked, &o->to)] = o;
+		break;
+	case QUESTION_EARLY_BASE:
+		for (int i = 0; i < BATTERY_TARGETS; i++)
+			if (is_sequel(out->filtering[i], o))
+				out->early_base[i] = o;
+		break;
+	default:
+		break;
+	}
+}
+
 void battery_find(const struct journal *j, size_t server, struct battery *out)
 {
-	const struct observation **places[QUESTION_COUNT] = {
-		[QUESTION_BINDING] = &out->binding,
-		[QUESTION_FILTERING_BOTH] = &out->filtering[BATTERY_BOTH],
-		[QUESTION_FILTERING_ADDRESS] = &out->filtering[BATTERY_ADDRESS],
-		[QUESTION_FILTERING_PORT] = &out->filtering[BATTERY_PORT],
-		[QUESTION_CONTROL] = &out->control,
-		[QUESTION_EARLY_BASE] = &out->early_base,
-		[QUESTION_EARLY_CHECK] = &out->early_check,
-	};
-
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < j->observation_count; i++) {
-		const struct observation *o = &j->observations[i];
-		const struct endpoint *asked = &j->servers[server].endpoint;
+	for (size_t i = 0; i < j->observation_count; i++)
+		if (j->observations[i].server == server)
+			place_observation(&j->servers[server].endpoint, &j->observations[i], out);
+}
 
-		if (o->server != server)
-			continue;
-		if (o->question == QUESTION_MAPPING)
-			out->mapping[!endpoint_same_address(&o->to, asked)
-					? (o->to.port == asked->port ? BATTERY_ADDRESS : BATTERY_BOTH)
-					: BATTERY_PORT] = o;
-		else if (places[o->question] && !*places[o->question])
-			*places[o->question] = o;
-	}
+bool battery_controlled(const struct battery *b)
+{
+	bool controlled = false;
+
+	for (int i = 0; i < BATTERY_TARGETS; i++)
+		controlled |= was_answered(b->control[i]);
+	return controlled;
 }
 
 static enum classic_class classify(const struct behaviour *b)

@@ -104,6 +104,13 @@ static bool judge_by_batteries(const struct view *v, struct behaviour *out)
 	return winner[0] || winner[1] || !agreed || contradictory;
 }
 
+/* One difference is final: a mapping that varies may still be the same twice. */
+static void note_pair(enum tri *varies, bool same)
+{
+	if (*varies != TRI_YES)
+		*varies = same ? TRI_NO : TRI_YES;
+}
+
 /*
  * With plain STUN servers: two addresses asked on one port tell whether the address matters; two that
  * differ in both tell it for both when the mapping is the same.
@@ -127,11 +134,13 @@ static void judge_by_pairs(const struct view *v, struct behaviour *out)
 			basis_add(&out->mapping_basis, j, bi.binding);
 			basis_add(&out->mapping_basis, j, bk.binding);
 			if (!endpoint_same_address(a, b) && a->port == b->port)
-				out->mapping_by_address = same ? TRI_NO : TRI_YES;
+				note_pair(&out->mapping_by_address, same);
 			else if (endpoint_same_address(a, b) && a->port != b->port)
-				out->mapping_by_port = same ? TRI_NO : TRI_YES;
-			else if (!endpoint_equal(a, b) && same)
-				out->mapping_by_address = out->mapping_by_port = TRI_NO;
+				note_pair(&out->mapping_by_port, same);
+			else if (!endpoint_equal(a, b) && same) {
+				note_pair(&out->mapping_by_address, true);
+				note_pair(&out->mapping_by_port, true);
+			}
 		}
 	}
 }

@@ -49,6 +49,8 @@ const char *method_name(enum method m)
 	return "unknown";
 }
 
+#define ON_THIS_HOST "the server is on this host: nothing is learnt about the network"
+
 /* Without a NAT there is one mapping for everybody, whatever else is unknown. */
 static bool mapping_is_independent(const struct behaviour *b)
 {
@@ -164,12 +166,18 @@ static struct family_outlook outlook_family(const struct behaviour *b)
 		break;
 	case PATH_BLOCKED:
 		return outlook_of(P2P_NONE, METHOD_RELAY,
-			"UDP does not get out; a relay that is reached over TCP or TLS may work");
+			b->icmp_offender.family == FAMILY_NONE
+				? "UDP gets no answer where TCP does; a relay that is reached over "
+				  "TCP or TLS may work"
+				: "UDP does not get out; a relay that is reached over TCP or TLS "
+				  "may work");
 	case PATH_UNREACHABLE:
 		return outlook_of(P2P_UNKNOWN, METHOD_UNKNOWN, "no server answered");
 	case PATH_UNTESTED:
 		return outlook_of(P2P_UNKNOWN, METHOD_UNKNOWN, "not tested");
 	}
+	if (finding_on_this_host(b))
+		return outlook_of(P2P_UNKNOWN, METHOD_UNKNOWN, ON_THIS_HOST);
 	if (mapping_is_independent(b))
 		return outlook_independent(b);
 	if (mapping_is_dependent(b))
@@ -284,7 +292,9 @@ static void sentence_ok(const struct behaviour *b, const char *protocol, char *o
 {
 	char mapping[64], filtering[64];
 
-	if (b->nat == TRI_NO)
+	if (finding_on_this_host(b))
+		snprintf(out, size, "%s: " ON_THIS_HOST, protocol);
+	else if (b->nat == TRI_NO)
 		sentence_no_nat(b, protocol, out, size);
 	else
 		snprintf(out, size, "%s: %s, %s: %s", protocol,
@@ -299,8 +309,8 @@ static void sentence_blocked(
 
 	if (b->icmp_offender.family == FAMILY_NONE)
 		snprintf(out, size,
-			"%s: blocked: the servers' hosts answer over TCP and stay silent over "
-			"UDP: no direct UDP connections from here",
+			"%s: blocked: TCP reaches the servers' hosts and UDP does not: expect no "
+			"direct UDP connections from here",
 			protocol);
 	else
 		snprintf(out, size,

@@ -28,10 +28,8 @@ static void take_binding(const struct view *v, const struct observation *o, stru
 	basis_add(&b->status_basis, v->journal, o);
 	basis_add(&b->nat_basis, v->journal, o);
 	add_external(b, &o->answer.mapped);
-	if (!endpoint_equal(&o->local, &o->answer.mapped))
-		b->nat = TRI_YES;
-	else if (b->nat == TRI_UNKNOWN)
-		b->nat = TRI_NO;
+	/* those that count see the same: see quorum.c */
+	b->nat = endpoint_equal(&o->local, &o->answer.mapped) ? TRI_NO : TRI_YES;
 }
 
 static void take_server(const struct view *v, size_t server, struct behaviour *b)
@@ -50,27 +48,26 @@ static void take_server(const struct view *v, size_t server, struct behaviour *b
 		b->alg = TRI_NO;
 }
 
-/* A firewall that says no, and not the server's host that has no such service. */
+/* A firewall on the way says no. */
 static bool is_prohibition(const struct observation *o)
 {
 	const struct icmp_seen *i = &o->icmp;
 
-	if (!i->count)
-		return false;
+	if (!i->count || (!i->local && endpoint_same_address(&i->offender, &o->to)))
+		return false; /* the server's own host speaks for itself, not for the path */
 	if (i->local)
 		return i->error == EPERM || i->error == EACCES;
 	if (o->family == FAMILY_IPV4 && i->type == ICMP_DEST_UNREACH)
 		return i->code == ICMP_NET_ANO || i->code == ICMP_HOST_ANO ||
-			i->code == ICMP_PKT_FILTERED ||
-			(i->code == ICMP_PORT_UNREACH && !endpoint_same_address(&i->offender, &o->to));
+			i->code == ICMP_PKT_FILTERED || i->code == ICMP_PORT_UNREACH;
 	if (o->family == FAMILY_IPV6 && i->type == ICMP6_DST_UNREACH)
 		return i->code == ICMP6_DST_UNREACH_ADMIN || i->code == 5 || i->code == 6 ||
-			(i->code == ICMP6_DST_UNREACH_NOPORT &&
-				!endpoint_same_address(&i->offender, &o->to));
+			i->code == ICMP6_DST_UNREACH_NOPORT;
 	return false;
 }
 
-static void judge_prohibition(const struct view *v, const struct observation *o, struct behaviour *b)
+static void judge_prohibition(
+	const struct view *v, const struct observation *o, struct behaviour *b)
 {
 	char text[ENDPOINT_TEXT];
 
@@ -96,6 +93,7 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 {
 	const struct observation *alive = NULL;
 	size_t hosts = 0, asked = 0;
+	bool passes = false;
 
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
@@ -104,19 +102,27 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 			continue;
 		basis_add(&b->status_basis, v->journal, o);
 		asked += o->question == QUESTION_BINDING;
+		passes |= o->question == QUESTION_UDP_CONTROL && was_answered(o);
 		if (o->question != QUESTION_TCP_CONTROL || !was_answered(o))
 			continue;
 		hosts += !alive || !endpoint_same_address(&alive->to, &o->to);
 		alive = o;
 	}
-	b->status = hosts >= 2 ? PATH_BLOCKED : PATH_UNREACHABLE;
-	if (hosts >= 2)
+	b->status = hosts >= 2 && !passes ? PATH_BLOCKED : PATH_UNREACHABLE;
+	if (passes)
 		basis_text(&b->status_basis,
-			"%zu servers' hosts answer TCP, and none of %zu servers answers UDP", hosts,
-			asked);
+			"UDP reaches a server's host, which says that another "
+			"port is closed: no server answers there");
+	else if (hosts >= 2)
+		basis_text(&b->status_basis,
+			"%zu servers' hosts answer TCP, and not one UDP packet: it is dropped on "
+			"the "
+			"way, or by all of them (%zu asked)",
+			hosts, asked);
 	else if (hosts)
-		basis_text(&b->status_basis, "the host answers TCP, but not UDP on this port: UDP is "
-					     "blocked, or no server runs there");
+		basis_text(&b->status_basis,
+			"the host answers TCP, but not UDP on this port: UDP is "
+			"blocked, or no server runs there");
 	else
 		basis_text(&b->status_basis, "no answer from any of %zu servers", asked);
 }

@@ -42,8 +42,8 @@ static void add_sample(struct samples *s, const struct observation *o)
 		if (s->all[i].internal == o->local.port)
 			return; /* one socket counts once */
 	if (s->count < SAMPLES_MAX)
-		s->all[s->count++] = (struct sample){o->first_sent_us, o->local.port,
-			o->answer.mapped.port, o->sent == 1};
+		s->all[s->count++] = (struct sample){
+			o->first_sent_us, o->local.port, o->answer.mapped.port, o->sent == 1};
 }
 
 static void collect(const struct view *v, struct behaviour *b, struct samples *s)
@@ -238,9 +238,11 @@ static bool one_address(const struct view *v, size_t server, struct endpoint *ad
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
 
-		if (o->server != server || (!tells_port(o) &&
-			(!was_answered(o) || (o->question != QUESTION_MAPPING &&
-				o->question != QUESTION_EARLY_CHECK))))
+		if (o->server != server ||
+			(!tells_port(o) &&
+				(!was_answered(o) ||
+					(o->question != QUESTION_MAPPING &&
+						o->question != QUESTION_EARLY_CHECK))))
 			continue;
 		basis_add(basis, v->journal, o);
 		*sockets += tells_port(o);

@@ -15,12 +15,12 @@ struct view {
 
 /* How one server's answers about a question are to be read. */
 struct battery {
-	const struct observation *binding, *mapping[3], *filtering[3], *control, *early_base,
-		*early_check; /* NULL: not put */
+	/* NULL: not put; the arrays by the endpoint that is meant */
+	const struct observation *binding, *mapping[3], *filtering[3], *control[3], *early_base[3],
+		*early_check[3];
 };
 
-/* Order of mapping[] and filtering[]. */
-enum { BATTERY_BOTH, BATTERY_ADDRESS, BATTERY_PORT };
+enum { BATTERY_BOTH, BATTERY_ADDRESS, BATTERY_PORT, BATTERY_TARGETS };
 
 /* The observations that belong to one server. */
 void battery_find(const struct journal *j, size_t server, struct battery *out);
@@ -33,6 +33,9 @@ bool was_answered(const struct observation *o);
 /* Why nothing can be said when no server's answers count. */
 const char *no_answer(const struct behaviour *b);
 
+/* A changed answer has come through a path that had been opened for it. */
+bool battery_controlled(const struct battery *b);
+
 /* The family's behaviour may be judged from this server's answers. */
 bool server_in_view(const struct view *v, size_t server);
 
@@ -43,7 +46,7 @@ bool server_in_view(const struct view *v, size_t server);
 bool majority(const int *values, size_t count, int *winner);
 
 void judge_servers(const struct journal *j, struct server_verdict *out);
-/* Names the servers whose mapping differs from what the others agree on. */
+/* Leaves out the servers that contradict what the others agree on, and names them. */
 void judge_quorum(const struct journal *j, enum family family, struct server_verdict *servers);
 
 void judge_path(const struct view *v, struct behaviour *b);

@@ -54,7 +54,14 @@ static bool is_outvoted(const struct ballot *b, size_t suspect, int winner)
 	return addresses && same_port;
 }
 
-void judge_quorum(const struct journal *j, enum family family, struct server_verdict *servers)
+static void leave_out(struct server_verdict *s)
+{
+	s->counts = s->filters = false;
+	s->defects[DEFECT_DISAGREES] = true;
+}
+
+static void judge_ports_seen(
+	const struct journal *j, enum family family, struct server_verdict *servers)
 {
 	struct ballot b = {0};
 	int winner;
@@ -63,15 +70,72 @@ void judge_quorum(const struct journal *j, enum family family, struct server_ver
 	if (b.votes < 3 || !majority(b.port, JOURNAL_SERVERS, &winner))
 		return;
 	for (size_t i = 0; i < j->server_count; i++) {
-		struct server_verdict *s = &servers[i];
-
 		if (!b.port[i] || b.port[i] == winner || !is_outvoted(&b, i, winner))
 			continue;
-		s->counts = s->filters = false;
-		s->status = SERVER_MISBEHAVING;
-		s->defects[DEFECT_DISAGREES] = true;
-		snprintf(s->problem, sizeof(s->problem),
+		leave_out(&servers[i]);
+		snprintf(servers[i].problem, sizeof(servers[i].problem),
 			"sees one socket on port %d, the others see it on port %d", b.port[i],
 			winner);
 	}
+}
+
+/* --- is there a NAT: all must see the same --- */
+
+enum { SEES_INSIDE = 1, SEES_OUTSIDE = 2 };
+
+static void look(const struct journal *j, enum family family, const struct server_verdict *servers,
+	int seen[static JOURNAL_SERVERS])
+{
+	for (size_t i = 0; i < JOURNAL_SERVERS; i++) {
+		struct battery b;
+
+		seen[i] = 0;
+		if (i >= j->server_count || j->servers[i].endpoint.family != family ||
+			!servers[i].counts)
+			continue;
+		battery_find(j, i, &b);
+		seen[i] = endpoint_equal(&b.binding->local, &b.binding->answer.mapped)
+			? SEES_INSIDE
+			: SEES_OUTSIDE;
+	}
+}
+
+/* A server on this side of the NAT sees the inside endpoint, and tells nothing about the NAT. */
+static void leave_out_near(
+	const struct journal *j, struct server_verdict *servers, int seen[static JOURNAL_SERVERS])
+{
+	bool far = false;
+
+	for (size_t i = 0; i < j->server_count; i++)
+		far |= seen[i] == SEES_OUTSIDE && !endpoint_is_private(&j->servers[i].endpoint);
+	for (size_t i = 0; far && i < j->server_count; i++) {
+		if (seen[i] != SEES_INSIDE || !endpoint_is_private(&j->servers[i].endpoint))
+			continue;
+		leave_out(&servers[i]);
+		seen[i] = 0;
+		snprintf(servers[i].problem, sizeof(servers[i].problem),
+			"stands on this side of the NAT: it sees the inside endpoint");
+	}
+}
+
+static void judge_sides(const struct journal *j, enum family family, struct server_verdict *servers)
+{
+	int seen[JOURNAL_SERVERS], winner;
+
+	look(j, family, servers, seen);
+	leave_out_near(j, servers, seen);
+	majority(seen, JOURNAL_SERVERS, &winner); /* 0 when they are evenly divided: none counts */
+	for (size_t i = 0; i < j->server_count; i++) {
+		if (!seen[i] || seen[i] == winner)
+			continue;
+		leave_out(&servers[i]);
+		snprintf(servers[i].problem, sizeof(servers[i].problem), "sees %s, others do not",
+			seen[i] == SEES_INSIDE ? "the inside endpoint" : "a NAT");
+	}
+}
+
+void judge_quorum(const struct journal *j, enum family family, struct server_verdict *servers)
+{
+	judge_sides(j, family, servers);
+	judge_ports_seen(j, family, servers);
 }

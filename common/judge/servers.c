@@ -39,21 +39,24 @@ static void judge_unanswered(const struct observation *o, struct server_verdict 
 
 	if (o->malformed) {
 		misbehaves(v);
-		defect(v, DEFECT_MALFORMED, "sent %u datagrams that are no STUN answer", o->malformed);
+		defect(v, DEFECT_MALFORMED, "sent %u datagrams that are no usable answer",
+			o->malformed);
 	} else if (o->wrong_source) {
 		misbehaves(v);
 		defect(v, DEFECT_WRONG_SOURCE, "answered from %s, where nothing was asked",
 			endpoint_format(&o->wrong_from, text));
 	} else if (o->state == OBSERVATION_ERROR) {
 		misbehaves(v);
-		defect(v, DEFECT_NO_MAPPED, "answers a Binding request with error %u", o->error_code);
+		defect(v, DEFECT_NO_MAPPED, "answers a Binding request with error %u",
+			o->error_code);
 	} else if (o->icmp.count && o->icmp.local) {
 		v->status = SERVER_UNREACHABLE;
 		snprintf(v->problem, sizeof(v->problem), "this host: %s", strerror(o->icmp.error));
 	} else if (o->icmp.count) {
 		v->status = SERVER_UNREACHABLE;
-		snprintf(v->problem, sizeof(v->problem), "ICMP type %u code %u from %s", o->icmp.type,
-			o->icmp.code, endpoint_format_address(&o->icmp.offender, text));
+		snprintf(v->problem, sizeof(v->problem), "ICMP type %u code %u from %s",
+			o->icmp.type, o->icmp.code,
+			endpoint_format_address(&o->icmp.offender, text));
 	} else {
 		v->status = SERVER_TIMEOUT;
 		snprintf(v->problem, sizeof(v->problem), "no answer to %u requests", o->sent);
@@ -72,9 +75,7 @@ static void judge_other(const struct observation *o, struct server_verdict *v)
 		misbehaves(v);
 		defect(v, DEFECT_SELF_AS_OTHER, "names its own %s (%s) as its other address",
 			endpoint_same_address(other, &o->to) ? "address" : "port", text);
-	} else if (other->family != o->to.family || !endpoint_is_unicast(other) ||
-		endpoint_is_loopback(other) != endpoint_is_loopback(&o->to) ||
-		(endpoint_is_private(other) && !endpoint_is_private(&o->to))) {
+	} else if (!observation_other_usable(o)) {
 		misbehaves(v);
 		defect(v, DEFECT_OTHER_UNUSABLE, "its other address (%s) cannot be asked", text);
 	} else {
@@ -90,7 +91,8 @@ static bool mapped_differs(const struct observation *o)
 	const struct answer *a = &o->answer;
 
 	return was_answered(o) && o->question != QUESTION_HAIRPIN && a->has_xor &&
-		a->mapped_plain.family != FAMILY_NONE && !endpoint_equal(&a->mapped, &a->mapped_plain);
+		a->mapped_plain.family != FAMILY_NONE &&
+		!endpoint_equal(&a->mapped, &a->mapped_plain);
 }
 
 static bool is_changed_question(const struct observation *o)
@@ -124,7 +126,8 @@ static void judge_one_answer(const struct observation *o, struct server_verdict 
 	if (o->state == OBSERVATION_ERROR && is_changed_question(o) &&
 		o->question != QUESTION_CONTROL) {
 		v->filters = false;
-		defect(v, DEFECT_CHANGE_REFUSED, "answers CHANGE-REQUEST with error %u", o->error_code);
+		defect(v, DEFECT_CHANGE_REFUSED, "answers CHANGE-REQUEST with error %u",
+			o->error_code);
 	}
 	if (o->wrong_source) {
 		misbehaves(v);
@@ -132,7 +135,8 @@ static void judge_one_answer(const struct observation *o, struct server_verdict 
 			endpoint_format(&o->wrong_from, text));
 	}
 	if (o->malformed)
-		defect(v, DEFECT_MALFORMED, "sent %u datagrams that are no STUN answer", o->malformed);
+		defect(v, DEFECT_MALFORMED, "sent %u datagrams that are no usable answer",
+			o->malformed);
 }
 
 /* Its second address was asked and said nothing, while the first one talks. */
@@ -142,23 +146,27 @@ static void judge_other_silent(const struct battery *b, struct server_verdict *v
 	const struct observation *address = b->mapping[BATTERY_ADDRESS];
 	char text[ENDPOINT_TEXT];
 
-	if (!both || !address || was_answered(both) || was_answered(address) || both->sent < 2)
+	if (!both || was_answered(both) || was_answered(address) || both->sent < 2)
 		return;
 	v->filters = false;
 	defect(v, DEFECT_OTHER_SILENT, "its other address %s gave no answer to %u requests",
-		endpoint_format_address(&v->other, text), both->sent + address->sent);
+		endpoint_format_address(&v->other, text),
+		both->sent + (address ? address->sent : 0));
 }
 
 static void judge_changes(const struct battery *b, struct server_verdict *v)
 {
-	v->changes = was_answered(b->control);
-	for (int i = 0; i < 3; i++)
-		v->changes |= was_answered(b->filtering[i]) ||
-			(b->filtering[i] && b->filtering[i]->receipts);
-	if (!v->changes && v->filters && b->control && b->control->sent >= 3)
+	unsigned asked = 0;
+
+	v->changes = battery_controlled(b);
+	for (int i = 0; i < BATTERY_TARGETS; i++) {
+		v->changes |= was_answered(b->filtering[i]);
+		asked += b->control[i] ? b->control[i]->sent : 0;
+	}
+	if (!v->changes && v->filters && asked >= 3)
 		defect(v, DEFECT_CHANGE_UNPROVED,
 			"did not prove that it can answer from its other address (%u requests)",
-			b->control->sent);
+			asked);
 }
 
 static void judge_answered(const struct journal *j, size_t place, struct server_verdict *v)
@@ -198,7 +206,7 @@ static void judge_answered(const struct journal *j, size_t place, struct server_
  * A difference between MAPPED-ADDRESS and XOR-MAPPED-ADDRESS is the server's fault or that of an ALG on
  * the path. An ALG does it to all servers, and then the XOR form is the right one.
  */
-static void judge_rewriting(const struct journal *j, struct server_verdict *out)
+static void judge_rewriting(const struct journal *j, enum family family, struct server_verdict *out)
 {
 	size_t differing = 0, both = 0;
 
@@ -206,7 +214,8 @@ static void judge_rewriting(const struct journal *j, struct server_verdict *out)
 		struct battery b;
 
 		battery_find(j, i, &b);
-		if (!was_answered(b.binding) || !b.binding->answer.has_xor ||
+		if (j->servers[i].endpoint.family != family || !was_answered(b.binding) ||
+			!b.binding->answer.has_xor ||
 			b.binding->answer.mapped_plain.family == FAMILY_NONE)
 			continue;
 		both++;
@@ -215,7 +224,8 @@ static void judge_rewriting(const struct journal *j, struct server_verdict *out)
 	if (differing == both && both >= 2)
 		return;
 	for (size_t i = 0; i < j->server_count; i++) {
-		if (!out[i].defects[DEFECT_MAPPED_DIFFERS])
+		if (j->servers[i].endpoint.family != family ||
+			!out[i].defects[DEFECT_MAPPED_DIFFERS])
 			continue;
 		misbehaves(&out[i]);
 		out[i].counts = false;
@@ -242,5 +252,6 @@ void judge_servers(const struct journal *j, struct server_verdict *out)
 		else
 			v->status = SERVER_TIMEOUT;
 	}
-	judge_rewriting(j, out);
+	judge_rewriting(j, FAMILY_IPV4, out);
+	judge_rewriting(j, FAMILY_IPV6, out);
 }

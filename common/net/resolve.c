@@ -115,24 +115,36 @@ static bool look_up_srv(res_state state, const char *service, const char *host, 
 	return length > 0 && !ns_initparse(answer, length, &message) && best_record(&message, best);
 }
 
+/*
+ * SRV records are a courtesy, and some resolvers drop the question: it costs one second at most. One
+ * name server is asked, once, and about the second service only if it answered about the first.
+ */
 static void follow_srv(struct job *job)
 {
 	static const char *const services[] = {"_stun-behavior._udp", "_stun._udp"};
 	struct __res_state state;
 	struct srv best = {0};
+	int nameservers;
 
 	memset(&state, 0, sizeof(state));
 	if (job->has_port || res_ninit(&state))
 		return;
 	state.retrans = 1;
 	state.retry = 1;
+	nameservers = state.nscount;
+	if (nameservers > 1)
+		state.nscount = 1;
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
-		if (!look_up_srv(&state, services[i], job->host, &best))
-			continue;
-		memcpy(job->host, best.target, sizeof(job->host));
-		job->port = best.port;
-		break;
+		h_errno = 0;
+		if (look_up_srv(&state, services[i], job->host, &best)) {
+			memcpy(job->host, best.target, sizeof(job->host));
+			job->port = best.port;
+			break;
+		}
+		if (h_errno == TRY_AGAIN)
+			break;
 	}
+	state.nscount = nameservers; /* res_nclose frees what it holds for each */
 	res_nclose(&state);
 }
 

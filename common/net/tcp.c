@@ -20,8 +20,9 @@ int tcp_connect_start(const struct endpoint *to, const char *interface, int *fd)
 	*fd = socket(sockaddr_family(to->family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
 		return -errno;
-	if (interface && setsockopt(*fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
-				 (socklen_t)strlen(interface)))
+	if (interface &&
+		setsockopt(
+			*fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)))
 		err = -errno;
 	if (!err && connect(*fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS)
 		err = -errno;

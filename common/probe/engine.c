@@ -13,7 +13,7 @@
 #define MS 1000u
 
 /* A server that says nothing while another has told everything is not waited for beyond this. */
-#define SILENT_SERVER_US    (700 * MS)
+#define SILENT_SERVER_US (700 * MS)
 /* … and while the others are plain STUN servers and it might be the one that can do more */
 #define SILENT_CANDIDATE_US (1300 * MS)
 #define REFUSED_SENDS	    3
@@ -21,7 +21,7 @@
 #define BINDING_SENDS	    5
 #define FOREIGN_SENDS	    5
 #define OWN_SENDS	    8
-#define FILTERING_SENDS	    8 /* silence has to be proved: rarely needed, and only under loss */
+#define FILTERING_SENDS	    12 /* silence has to be proved: rarely needed, and only under loss */
 
 int probe_create(const struct probe_config *config, struct journal *journal, struct random *random,
 	uint64_t now_us, struct probe **out)
@@ -69,11 +69,19 @@ bool probe_answered(struct probe *p, size_t place)
 	return o && o->state == OBSERVATION_ANSWERED;
 }
 
-bool probe_settled(struct probe *p, size_t place)
+bool probe_silent(struct probe *p, size_t place)
 {
 	struct observation *o = probe_observation(p, place);
 
-	return o && o->state != OBSERVATION_OPEN;
+	return o && o->state == OBSERVATION_SILENT;
+}
+
+struct endpoint probe_target(const struct probe_server *s, int target)
+{
+	struct endpoint e = target == TARGET_PORT ? s->endpoint : s->other;
+
+	e.port = target == TARGET_ADDRESS ? s->endpoint.port : s->other.port;
+	return e;
 }
 
 struct transaction *probe_transaction(struct probe *p, const struct observation *o)
@@ -136,9 +144,10 @@ void probe_add_server(struct probe *p, uint64_t now_us, size_t place)
 	memset(s, 0, sizeof(*s));
 	s->place = place;
 	s->endpoint = p->journal->servers[place].endpoint;
-	s->control = s->early_base = s->early_check = s->binding = JOURNAL_NONE;
+	s->binding = JOURNAL_NONE;
 	for (int i = 0; i < TARGETS; i++)
-		s->mapping[i] = s->filtering[i] = JOURNAL_NONE;
+		s->mapping[i] = s->filtering[i] = s->control[i] = s->early_base[i] =
+			s->early_check[i] = JOURNAL_NONE;
 	t = probe_ask(p, now_us, s, QUESTION_BINDING, 0, &s->endpoint, &s->endpoint);
 	if (!t)
 		return;
@@ -192,22 +201,23 @@ static bool is_silent(const struct probe *p, uint64_t now_us, const struct trans
 {
 	const struct observation *o = t->o;
 
-	if (!o->sent || o->sent < t->repeat)
+	if (!o->sent || t->attempts < t->repeat)
 		return false;
-	if (o->sent >= t->sends_max && now_us >= o->last_sent_us + probe_patience_us(t->server))
+	if (t->attempts >= t->sends_max && now_us >= o->last_sent_us + probe_patience_us(t->server))
 		return true;
-	return is_filtering(o) && silence_sufficient(p->journal, o->server, o->awaited) &&
+	return is_filtering(o) &&
+		silence_sufficient(p->journal, o->server, o->awaited, o->receipts) &&
 		(o->receipts || now_us >= o->last_sent_us + probe_patience_us(t->server));
 }
 
 static void plan_next(uint64_t now_us, struct transaction *t)
 {
-	const struct observation *o = t->o;
+	bool last = t->attempts >= t->sends_max;
 	uint64_t verdict_us = now_us + probe_patience_us(t->server);
 
-	t->resend_us = o->sent < t->sends_max ? now_us + probe_interval(t) : UINT64_MAX;
+	t->resend_us = !last ? now_us + probe_interval(t) : UINT64_MAX;
 	t->wake_us = t->resend_us;
-	if (verdict_us < t->wake_us && (o->sent >= t->sends_max || is_filtering(o)))
+	if (verdict_us < t->wake_us && (last || is_filtering(t->o)))
 		t->wake_us = verdict_us;
 }
 
@@ -218,6 +228,10 @@ static bool wake(struct probe *p, uint64_t now_us, struct transaction *t, struct
 
 	if (is_silent(p, now_us, t)) {
 		settle(p, now_us, t, OBSERVATION_SILENT);
+		return false;
+	}
+	if (!o->sent && t->attempts >= t->sends_max) {
+		settle(p, now_us, t, OBSERVATION_REFUSED);
 		return false;
 	}
 	if (now_us < t->resend_us) {
@@ -233,6 +247,7 @@ static bool wake(struct probe *p, uint64_t now_us, struct transaction *t, struct
 		o->first_sent_us = now_us;
 	o->last_sent_us = now_us;
 	o->sent++;
+	t->attempts++;
 	if (!t->copies) /* else the receipts count them */
 		o->awaited++;
 	plan_next(now_us, t);
@@ -251,14 +266,33 @@ static bool battery_done(struct probe *p, const struct probe_server *s)
 	return true;
 }
 
+/* It has answered from a changed endpoint. */
+static bool is_proved(struct probe *p, const struct probe_server *s)
+{
+	bool proved = !(p->config.tests & PROBE_FILTERING);
+
+	for (int i = 0; i < TARGETS; i++)
+		proved |= probe_answered(p, s->control[i]) || probe_answered(p, s->filtering[i]);
+	return proved;
+}
+
+/* A server on a private address may stand on this side of the NAT: others are waited for. */
+static bool all_private(const struct probe *p)
+{
+	for (size_t i = 0; i < p->server_count; i++)
+		if (!endpoint_is_private(&p->servers[i].endpoint))
+			return false;
+	return true;
+}
+
 /* One server has told everything that can be learnt from it. */
 static bool have_enough(struct probe *p)
 {
 	for (size_t i = 0; i < p->server_count; i++) {
 		const struct probe_server *s = &p->servers[i];
 
-		if (s->capable && s->questions_put && battery_done(p, s) &&
-			(!(p->config.tests & PROBE_FILTERING) || probe_answered(p, s->control)))
+		if (s->capable && s->questions_put && battery_done(p, s) && is_proved(p, s) &&
+			(!endpoint_is_private(&s->endpoint) || all_private(p)))
 			return true;
 	}
 	return false;
@@ -403,8 +437,8 @@ static bool poll_connect(struct probe *p, struct probe_output *out)
 	for (size_t i = 0; i < p->journal->observation_count; i++) {
 		struct observation *o = &p->journal->observations[i];
 
-		if (o->question != QUESTION_TCP_CONTROL || o->family != p->config.family || o->sent ||
-			o->state != OBSERVATION_OPEN)
+		if (o->question != QUESTION_TCP_CONTROL || o->family != p->config.family ||
+			o->sent || o->state != OBSERVATION_OPEN)
 			continue;
 		o->sent = o->awaited = 1;
 		out->action = PROBE_CONNECT;
@@ -440,8 +474,8 @@ enum probe_action probe_poll(struct probe *p, uint64_t now_us, struct probe_outp
 	return out->action = PROBE_WAIT;
 }
 
-void probe_opened(struct probe *p, uint64_t now_us, unsigned socket, int error,
-	const struct endpoint *local)
+void probe_opened(
+	struct probe *p, uint64_t now_us, unsigned socket, int error, const struct endpoint *local)
 {
 	struct probe_socket *s;
 
@@ -502,15 +536,6 @@ static void fill_answer(struct answer *a, uint64_t now_us, const struct endpoint
 	copy_text(a->software, sizeof(a->software), m->software);
 }
 
-/* Whether OTHER-ADDRESS can be asked: RFC 5780 wants another address and another port. */
-static bool other_usable(const struct endpoint *asked, const struct endpoint *other)
-{
-	return other->family == asked->family && endpoint_is_unicast(other) &&
-		!endpoint_same_address(asked, other) && other->port != asked->port &&
-		endpoint_is_loopback(asked) == endpoint_is_loopback(other) &&
-		(endpoint_is_private(asked) || !endpoint_is_private(other));
-}
-
 static void learn_server(struct probe *p, uint64_t now_us, struct transaction *t)
 {
 	struct probe_server *s = t->server;
@@ -518,11 +543,20 @@ static void learn_server(struct probe *p, uint64_t now_us, struct transaction *t
 
 	s->answered = true;
 	s->ours = a->has_observed && a->observed.version == 1;
-	s->capable = other_usable(&s->endpoint, &a->other);
+	s->capable = observation_other_usable(t->o);
 	if (s->capable)
 		s->other = a->other;
 	journal_note(p->journal, now_us, t->o, "%s%s", s->ours ? "natprobed, " : "",
 		s->capable ? "offers a second address" : "plain STUN");
+}
+
+/* What a server says of our endpoint can be one at all. */
+static bool mapped_usable(const struct observation *o)
+{
+	const struct endpoint *e = &o->answer.mapped;
+
+	return e->family == o->family && endpoint_is_unicast(e) &&
+		endpoint_is_loopback(e) == endpoint_is_loopback(&o->local);
 }
 
 static void take_answer(struct probe *p, uint64_t now_us, struct transaction *t,
@@ -530,9 +564,14 @@ static void take_answer(struct probe *p, uint64_t now_us, struct transaction *t,
 {
 	struct observation *o = t->o;
 
+	if (!o->answers)
+		fill_answer(&o->answer, now_us, from, ttl, m);
+	if (!mapped_usable(o)) {
+		o->malformed++;
+		return;
+	}
 	if (o->answers++)
 		return;
-	fill_answer(&o->answer, now_us, from, ttl, m);
 	for (size_t i = 0; i < m->icmp_count; i++)
 		o->reported[o->reported_count++] = m->icmp[i];
 	if (o->state != OBSERVATION_OPEN && o->state != OBSERVATION_SILENT)
@@ -555,12 +594,17 @@ static void take_unchanged(
 			settle(p, now_us, t, OBSERVATION_CHANGE_IGNORED);
 		return;
 	}
-	o->receipts++;
-	o->awaited += m->receipt.copies;
+	/* one receipt for each request: all copies may have been lost together */
+	if (o->receipts < o->sent && m->receipt.copies) {
+		o->receipts++;
+		o->awaited++;
+	}
 	o->receipt_mapped = m->xor_mapped;
 	/* the copies left together with the receipt: their way may be a little longer */
+	if (t->attempts < t->repeat)
+		return;
 	t->wake_us = now_us + probe_patience_us(t->server) - t->server->srtt_us;
-	if (t->resend_us > t->wake_us && o->sent >= t->repeat)
+	if (t->resend_us > t->wake_us)
 		t->resend_us = t->wake_us;
 }
 
@@ -623,18 +667,39 @@ static struct transaction *find_quoted(struct probe *p, unsigned socket, const s
 	return r.failed ? find(p, socket, NULL, to) : find(p, socket, &id, NULL);
 }
 
+void probe_unsent(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *to,
+	int error, const void *data, size_t length)
+{
+	struct transaction *t = find_quoted(p, socket, to, data, length);
+	struct icmp_seen seen = {.count = 1, .t_us = now_us, .local = true, .error = -error};
+
+	if (!t || !t->o->sent)
+		return;
+	t->o->sent--;
+	if (!t->copies)
+		t->o->awaited--;
+	/* a full queue is as good as a loss; anything else is worth knowing */
+	if (error != -EAGAIN && error != -ENOBUFS)
+		probe_error(p, now_us, socket, to, &seen, data, length);
+}
+
 void probe_error(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *to,
 	const struct icmp_seen *error, const void *quoted, size_t length)
 {
 	struct transaction *t = find_quoted(p, socket, to, quoted, length);
 	unsigned count;
 
-	journal_event(p->journal, now_us, EVENT_ICMP, t ? t->o : NULL, &error->offender, to, length);
+	journal_event(
+		p->journal, now_us, EVENT_ICMP, t ? t->o : NULL, &error->offender, to, length);
 	if (!t)
 		return;
 	count = t->o->icmp.count + 1;
 	t->o->icmp = *error;
 	t->o->icmp.count = count;
+	/* a closed port that is said to be closed: UDP reaches the host and comes back */
+	if (t->o->question == QUESTION_UDP_CONTROL && t->o->state == OBSERVATION_OPEN &&
+		endpoint_same_address(&error->offender, &t->o->to))
+		settle(p, now_us, t, OBSERVATION_ANSWERED);
 	if (t->o->question != QUESTION_BINDING || t->o->state != OBSERVATION_OPEN)
 		return;
 	/* evidence, not proof: ask again soon, and believe it when it comes each time */

@@ -56,7 +56,8 @@ static void send_across(struct probe *p, uint64_t now_us, const struct observati
 		struct transaction *t;
 
 		if (!harmless(a, b)) {
-			journal_note(p->journal, now_us, a, "no hairpin test: it would not be harmless");
+			journal_note(
+				p->journal, now_us, a, "no hairpin test: it would not be harmless");
 			return;
 		}
 		t = probe_ask(p, now_us, probe_transaction(p, a)->server, QUESTION_HAIRPIN,

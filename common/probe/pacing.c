@@ -35,17 +35,17 @@ uint64_t probe_interval(const struct transaction *t)
 	const struct probe_server *s = t->server;
 	uint64_t rto;
 
-	if (t->o->sent < t->repeat)
+	if (t->attempts < t->repeat)
 		return t->repeat_gap_us;
 	if (!s->srtt_us)
 		return FIRST_RTO_US;
 	if (s->ours)
 		return s->srtt_us * 5 / 4 + 20 * MS;
 	/* what RFC 6298 comes to after a few round trips that were alike, doubled each time */
-	rto = 2 * s->srtt_us;
-	if (rto < 100 * MS)
-		rto = 100 * MS;
-	return rto << (t->o->sent ? t->o->sent - 1 : 0);
+	rto = s->srtt_us * 3 / 2;
+	if (rto < 75 * MS)
+		rto = 75 * MS;
+	return rto << (t->attempts ? t->attempts - 1 : 0);
 }
 
 uint64_t probe_patience_us(const struct probe_server *s)

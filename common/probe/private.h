@@ -28,10 +28,10 @@ struct probe_server {
 	uint64_t starts_us[PROBE_PACE_WINDOW]; /* of its latest transactions, a ring */
 	unsigned start_next;
 	/* places of its questions in the journal; JOURNAL_NONE: not put */
-	size_t binding, mapping[3], filtering[3], control, early_base, early_check;
+	size_t binding, mapping[3], filtering[3], control[3], early_base[3], early_check[3];
 };
 
-/* Which of mapping[] and filtering[] goes where: the order of the array. */
+/* Which endpoint of the server: the order of the arrays above. */
 enum { TARGET_BOTH, TARGET_ADDRESS, TARGET_PORT, TARGETS };
 
 struct transaction {
@@ -44,7 +44,7 @@ struct transaction {
 	size_t fill; /* our own servers answer no more than they are asked */
 	unsigned repeat; /* the first so many requests leave repeat_gap_us apart */
 	uint64_t repeat_gap_us;
-	unsigned sends_max;
+	unsigned attempts, sends_max; /* an attempt that this host refuses to send is none sent */
 	uint64_t resend_us; /* not before this may it be repeated */
 	uint64_t wake_us; /* when to look again: to repeat, or to conclude */
 };
@@ -88,8 +88,11 @@ struct observation *probe_observation(struct probe *p, size_t place);
 /* Whether the question was put and answered. */
 bool probe_answered(struct probe *p, size_t place);
 
-/* Whether the question was put and has come to an end. */
-bool probe_settled(struct probe *p, size_t place);
+/* Whether the question was put, and ended in silence. */
+bool probe_silent(struct probe *p, size_t place);
+
+/* The endpoint of the server that is meant by one of TARGETS. */
+struct endpoint probe_target(const struct probe_server *s, int target);
 
 /* --- pacing.c --- */
 

@@ -71,12 +71,16 @@ void probe_servers_complete(struct probe *p);
 enum probe_action probe_poll(struct probe *p, uint64_t now_us, struct probe_output *out);
 
 /* A socket was opened as `local`, or could not be (negative errno in error). */
-void probe_opened(struct probe *p, uint64_t now_us, unsigned socket, int error,
-	const struct endpoint *local);
+void probe_opened(
+	struct probe *p, uint64_t now_us, unsigned socket, int error, const struct endpoint *local);
 
 /* A datagram arrived on a socket. */
 void probe_input(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *from,
 	uint8_t ttl, const void *data, size_t length);
+
+/* The latest request from this socket could not be sent: negative errno. */
+void probe_unsent(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *to,
+	int error, const void *data, size_t length);
 
 /* An ICMP (or local) error for a datagram of ours: quoted holds what came back of its payload. */
 void probe_error(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *to,

@@ -19,11 +19,12 @@
 #include "probe/probe.h"
 #include "probe/run.h"
 
-#define CONNECTS	   16
-#define DATAGRAMS_AT_ONCE  64 /* taken from one socket before the others get their turn */
-#define PROGRESS_US	   100000
-#define CONNECT_US	   1800000 /* one SYN may be lost */
-#define RESOLVER_US	   2900000 /* when no name at all has been resolved by then, none will be */
+#define SIGNALS		  3
+#define CONNECTS	  16
+#define DATAGRAMS_AT_ONCE 64 /* taken from one socket before the others get their turn */
+#define PROGRESS_US	  100000
+#define CONNECT_US	  1800000 /* one SYN may be lost */
+#define RESOLVER_US	  2900000 /* when no name at all has been resolved by then, none will be */
 
 struct lane; /* one address family */
 
@@ -58,7 +59,7 @@ struct run {
 	struct random *random;
 	struct run_result *result;
 	struct event_base *base;
-	struct event *timer, *resolver_event, *signals[2];
+	struct event *timer, *resolver_event, *signals[SIGNALS];
 	struct resolver *resolver;
 	size_t unresolved; /* names that the resolver still has */
 	bool resolved[SERVERLIST_MAX];
@@ -160,11 +161,10 @@ static void carry_open(struct lane *lane, uint64_t now_us, const struct probe_ou
 static void carry_send(struct lane *lane, uint64_t now_us, const struct probe_output *out)
 {
 	int err = udp_send(lane->sockets[out->socket].fd, &out->to, out->data, out->length);
-	struct icmp_seen seen = {.count = 1, .t_us = now_us, .local = true, .error = -err};
 
-	if (!err || err == -EAGAIN || err == -ENOBUFS) /* as good as lost: it will be repeated */
-		return;
-	probe_error(lane->probe, now_us, out->socket, &out->to, &seen, out->data, out->length);
+	if (err)
+		probe_unsent(
+			lane->probe, now_us, out->socket, &out->to, err, out->data, out->length);
 }
 
 /* --- TCP control --- */
@@ -216,12 +216,16 @@ static void carry_connect(struct lane *lane, const struct probe_output *out)
 static int lane_source(struct lane *lane, const struct endpoint *server)
 {
 	const struct endpoint *fixed = &lane->run->config->source[lane_index(lane->family)];
+	struct endpoint any = {.family = fixed->family};
+	int err;
 
-	if (fixed->family != FAMILY_NONE) {
+	if (fixed->family != FAMILY_NONE && !endpoint_same_address(fixed, &any)) {
 		lane->source = *fixed;
 		return 0;
 	}
-	return udp_source_towards(server, lane->run->config->interface, &lane->source);
+	err = udp_source_towards(server, lane->run->config->interface, &lane->source);
+	lane->source.port = fixed->port; /* also of "0.0.0.0:PORT" */
+	return err;
 }
 
 /* Without a route nothing can be asked; that is an observation too. */
@@ -254,25 +258,6 @@ static int start_lane(struct lane *lane, const struct endpoint *server, uint64_t
 	return probe_create(&config, r->journal, r->random, now_us, &lane->probe);
 }
 
-static void add_endpoint(struct run *r, const struct server_spec *spec, const struct endpoint *e)
-{
-	struct journal_server server = {.endpoint = *e};
-	struct lane *lane = &r->lanes[lane_index(e->family)];
-	uint64_t now_us = clock_now_us();
-	size_t place;
-	int err = 0;
-
-	memcpy(server.name, spec->name, sizeof(server.name));
-	if (!endpoint_is_unicast(e) || journal_add_server(r->journal, &server, &place))
-		return;
-	if (!lane->probe)
-		err = start_lane(lane, e, now_us);
-	if (err)
-		note_no_route(r, place, err);
-	else
-		probe_add_server(lane->probe, now_us, place);
-}
-
 static void add_unresolved(struct run *r, const struct server_spec *spec, const char *problem)
 {
 	struct journal_server server = {.resolution = SERVER_UNRESOLVED};
@@ -281,6 +266,49 @@ static void add_unresolved(struct run *r, const struct server_spec *spec, const 
 	memcpy(server.name, spec->name, sizeof(server.name));
 	snprintf(server.problem, sizeof(server.problem), "%s", problem);
 	journal_add_server(r->journal, &server, &place);
+}
+
+/* What cannot be a server of this run, said in words. */
+static bool refuse(struct run *r, const struct server_spec *spec, const struct endpoint *e)
+{
+	const struct lane *lane = &r->lanes[lane_index(e->family)];
+
+	if (!endpoint_is_unicast(e)) {
+		add_unresolved(r, spec, "not the address of one host");
+		return true;
+	}
+	if (lane->probe && endpoint_is_loopback(e) != endpoint_is_loopback(&lane->source)) {
+		add_unresolved(r, spec, "this host and others cannot be asked in one run");
+		return true;
+	}
+	for (size_t i = 0; i < r->journal->server_count; i++) {
+		if (!endpoint_equal(&r->journal->servers[i].endpoint, e))
+			continue;
+		add_unresolved(r, spec, "the same endpoint as another server of this run");
+		return true;
+	}
+	return false;
+}
+
+static void add_endpoint(struct run *r, const struct server_spec *spec, const struct endpoint *e)
+{
+	struct journal_server server = {.endpoint = *e};
+	struct lane *lane = &r->lanes[lane_index(e->family)];
+	uint64_t now_us = clock_now_us();
+	size_t place;
+	int err = 0;
+
+	if (refuse(r, spec, e))
+		return;
+	memcpy(server.name, spec->name, sizeof(server.name));
+	if (journal_add_server(r->journal, &server, &place))
+		return;
+	if (!lane->probe)
+		err = start_lane(lane, e, now_us);
+	if (err)
+		note_no_route(r, place, err);
+	else
+		probe_add_server(lane->probe, now_us, place);
 }
 
 /* The first address of each wanted family; a name that has none of them is no server. */
@@ -443,7 +471,7 @@ static void on_signal(evutil_socket_t number, short what, void *argument)
 
 static int set_up(struct run *r)
 {
-	static const int numbers[] = {SIGINT, SIGTERM};
+	static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 	struct event_config *config = event_config_new();
 	int err;
 
@@ -459,14 +487,16 @@ static int set_up(struct run *r)
 	if (err)
 		return err;
 	r->timer = event_new(r->base, -1, 0, on_timer, r);
-	r->resolver_event = event_new(
-		r->base, resolver_fd(r->resolver), EV_READ | EV_PERSIST, on_resolved, r);
+	r->resolver_event =
+		event_new(r->base, resolver_fd(r->resolver), EV_READ | EV_PERSIST, on_resolved, r);
 	if (!r->timer || !r->resolver_event || event_add(r->resolver_event, NULL))
 		return -ENOMEM;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < SIGNALS; i++) {
 		r->signals[i] = evsignal_new(r->base, numbers[i], on_signal, r);
 		if (!r->signals[i] || event_add(r->signals[i], NULL))
 			return -ENOMEM;
+	}
+	for (size_t i = 0; i < 2; i++) {
 		r->lanes[i].run = r;
 		r->lanes[i].family = i ? FAMILY_IPV6 : FAMILY_IPV4;
 	}
@@ -494,11 +524,11 @@ static void close_lane(struct lane *lane)
 
 static void tear_down(struct run *r)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++)
 		close_lane(&r->lanes[i]);
+	for (size_t i = 0; i < SIGNALS; i++)
 		if (r->signals[i])
 			event_free(r->signals[i]);
-	}
 	if (r->timer)
 		event_free(r->timer);
 	if (r->resolver_event)
@@ -514,8 +544,8 @@ static void conclude(struct run *r)
 {
 	for (size_t i = 0; i < r->config->server_count; i++)
 		if (!r->resolved[i])
-			add_unresolved(r, &r->config->servers[i],
-				"the resolver did not answer in time");
+			add_unresolved(
+				r, &r->config->servers[i], "the resolver did not answer in time");
 	for (int i = 0; i < 2; i++)
 		if (r->lanes[i].probe)
 			probe_finish(r->lanes[i].probe, clock_now_us());

@@ -21,9 +21,11 @@ struct run_config {
 	unsigned tests; /* of enum probe_test */
 	uint64_t limit_us;
 	const char *interface; /* or NULL */
-	struct endpoint source[2]; /* local address, and port of the first socket, for IPv4 and IPv6;
+	struct endpoint
+		source[2]; /* local address, and port of the first socket, for IPv4 and IPv6;
 				      FAMILY_NONE: the kernel chooses */
-	void (*progress)(void *context, const struct journal *journal, uint64_t now_us); /* or NULL */
+	void (*progress)(
+		void *context, const struct journal *journal, uint64_t now_us); /* or NULL */
 	void *progress_context;
 };
 

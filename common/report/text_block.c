@@ -36,7 +36,7 @@ static const char *gloss(const char *word)
 	static const struct {
 		const char *word, *gloss;
 	} known[] = {
-		{"silent", "silent (dropped without a word)"},
+		{"silent", "silent (dropped, and no error came back)"},
 		{"reject", "reject (answered with an ICMP error)"},
 		{"remap", "remap (they move the external port)"},
 		{"delivered", "delivered (let in)"},
@@ -164,6 +164,10 @@ static bool row_early(const struct table *t, struct line *l)
 
 static bool row_hairpin(const struct table *t, struct line *l)
 {
+	if (json_is_false(json_object_get(t->block, "nat"))) {
+		line_add(l, "not applicable: there is no NAT");
+		return true;
+	}
 	return add_tri(t, l, "hairpin");
 }
 

@@ -82,7 +82,8 @@ struct stun_probe {
 };
 
 enum stun_want {
-	STUN_WANT_RECEIPT = 1, /* say from the asked endpoint which copies were sent from elsewhere */
+	STUN_WANT_RECEIPT =
+		1, /* say from the asked endpoint which copies were sent from elsewhere */
 	STUN_WANT_OBSERVED = 2, /* how the request arrived */
 	STUN_WANT_ICMP = 4, /* the ICMP errors that came back for packets sent to this client */
 };
@@ -108,7 +109,8 @@ struct stun_icmp {
 	uint8_t type, code;
 	uint8_t count; /* how many alike, at most 255 */
 	struct endpoint offender; /* who sent the error; port 0 */
-	struct endpoint quoted_from; /* the server's endpoint which the quoted packet had left from */
+	struct endpoint
+		quoted_from; /* the server's endpoint which the quoted packet had left from */
 };
 
 #define STUN_ICMP_MAX 4
@@ -168,8 +170,8 @@ struct stun_writer {
 	uint8_t padding; /* fills attributes up to 4 bytes: 0 (RFC 8489 14) unless a test says otherwise */
 };
 
-struct stun_writer stun_begin(
-	void *buffer, size_t size, enum stun_class class, uint16_t method, const struct stun_id *id);
+struct stun_writer stun_begin(void *buffer, size_t size, enum stun_class class, uint16_t method,
+	const struct stun_id *id);
 void stun_add(struct stun_writer *s, uint16_t type, const void *value, size_t length);
 void stun_add_u32(struct stun_writer *s, uint16_t type, uint32_t value);
 void stun_add_text(struct stun_writer *s, uint16_t type, const char *text);

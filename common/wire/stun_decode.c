@@ -216,7 +216,8 @@ static bool take_trailer(
 	if (type == STUN_MESSAGE_INTEGRITY_SHA256) {
 		m->integrity_sha256_at = at;
 		*trailer = true;
-		return value.length >= 16 && value.length <= STUN_SHA256_BYTES && !(value.length & 3);
+		return value.length >= 16 && value.length <= STUN_SHA256_BYTES &&
+			!(value.length & 3);
 	}
 	return true;
 }

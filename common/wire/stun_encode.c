@@ -78,13 +78,13 @@ static void write_address(struct stun_writer *s, const struct endpoint *e, bool 
 {
 	size_t length = endpoint_address_length(e->family);
 	uint32_t family = e->family == FAMILY_IPV4 ? 1 : 2;
-	uint32_t port = xor ? e->port ^ STUN_COOKIE >> 16 : e->port;
+	uint32_t port = xor? e->port ^ STUN_COOKIE >> 16 : e->port;
 
 	if (!length)
 		s->w.failed = true;
 	writer_u32(&s->w, family << 16 | port);
 	for (size_t i = 0; i < length; i += 4) {
-		uint32_t mask = !xor ? 0 : i ? word_at(s->id.bytes + i) : STUN_COOKIE;
+		uint32_t mask = !xor? 0 : i ? word_at(s->id.bytes + i) : STUN_COOKIE;
 
 		writer_u32(&s->w, word_at(e->address + i) ^ mask);
 	}

@@ -72,7 +72,8 @@ int stun_check_integrity(const struct stun_message *m, const void *key, size_t k
 	if (!m->integrity_at)
 		return -ENOENT;
 	hmac_sha1(m->bytes, m->integrity_at, key, key_length, digest);
-	return memeql_sec(digest, m->bytes.data + m->integrity_at + STUN_ATTRIBUTE_HEADER, STUN_SHA1_BYTES)
+	return memeql_sec(digest, m->bytes.data + m->integrity_at + STUN_ATTRIBUTE_HEADER,
+		       STUN_SHA1_BYTES)
 		? 0
 		: -EBADMSG;
 }
@@ -88,7 +89,8 @@ int stun_check_integrity_sha256(const struct stun_message *m, const void *key, s
 	reader_skip(&r, m->integrity_sha256_at + 2);
 	length = reader_u16(&r); /* may be truncated to 16 bytes or more: checked when decoding */
 	hmac_sha256(m->bytes, m->integrity_sha256_at, length, key, key_length, digest);
-	return memeql_sec(digest, m->bytes.data + m->integrity_sha256_at + STUN_ATTRIBUTE_HEADER, length)
+	return memeql_sec(digest, m->bytes.data + m->integrity_sha256_at + STUN_ATTRIBUTE_HEADER,
+		       length)
 		? 0
 		: -EBADMSG;
 }
@@ -126,4 +128,3 @@ void stun_add_fingerprint(struct stun_writer *s)
 	writer_u16(&s->w, 4);
 	writer_u32(&s->w, stun_crc32(s->w.data, at) ^ STUN_FINGERPRINT_XOR);
 }
-

@@ -184,6 +184,7 @@ lines_are_valid()
 
 serve()
 {
+	: >"$LAB_DIR/natprobed.log" # an old "ready" must not be seen
 	"$natprobed" "$@" >"$LAB_DIR/natprobed.log" 2>&1 </dev/null &
 	server=$!
 	lab_wait 5 grep -q 'event=ready .* rate=[0-9]*$' "$LAB_DIR/natprobed.log" ||
@@ -198,6 +199,7 @@ stop_server()
 
 silence()
 {
+	: >"$LAB_DIR/silence.log"
 	"$LAB_PYTHON" -u -c '
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -212,6 +214,7 @@ while True:
 
 stop_silence()
 {
+	: >"$LAB_DIR/silence.log"
 	kill -KILL "$silence"
 	wait "$silence" 2>/dev/null
 }

@@ -114,6 +114,9 @@ def reply(server, at, request, client, source=None, mapped=None, alias=None,
         other_at = server.other(at) if other is True else other
         message.put_address(stun.RESPONSE_ORIGIN, server.endpoint(source))
         message.put_address(stun.OTHER_ADDRESS, server.endpoint(other_at))
+    port = request.attributes.get(stun.RESPONSE_PORT)
+    if port and len(port) >= 2:  # RFC 5780 7.5
+        client = (client[0], struct.unpack("!H", port[:2])[0]) + client[2:]
     server.send(source, message.encode(), client)
 
 

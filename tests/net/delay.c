@@ -37,7 +37,7 @@
 enum {
 	PACKET_MAX = 2048, /* the device has an MTU of 1500 */
 	QUEUE_MAX = 16384, /* 160 ms at 100 000 packets a second */
-	BATCH_MAX = 64,	   /* packets read before the due ones are looked at */
+	BATCH_MAX = 64, /* packets read before the due ones are looked at */
 	DELAY_MAX_MS = 10000,
 };
 

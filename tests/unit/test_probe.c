@@ -285,7 +285,7 @@ static void test_loss_rfc5780(void **state)
 	(void)state;
 	run_many(SIMNET_RFC5780, 50, &t);
 	assert_in_range(t.filtering, 0, t.runs / 6);
-	run_many(SIMNET_RFC5780, 200, &t);
+	run_many(SIMNET_RFC5780, 100, &t);
 }
 
 /* --- several servers, and wrong ones --- */
@@ -513,7 +513,10 @@ static void test_hairpin(void **state)
 			b = run(&c, &r);
 			/* where both sides get a new mapping for it, the filters keep them apart */
 			hairpin &= c.mapping == EIM || c.filtering == EIM;
-			assert_int_equal(b->hairpin, hairpin ? TRI_YES : TRI_NO);
+			assert_int_equal(b->hairpin,
+				hairpin			   ? TRI_YES
+					: c.mapping == EIM ? TRI_NO
+							   : TRI_UNKNOWN);
 			simnet_free(&r);
 		}
 	}
@@ -536,7 +539,8 @@ static void test_blocked(void **state)
 		{SIMNET_FORBIDDEN, true, 1, PATH_BLOCKED,
 			"this host itself refuses to send: Operation not permitted"},
 		{SIMNET_DROP, true, 2, PATH_BLOCKED,
-			"2 servers' hosts answer TCP, and none of 2 servers answers UDP"},
+			"2 servers' hosts answer TCP, and not one UDP packet: it is dropped on the "
+			"way, or by all of them (2 asked)"},
 		{SIMNET_DROP, true, 1, PATH_UNREACHABLE,
 			"the host answers TCP, but not UDP on this port: UDP is blocked, or no "
 			"server "
@@ -576,7 +580,7 @@ static void test_refusing(void **state)
 	b = run(&c, &r);
 	assert_string_equal(path_status_name(b->status), "unreachable");
 	assert_string_equal(server_status_name(r.verdict.servers[0].status), "unreachable");
-	assert_in_range(r.packets, 3, 5);
+	assert_in_range(r.packets, 3, 8);
 	simnet_free(&r);
 }
 
@@ -617,7 +621,7 @@ static void test_silent_servers(void **state)
 	b = run(&c, &r);
 	assert_string_equal(path_status_name(b->status), "unreachable");
 	assert_true(r.duration_us < 5000 * MS);
-	assert_in_range(r.packets, 12, 20);
+	assert_in_range(r.packets, 12, 32);
 	simnet_free(&r);
 }
 

@@ -98,8 +98,8 @@ static int conclude(struct session *s)
 	judge(s->journal, &s->verdict);
 	judge_outlook(&s->verdict, &s->outlook);
 	s->finding_count = judge_findings(s->journal, &s->verdict, s->findings);
-	status = status_of(&s->params, s->journal, &s->verdict, &s->result, s->message,
-		sizeof(s->message));
+	status = status_of(
+		&s->params, s->journal, &s->verdict, &s->result, s->message, sizeof(s->message));
 	if (*s->message)
 		fail(s, status_code(status));
 	return status;
@@ -121,8 +121,8 @@ static json_t *make_document(struct session *s)
 	json_t *document = NULL;
 
 	if (s->journal)
-		facts = (struct report_facts){s->journal, &s->verdict, &s->outlook, s->findings,
-			s->finding_count};
+		facts = (struct report_facts){
+			s->journal, &s->verdict, &s->outlook, s->findings, s->finding_count};
 	report_document(&run, &facts, &document);
 	return document;
 }

@@ -61,7 +61,8 @@ static const struct option_spec specs[] = {
 		"show the evidence behind each verdict"},
 	[OPTION_SHORT] = {0, "short", NULL, OPTION_WORDS_NONE, NULL,
 		"print one word per address family"},
-	[OPTION_QUIET] = {'q', "quiet", NULL, OPTION_WORDS_NONE, NULL, "print the answer lines only"},
+	[OPTION_QUIET] = {'q', "quiet", NULL, OPTION_WORDS_NONE, NULL,
+		"print the answer lines only"},
 	[OPTION_VERBOSE] = {'v', "verbose", NULL, OPTION_WORDS_NONE, NULL,
 		"also list the servers, and every packet on stderr"},
 	[OPTION_COLOR] = {0, "color", "WHEN", OPTION_WORDS_ONE, "auto always never",
@@ -278,7 +279,8 @@ static int parse_servers(
 	}
 	for (int i = first; i < argc; i++) {
 		if (server_parse(argv[i], p->port, &p->servers[p->server_count])) {
-			snprintf(error, size, "\"%s\" is not a server (HOST, HOST:PORT or [ADDR6]:PORT)",
+			snprintf(error, size,
+				"\"%s\" is not a server (HOST, HOST:PORT or [ADDR6]:PORT)",
 				argv[i]);
 			return -EINVAL;
 		}

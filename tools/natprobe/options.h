@@ -14,7 +14,8 @@
 extern const struct option_table natprobe_options;
 
 struct natprobe_params {
-	bool ipv4, ipv6, numeric, json, json_lines, reason, brief, short_form, verbose, help, version;
+	bool ipv4, ipv6, numeric, json, json_lines, reason, brief, short_form, verbose, help,
+		version;
 	unsigned tests; /* of enum probe_test */
 	unsigned tests_named; /* those that -t names one by one: they have to be answered */
 	uint16_t port;

@@ -15,8 +15,8 @@
 
 const char *status_code(int status)
 {
-	static const char *const codes[] = {"done", "no-answer", "usage", "environment", "protocol",
-		"partial"};
+	static const char *const codes[] = {
+		"done", "no-answer", "usage", "environment", "protocol", "partial"};
 
 	return status >= 0 && status <= STATUS_PARTIAL ? codes[status] : "unknown";
 }
@@ -80,7 +80,8 @@ static bool family_partial(const struct natprobe_params *p, const struct behavio
 	if (p->tests_named & PROBE_EARLY && b->early == EARLY_UNKNOWN &&
 		b->mapping <= DEPENDENCE_ENDPOINT_INDEPENDENT)
 		return true;
-	return p->tests_named & PROBE_HAIRPIN && b->hairpin == TRI_UNKNOWN && b->nat != TRI_NO;
+	return p->tests_named & PROBE_HAIRPIN && b->hairpin == TRI_UNKNOWN && b->nat != TRI_NO &&
+		b->mapping <= DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
 int status_of(const struct natprobe_params *p, const struct journal *j, const struct verdict *v,
@@ -127,7 +128,8 @@ unsigned status_expect(const struct natprobe_params *p, const json_t *document)
 		char actual[256];
 		char *text;
 
-		if (!expect_compare(document, p->expectations[i], &result, actual, sizeof(actual)) &&
+		if (!expect_compare(
+			    document, p->expectations[i], &result, actual, sizeof(actual)) &&
 			result == EXPECT_MATCH)
 			continue;
 		failed++;

@@ -88,6 +88,7 @@ struct observation *build_ask(struct journal *j, enum question question, size_t 
 	o->family = to->family;
 	o->local = build_at(to->family == FAMILY_IPV4 ? HOST : "fd00::2");
 	o->local.port = local;
+	o->socket = (uint16_t)(local - BUILD_SOCKET);
 	o->to = *to;
 	o->expect = *expect;
 	o->first_sent_us = o->last_sent_us = j->start_us + 1000 * journal_place(j, o);
@@ -142,26 +143,44 @@ static void set_letter(struct observation *o, char letter)
 	}
 }
 
+/* What a foreign server is asked from a silent socket: does it get through, is it answered then. */
+static void build_foreign_control(
+	struct journal *j, size_t server, const struct observation *silent, char letter)
+{
+	uint16_t local = silent->local.port;
+
+	build_ask(j, QUESTION_EARLY_CHECK, server, local, &silent->expect, &silent->expect,
+		letter == 'S' ? 0 : local);
+	build_ask(j, QUESTION_EARLY_BASE, server, local, &silent->to, &silent->to, local);
+	if (letter != 'S')
+		build_ask(j, QUESTION_CONTROL, server, local, &silent->to, &silent->expect,
+			letter == 'Y' ? local : 0);
+}
+
 void build_filtering(struct journal *j, size_t server, const char letters[static 4])
 {
 	struct endpoint a1p1 = build_target(j, server, false, false);
 	struct endpoint a2p2 = build_target(j, server, true, true);
+	bool ours = letters[3] == 'R' || letters[3] == 'U';
 
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 3; i++) {
+		uint16_t local = (uint16_t)(BUILD_SOCKET + 10 * (1 + server) + i);
 		struct endpoint expect = build_target(j, server, i < 2, i != 1);
 		struct observation *o;
 
 		if (letters[i] == '-')
 			continue;
-		o = build_ask(j, (enum question)(QUESTION_FILTERING_BOTH + i), server,
-			(uint16_t)(BUILD_SOCKET + 10 + i), &a1p1, &expect,
-			letters[i] == 'Y' ? 50000 + i : 0);
+		o = build_ask(j, (enum question)(QUESTION_FILTERING_BOTH + i), server, local, &a1p1,
+			&expect, letters[i] == 'Y' ? local : 0);
 		set_letter(o, letters[i]);
-		o->receipts = letters[3] == 'R' ? 2 : 0;
+		if (ours)
+			o->receipts = o->awaited;
+		else if (o->state == OBSERVATION_SILENT && letters[3] != '-')
+			build_foreign_control(j, server, o, letters[3]);
 	}
-	if (letters[3] != 'R' && letters[3] != '-')
+	if (ours)
 		build_ask(j, QUESTION_CONTROL, server, BUILD_SOCKET, &a1p1, &a2p2,
-			letters[3] == 'Y' ? 50000 : 0);
+			letters[3] == 'R' ? BUILD_SOCKET : 0);
 }
 
 size_t build_whole(struct journal *j, int port, const char letters[static 4])

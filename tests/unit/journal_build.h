@@ -28,8 +28,8 @@ size_t build_server(struct journal *j);
 size_t build_plain_server(struct journal *j, const char *endpoint);
 
 /*
- * One question from local port `local`, answered as seen from 198.51.100.99:external; 0:
- * silence.
+ * One question from local port `local`, each a socket of its own, answered as seen from
+ * 198.51.100.99:external; 0: silence.
  */
 struct observation *build_ask(struct journal *j, enum question question, size_t server,
 	uint16_t local, const struct endpoint *to, const struct endpoint *expect, int external);
@@ -43,8 +43,12 @@ void build_mapping(struct journal *j, size_t server, const int external[4]);
 /*
  * The filtering question: a letter each for the answers from A2P2, A2P1, A1P2: Y came; N is
  * missing often enough; F too few are missing; X was given up; C came from the asked endpoint; E
- * is an error response; '-' was not asked. The fourth letter is for the control: Y or N, or R
- * instead of it: receipts came.
+ * is an error response; '-' was not asked.
+ *
+ * The fourth letter is for the controls. Foreign servers, from each silent socket: Y it reaches the
+ * changed endpoint, and gets the changed answer then; N no such answer; S it does not reach the
+ * endpoint; '-' nothing was asked. natprobed: receipts for each question, and one control: R it was
+ * answered; U it was not.
  */
 void build_filtering(struct journal *j, size_t server, const char letters[static 4]);
 

@@ -44,9 +44,25 @@ static const struct {
 			.icmp_offender = {.family = FAMILY_IPV4, .address = {10, 0, 1, 1}},
 			.icmp_type = 3,
 			.icmp_code = 13}},
-	{"UDP: blocked: the servers' hosts answer over TCP and stay silent over UDP: no direct UDP "
+	{"UDP: blocked: TCP reaches the servers' hosts and UDP does not: expect no direct UDP "
 	 "connections from here",
 		P2P_NONE, METHOD_RELAY, {.status = PATH_BLOCKED}},
+	/* packets that never left this host say nothing, whatever they look like */
+	{"UDP: the server is on this host: nothing is learnt about the network", P2P_UNKNOWN,
+		METHOD_UNKNOWN,
+		{.status = PATH_OK,
+			.nat = TRI_NO,
+			.mapping = EIM,
+			.filtering = EIM,
+			.local = {.family = FAMILY_IPV4, .address = {127, 0, 0, 1}, .port = 1}}},
+	{"UDP: the server is on this host: nothing is learnt about the network", P2P_UNKNOWN,
+		METHOD_UNKNOWN,
+		{.status = PATH_OK,
+			.nat = TRI_YES,
+			.mapping = EIM,
+			.filtering = APDM,
+			.external = {{.family = FAMILY_IPV6, .address = {[15] = 1}, .port = 1}},
+			.external_count = 1}},
 	{"UDP: no NAT and no firewall: peers can reach this host directly", P2P_EASY, METHOD_DIRECT,
 		{.status = PATH_OK, .nat = TRI_NO, .mapping = EIM, .filtering = EIM}},
 	{"UDP: no NAT, but a firewall with address-and-port-dependent filtering: " USUALLY,
@@ -253,6 +269,21 @@ static const struct {
 	{"no-nat",
 		{OK4, .nat = TRI_NO, .filtering = EIM, .hairpin = TRI_NO,
 			.allocation = {.pattern = ALLOCATION_PRESERVING}}},
+	/* nor is there a hairpin to ask for */
+	{"no-nat",
+		{OK4, .nat = TRI_NO, .filtering = EIM,
+			.hairpin_basis = {.text = "there is no NAT"}}},
+	{"server-on-this-host",
+		{.status = PATH_OK,
+			.local = {.family = FAMILY_IPV4, .address = {127, 0, 0, 1}, .port = 1},
+			.nat = TRI_NO,
+			.mapping = EIM,
+			.filtering = EIM}},
+	{"server-on-this-host",
+		{.status = PATH_OK,
+			.local = {.family = FAMILY_IPV4, .address = {127, 0, 0, 1}, .port = 1},
+			.nat = TRI_NO,
+			.filtering = APDM}},
 	{"alg-rewrites", {OK4, .nat = TRI_YES, .mapping = EIM, .alg = TRI_YES}},
 	{"external-address-shared", {OK4, .nat = TRI_YES, .mapping = EIM, EXTERNAL(100, 64, 0, 9)}},
 	{"external-address-private",
@@ -330,6 +361,7 @@ static void test_figures(void **state)
 	assert_int_equal(s.findings[0].evidence_count, 2);
 	assert_int_equal(s.findings[0].evidence[0], 4);
 	assert_non_null(strstr(s.findings[1].detail, "3 packets"));
+	assert_non_null(strstr(s.findings[1].detail, "other hosts may get through."));
 	assert_string_equal(s.findings[2].detail,
 		"Answers from another port: 0 of 3 arrived; from another address and port: 0 of 3 "
 		"arrived");
@@ -380,11 +412,17 @@ static void test_servers(void **state)
 			"filtering were left out; those about mapping count."},
 		{SERVER_OK, DEFECT_OTHER_SILENT, true, false, SEVERITY_WARNING,
 			"server-second-address-silent",
-			"198.51.100.10:3478 never answers on the second address that it names. Its "
-			"answers about filtering were left out; those about mapping count."},
-		{SERVER_MISBEHAVING, DEFECT_DISAGREES, false, false, SEVERITY_WARNING,
-			"servers-disagree",
-			"198.51.100.10:3478 contradicts what the other servers agree on. Its "
+			"198.51.100.10:3478 never answers on the second address that it names. The "
+			"silence may be due to the server, or to a filter or a limit of sessions "
+			"on this side. Its answers about filtering were left out; those about "
+			"mapping count."},
+		{SERVER_OK, DEFECT_DISAGREES, false, false, SEVERITY_WARNING, "servers-disagree",
+			"198.51.100.10:3478 sees another endpoint than the other servers. It is "
+			"wrong, or the NAT treats it differently. Its answers were left out."},
+		{SERVER_MISBEHAVING, DEFECT_MAPPED_DIFFERS, false, false, SEVERITY_WARNING,
+			"server-mapped-differs",
+			"198.51.100.10:3478 gives two different mapped addresses in one answer. "
+			"The server, or something on the path (an ALG), rewrites addresses. Its "
 			"answers were left out."},
 		{SERVER_OK, DEFECT_CHANGE_UNPROVED, true, false, SEVERITY_INFO, "server-defect",
 			"198.51.100.10:3478 has not proved that it answers from another endpoint. "
@@ -418,6 +456,56 @@ static void test_servers(void **state)
 	}
 	for (int d = 0; d < DEFECT_COUNT; d++)
 		assert_string_not_equal(server_defect_name(d), "unknown");
+}
+
+/* What an ALG does to all servers is no server's fault; their other defects are still told. */
+static void test_alg_is_no_defect(void **state)
+{
+	struct sample s;
+	struct server_verdict *server;
+	char text[256];
+
+	(void)state;
+	sample_begin(&s);
+	server = &s.v.servers[sample_server(&s, "one", "198.51.100.10:3478")];
+	server->defects[DEFECT_MAPPED_DIFFERS] = true;
+	snprintf(server->problem, sizeof(server->problem), "two addresses");
+	sample_judge(&s);
+	assert_string_equal(
+		ids(s.findings, s.finding_count, text, sizeof(text)), "server-mapped-differs");
+	s.v.udp6.alg = TRI_YES;
+	sample_judge(&s);
+	assert_string_equal(ids(s.findings, s.finding_count, text, sizeof(text)),
+		"alg-rewrites server-mapped-differs");
+	s.v.udp6.alg = TRI_UNKNOWN;
+	s.v.udp4.alg = TRI_YES;
+	sample_judge(&s);
+	assert_string_equal(ids(s.findings, s.finding_count, text, sizeof(text)), "alg-rewrites");
+	server->status = SERVER_MISBEHAVING;
+	server->defects[DEFECT_CHANGE_IGNORED] = true;
+	sample_judge(&s);
+	assert_string_equal(
+		ids(s.findings, s.finding_count, text, sizeof(text)), "alg-rewrites lying-server");
+	assert_null(strstr(s.findings[1].detail, "two addresses"));
+	sample_end(&s);
+}
+
+/* Silence names nobody. */
+static void test_blocked(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	sample_begin(&s);
+	s.v.udp4.status = PATH_BLOCKED;
+	sample_judge(&s);
+	assert_string_equal(s.findings[0].title,
+		"TCP reaches the servers' hosts and UDP does not: UDP is dropped on the way, or by "
+		"all of them");
+	s.v.udp4.icmp_offender = at("10.0.1.1:1");
+	sample_judge(&s);
+	assert_string_equal(s.findings[0].title, "UDP is blocked");
+	sample_end(&s);
 }
 
 static void test_plain_servers(void **state)
@@ -477,6 +565,8 @@ int main(void)
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_alg_names_the_answer),
 		cmocka_unit_test(test_servers),
+		cmocka_unit_test(test_alg_is_no_defect),
+		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_plain_servers),
 		cmocka_unit_test(test_full),
 	};

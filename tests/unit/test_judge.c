@@ -70,7 +70,7 @@ static void test_pure(void **state)
 
 	(void)state;
 	build_whole(j, 40000, "NNNR");
-	build_whole(j, 40001, "YNYY");
+	build_whole(j, 40001, "-NYY");
 	memset(&first, 0xaa, sizeof(first));
 	memset(&second, 0x55, sizeof(second));
 	judge(j, &first);

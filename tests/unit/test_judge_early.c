@@ -12,9 +12,11 @@
 #include "journal_build.h"
 
 #define NOT_ALL "the questions were not all answered"
+#define NOBODY	"no server could send from an address that was not asked"
+#define KEPT	"the port is kept; this server cannot tell whether an error came back"
 
 /*
- * What became of an early packet: the socket of the filtering question asks both endpoints
+ * What became of an early packet of natprobed: the socket of the filtering question asks both endpoints
  * again.
  */
 struct row {
@@ -55,20 +57,19 @@ static void test_reactions(void **state)
 		{"NNNR", 1, 1, true, true, EARLY_REJECT, ""},
 		{"NNNR", 1, 2, false, true, EARLY_REMAP, ""},
 		{"NNNR", 1, 2, true, true, EARLY_REMAP, ""}, /* whatever came back */
-		{"NNNY", 1, 2, false, false, EARLY_REMAP, ""}, /* any server can show that */
 		{"NNYR", 1, 1, false, true, EARLY_SILENT, ""},
-		{"NNNY", 1, 1, false, false, EARLY_UNKNOWN,
-			"the port is kept; this server cannot tell whether an error came back"},
+		{"NNNR", 1, 1, false, false, EARLY_UNKNOWN, KEPT},
+		{"NNNU", 1, 2, false, true, EARLY_REMAP, ""},
 		{"YYYR", -1, -1, false, false, EARLY_DELIVERED, ""},
-		{"NNNR", -1, -1, false, false, EARLY_UNKNOWN, "was not asked"},
-		{"NNNR", 1, -1, false, true, EARLY_UNKNOWN, "was not asked"},
+		{"NNNR", -1, -1, false, false, EARLY_UNKNOWN, NOBODY},
+		{"NNNR", 1, -1, false, true, EARLY_UNKNOWN, NOBODY},
+		{"NNNR", -1, 1, false, true, EARLY_UNKNOWN, NOBODY},
 		{"NNNR", 0, 1, false, true, EARLY_UNKNOWN, NOT_ALL},
 		{"NNNR", 1, 0, false, true, EARLY_UNKNOWN, NOT_ALL},
 		{"FFFR", 1, 2, false, true, EARLY_UNKNOWN, NOT_ALL}, /* perhaps none was sent */
-		{"NNNN", 1, 2, false, true, EARLY_UNKNOWN, NOT_ALL},
+		{"NNN-", 1, 2, false, true, EARLY_UNKNOWN, NOT_ALL},
 		{"XXXR", 1, 2, false, true, EARLY_UNKNOWN, NOT_ALL},
-		{"CCCY", 1, 2, false, true, EARLY_UNKNOWN,
-			"no server could send from an address that was not asked"},
+		{"CCCR", 1, 2, false, true, EARLY_UNKNOWN, NOBODY},
 	};
 
 	(void)state;
@@ -83,6 +84,112 @@ static void test_reactions(void **state)
 		assert_string_equal(v.udp4.early_basis.text, rows[i].why);
 		if (v.udp4.early)
 			assert_true(v.udp4.early_basis.evidence_count >= 3);
+		journal_destroy(j);
+	}
+}
+
+/* From a silent socket of a foreign server to the endpoint that should have sent, and to A1P1. */
+static struct observation *find(struct journal *j, enum question question, enum question filtering)
+{
+	const struct observation *silent = build_find(j, filtering, 0);
+
+	for (size_t i = 0; i < j->observation_count; i++)
+		if (j->observations[i].question == question &&
+			j->observations[i].socket == silent->socket)
+			return &j->observations[i];
+	return NULL;
+}
+
+static void set_external(struct observation *o, int external)
+{
+	if (!o)
+		return;
+	if (!external)
+		o->state = OBSERVATION_SILENT;
+	o->answer.mapped.port = o->answer.mapped_plain.port = (uint16_t)external;
+}
+
+/* Foreign servers: several changed endpoints may have been early, each to a socket of its own. */
+static void test_foreign(void **state)
+{
+	static const struct {
+		const char *letters;
+		bool can; /* tell of ICMP errors */
+		int base[2], check[2]; /* of the sockets for A2P1 and A1P2 */
+		enum early_packet early;
+		const char *why;
+	} rows[] = {
+		{"-NNY", false, {1, 1}, {1, 1}, EARLY_UNKNOWN, KEPT},
+		{"-NNY", false, {1, 2}, {1, 2}, EARLY_UNKNOWN,
+			KEPT}, /* each socket has its own port */
+		{"-NNY", false, {2, 1}, {2, 1}, EARLY_UNKNOWN, KEPT},
+		{"-NNY", true, {1, 1}, {1, 1}, EARLY_SILENT, ""},
+		/* one that was moved is enough, whichever */
+		{"-NNY", false, {1, 2}, {3, 4}, EARLY_REMAP, ""},
+		{"-NNY", false, {1, 2}, {3, 2}, EARLY_REMAP, ""},
+		{"-NNY", false, {1, 2}, {1, 3}, EARLY_REMAP, ""},
+		{"-NNY", false, {1, 2}, {2, 2}, EARLY_REMAP, ""},
+		{"-NYY", false, {1}, {2}, EARLY_REMAP, ""},
+		{"-NYY", false, {1}, {1}, EARLY_UNKNOWN, KEPT},
+		{"-NNY", true, {1, 1}, {1, 3}, EARLY_REMAP, ""},
+		{"-NNY", true, {1, 1}, {3, 1}, EARLY_REMAP, ""},
+		/* and what is not known of the other does not undo it */
+		{"-NNY", false, {1, 0}, {3, 2}, EARLY_REMAP, ""},
+		{"-NNY", false, {0, 1}, {2, 3}, EARLY_REMAP, ""},
+		{"-NNY", false, {1, 1}, {3, 0}, EARLY_REMAP, ""},
+		{"-NNY", false, {0, 0}, {2, 2}, EARLY_UNKNOWN, NOT_ALL},
+		/* perhaps none was sent */
+		{"-NNN", false, {1, 1}, {2, 2}, EARLY_UNKNOWN, NOT_ALL},
+		{"-FFY", false, {1, 1}, {2, 2}, EARLY_UNKNOWN, NOT_ALL},
+		{"-NNS", false, {1, 1}, {0, 0}, EARLY_UNKNOWN, NOT_ALL},
+		{"-NN-", false, {0, 0}, {0, 0}, EARLY_UNKNOWN, NOBODY},
+		{"-XXY", false, {0, 0}, {0, 0}, EARLY_UNKNOWN, NOBODY},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct journal *j = build_journal();
+		struct verdict v;
+
+		build_whole(j, 40000, rows[i].letters);
+		for (int k = 0; k < 2; k++) {
+			enum question filtering =
+				k ? QUESTION_FILTERING_PORT : QUESTION_FILTERING_ADDRESS;
+
+			struct observation *base = find(j, QUESTION_EARLY_BASE, filtering);
+
+			set_external(base, rows[i].base[k]);
+			if (base && rows[i].can) {
+				base->answer.has_observed = true;
+				base->answer.observed.can = STUN_WANT_ICMP;
+			}
+			set_external(find(j, QUESTION_EARLY_CHECK, filtering), rows[i].check[k]);
+		}
+		judge(j, &v);
+		if (v.udp4.early != rows[i].early)
+			fail_msg("row %zu: %s", i, early_name(v.udp4.early));
+		assert_string_equal(v.udp4.early_basis.text, rows[i].why);
+		journal_destroy(j);
+	}
+}
+
+/* Another socket than the one to which the early packet came tells nothing. */
+static void test_other_socket(void **state)
+{
+	static const struct row row = {"NNNR", 1, 2, false, true, EARLY_REMAP, ""};
+	static const enum question questions[] = {QUESTION_EARLY_BASE, QUESTION_EARLY_CHECK};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct journal *j = build_journal();
+		size_t server = build_whole(j, 40000, row.letters);
+		struct verdict v;
+
+		add_early(j, server, &row);
+		build_find(j, questions[i], server)->socket = 99;
+		judge(j, &v);
+		assert_int_equal(v.udp4.early, EARLY_UNKNOWN);
+		assert_string_equal(v.udp4.early_basis.text, NOBODY);
 		journal_destroy(j);
 	}
 }
@@ -183,6 +290,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reactions),
+		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_other_socket),
 		cmocka_unit_test(test_other_error),
 		cmocka_unit_test(test_pooling),
 		cmocka_unit_test(test_mapping),

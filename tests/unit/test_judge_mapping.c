@@ -189,6 +189,15 @@ static void test_plain_servers(void **state)
 			""},
 		{{{"192.0.2.1", 1}, {"192.0.2.1:9", 2}, {"192.0.2.2", 3}}, APDM, TRI_YES, TRI_YES,
 			""},
+		/* one difference is final, whatever is the same after it */
+		{{{"192.0.2.1", 1}, {"192.0.2.2", 1}, {"192.0.2.3", 2}, {"192.0.2.4", 2}}, NONE,
+			TRI_YES, TRI_UNKNOWN, NO_PORT_YES},
+		{{{"192.0.2.1", 1}, {"192.0.2.1:9", 2}, {"192.0.2.1:10", 2}}, NONE, TRI_UNKNOWN,
+			TRI_YES, NO_ADDRESS_YES},
+		{{{"192.0.2.1", 1}, {"192.0.2.2", 2}, {"192.0.2.3:9", 2}, {"192.0.2.4:10", 1}}, ADM,
+			TRI_YES, TRI_NO, ""},
+		{{{"192.0.2.1", 1}, {"192.0.2.1:9", 2}, {"192.0.2.2:10", 2}, {"192.0.2.3:11", 1}},
+			PDM, TRI_NO, TRI_YES, ""},
 		/* two servers at one and the same endpoint tell nothing about another */
 		{{{"192.0.2.1", 1}, {"192.0.2.1", 1}}, NONE, TRI_UNKNOWN, TRI_UNKNOWN,
 			ONE_ENDPOINT},

@@ -27,8 +27,12 @@ static void test_nat(void **state)
 		{"10.0.1.2:40000", {"198.51.100.99:40000"}, TRI_YES, 1},
 		{"198.51.100.99:40000", {"198.51.100.99:40000"}, TRI_NO, 1},
 		{"198.51.100.99:40000", {"198.51.100.99:40001"}, TRI_YES, 1}, /* only the port */
-		{"198.51.100.99:40000", {"198.51.100.99:40000", "198.51.100.98:40000"}, TRI_YES, 2},
-		{"198.51.100.99:40000", {"198.51.100.98:40000", "198.51.100.99:40000"}, TRI_YES, 2},
+		/* one sees the local endpoint, one does not: nobody knows; see test_judge_quorum.c */
+		{"198.51.100.99:40000", {"198.51.100.99:40000", "198.51.100.98:40000"}, TRI_UNKNOWN,
+			0},
+		{"198.51.100.99:40000", {"198.51.100.98:40000", "198.51.100.99:40000"}, TRI_UNKNOWN,
+			0},
+		{"198.51.100.99:40000", {"198.51.100.99:40000", "198.51.100.99:40000"}, TRI_NO, 1},
 		{"10.0.1.2:40000", {"198.51.100.99:1", "198.51.100.99:2"}, TRI_YES, 2},
 		{"10.0.1.2:40000", {"198.51.100.99:1", "198.51.100.99:1"}, TRI_YES, 1},
 	};
@@ -52,7 +56,9 @@ static void test_nat(void **state)
 		assert_int_equal(v.udp4.status, PATH_OK);
 		assert_int_equal(v.udp4.nat, rows[i].nat);
 		assert_int_equal(v.udp4.external_count, rows[i].external);
-		assert_true(v.udp4.nat_basis.evidence_count > 0);
+		assert_int_equal(v.udp4.nat_basis.evidence_count > 0, v.udp4.nat != TRI_UNKNOWN);
+		assert_string_equal(v.udp4.nat_basis.text,
+			v.udp4.nat ? "" : "no server that answers can be believed");
 		journal_destroy(j);
 	}
 }
@@ -98,7 +104,52 @@ static void test_alg(void **state)
 	}
 }
 
+/* What is rewritten in one family says nothing about the other. */
+static void test_alg_families(void **state)
+{
+	static const char *const servers[] = {
+		"192.0.2.1", "192.0.2.2", "2001:db8:2::1", "2001:db8:2::2"};
+	static const struct {
+		const char *rewritten; /* a letter each: r its answer */
+		enum tri alg4, alg6;
+		int fault; /* the server that does it by itself; -1: none */
+	} rows[] = {
+		{"rr--", TRI_YES, TRI_NO, -1},
+		{"--rr", TRI_NO, TRI_YES, -1},
+		{"rrrr", TRI_YES, TRI_YES, -1},
+		{"rrr-", TRI_YES, TRI_NO, 2},
+		{"-rrr", TRI_NO, TRI_YES, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct journal *j = build_journal();
+		struct verdict v;
+
+		for (int k = 0; k < 4; k++) {
+			struct observation *o = &j->observations[k];
+
+			build_mapping(j, build_plain_server(j, servers[k]), (int[4]){40000});
+			if (rows[i].rewritten[k] == 'r')
+				o->answer.mapped_plain = o->local;
+		}
+		judge(j, &v);
+		assert_int_equal(v.udp4.alg, rows[i].alg4);
+		assert_int_equal(v.udp6.alg, rows[i].alg6);
+		for (int k = 0; k < 4; k++) {
+			assert_int_equal(v.servers[k].counts, k != rows[i].fault);
+			assert_int_equal(v.servers[k].status,
+				k == rows[i].fault ? SERVER_MISBEHAVING : SERVER_OK);
+		}
+		journal_destroy(j);
+	}
+}
+
 /* --- no way out --- */
+
+#define PASSES                                                                                    \
+	"UDP reaches a server's host, which says that another port is closed: no server answers " \
+	"there"
 
 struct blocked_row {
 	const char *server;
@@ -107,57 +158,75 @@ struct blocked_row {
 	const char *offender; /* of an ICMP error; NULL: none */
 	uint8_t type, code;
 	int local; /* error of this host */
+	unsigned udp; /* so many say that another UDP port is closed */
 	enum path_status status;
 	const char *why;
 };
 
 static const struct blocked_row blocked[] = {
-	{"192.0.2.1", 1, 0, NULL, 0, 0, 0, PATH_UNREACHABLE, "no answer from any of 1 servers"},
-	{"192.0.2.1", 4, 0, NULL, 0, 0, 0, PATH_UNREACHABLE, "no answer from any of 4 servers"},
-	{"192.0.2.1", 1, 1, NULL, 0, 0, 0, PATH_UNREACHABLE,
+	{"192.0.2.1", 1, 0, NULL, 0, 0, 0, 0, PATH_UNREACHABLE, "no answer from any of 1 servers"},
+	{"192.0.2.1", 4, 0, NULL, 0, 0, 0, 0, PATH_UNREACHABLE, "no answer from any of 4 servers"},
+	{"192.0.2.1", 1, 1, NULL, 0, 0, 0, 0, PATH_UNREACHABLE,
 		"the host answers TCP, but not UDP on this port: UDP is blocked, or no server runs "
 		"there"},
-	{"192.0.2.1", 2, 2, NULL, 0, 0, 0, PATH_BLOCKED,
-		"2 servers' hosts answer TCP, and none of 2 servers answers UDP"},
-	{"192.0.2.1", 5, 2, NULL, 0, 0, 0, PATH_BLOCKED,
-		"2 servers' hosts answer TCP, and none of 5 servers answers UDP"},
+	{"192.0.2.1", 2, 2, NULL, 0, 0, 0, 0, PATH_BLOCKED,
+		"2 servers' hosts answer TCP, and not one UDP packet: it is dropped on the way, or "
+		"by all of them (2 asked)"},
+	{"192.0.2.1", 5, 2, NULL, 0, 0, 0, 0, PATH_BLOCKED,
+		"2 servers' hosts answer TCP, and not one UDP packet: it is dropped on the way, or "
+		"by all of them (5 asked)"},
 	/* by whom: prohibitions, and port unreachable from somebody who is not the server */
-	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 13, 0, PATH_BLOCKED,
+	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 13, 0, 0, PATH_BLOCKED,
 		"10.0.1.1 refuses UDP: ICMP type 3 code 13"},
-	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 9, 0, PATH_BLOCKED,
+	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 9, 0, 0, PATH_BLOCKED,
 		"10.0.1.1 refuses UDP: ICMP type 3 code 9"},
-	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 10, 0, PATH_BLOCKED,
+	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 10, 0, 0, PATH_BLOCKED,
 		"10.0.1.1 refuses UDP: ICMP type 3 code 10"},
-	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 3, 0, PATH_BLOCKED,
+	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 3, 0, 0, PATH_BLOCKED,
 		"10.0.1.1 refuses UDP: ICMP type 3 code 3"},
-	{"192.0.2.1", 1, 0, "192.0.2.1", 3, 13, 0, PATH_BLOCKED,
-		"192.0.2.1 refuses UDP: ICMP type 3 code 13"},
-	{"2001:db8::1", 1, 0, "fd00::1", 1, 1, 0, PATH_BLOCKED,
+	{"2001:db8::1", 1, 0, "fd00::1", 1, 1, 0, 0, PATH_BLOCKED,
 		"fd00::1 refuses UDP: ICMP type 1 code 1"},
-	{"2001:db8::1", 1, 0, "fd00::1", 1, 4, 0, PATH_BLOCKED,
+	{"2001:db8::1", 1, 0, "fd00::1", 1, 4, 0, 0, PATH_BLOCKED,
 		"fd00::1 refuses UDP: ICMP type 1 code 4"},
-	{"2001:db8::1", 1, 0, "fd00::1", 1, 5, 0, PATH_BLOCKED,
+	{"2001:db8::1", 1, 0, "fd00::1", 1, 5, 0, 0, PATH_BLOCKED,
 		"fd00::1 refuses UDP: ICMP type 1 code 5"},
-	{"2001:db8::1", 1, 0, "fd00::1", 1, 6, 0, PATH_BLOCKED,
+	{"2001:db8::1", 1, 0, "fd00::1", 1, 6, 0, 0, PATH_BLOCKED,
 		"fd00::1 refuses UDP: ICMP type 1 code 6"},
-	/* nobody listens there; no route; the way is too long: no firewall */
-	{"192.0.2.1", 1, 0, "192.0.2.1", 3, 3, 0, PATH_UNREACHABLE,
+	/* the server's own host, whatever it says; no route; the way is too long: no firewall */
+	{"192.0.2.1", 1, 0, "192.0.2.1", 3, 3, 0, 0, PATH_UNREACHABLE,
 		"no answer from any of 1 servers"},
-	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 1, 0, PATH_UNREACHABLE,
+	{"192.0.2.1", 1, 0, "192.0.2.1", 3, 9, 0, 0, PATH_UNREACHABLE,
 		"no answer from any of 1 servers"},
-	{"192.0.2.1", 1, 0, "10.0.1.1", 11, 0, 0, PATH_UNREACHABLE,
+	{"192.0.2.1", 1, 0, "192.0.2.1", 3, 10, 0, 0, PATH_UNREACHABLE,
 		"no answer from any of 1 servers"},
-	{"2001:db8::1", 1, 0, "2001:db8::1", 1, 4, 0, PATH_UNREACHABLE,
+	{"192.0.2.1", 1, 0, "192.0.2.1", 3, 13, 0, 0, PATH_UNREACHABLE,
 		"no answer from any of 1 servers"},
-	{"2001:db8::1", 1, 0, "fd00::1", 1, 0, 0, PATH_UNREACHABLE,
+	{"2001:db8::1", 1, 0, "2001:db8::1", 1, 1, 0, 0, PATH_UNREACHABLE,
+		"no answer from any of 1 servers"},
+	{"2001:db8::1", 1, 0, "2001:db8::1", 1, 5, 0, 0, PATH_UNREACHABLE,
+		"no answer from any of 1 servers"},
+	{"2001:db8::1", 1, 0, "2001:db8::1", 1, 6, 0, 0, PATH_UNREACHABLE,
+		"no answer from any of 1 servers"},
+	{"192.0.2.1", 1, 0, "10.0.1.1", 3, 1, 0, 0, PATH_UNREACHABLE,
+		"no answer from any of 1 servers"},
+	{"192.0.2.1", 1, 0, "10.0.1.1", 11, 0, 0, 0, PATH_UNREACHABLE,
+		"no answer from any of 1 servers"},
+	{"2001:db8::1", 1, 0, "2001:db8::1", 1, 4, 0, 0, PATH_UNREACHABLE,
+		"no answer from any of 1 servers"},
+	{"2001:db8::1", 1, 0, "fd00::1", 1, 0, 0, 0, PATH_UNREACHABLE,
 		"no answer from any of 1 servers"},
 	/* this host itself */
-	{"192.0.2.1", 1, 0, NULL, 0, 0, EPERM, PATH_BLOCKED,
+	{"192.0.2.1", 1, 0, NULL, 0, 0, EPERM, 0, PATH_BLOCKED,
 		"this host itself refuses to send: Operation not permitted"},
-	{"192.0.2.1", 1, 0, NULL, 0, 0, EACCES, PATH_BLOCKED,
+	{"192.0.2.1", 1, 0, NULL, 0, 0, EACCES, 0, PATH_BLOCKED,
 		"this host itself refuses to send: Permission denied"},
-	{"192.0.2.1", 1, 0, NULL, 0, 0, ENETUNREACH, PATH_UNREACHABLE,
+	{"192.0.2.1", 1, 0, NULL, 0, 0, ENETUNREACH, 0, PATH_UNREACHABLE,
 		"no answer from any of 1 servers"},
+	/* UDP gets to a host and back: it is not blocked */
+	{"192.0.2.1", 2, 2, NULL, 0, 0, 0, 1, PATH_UNREACHABLE, PASSES},
+	{"192.0.2.1", 3, 3, NULL, 0, 0, 0, 3, PATH_UNREACHABLE, PASSES},
+	{"192.0.2.1", 1, 0, NULL, 0, 0, 0, 1, PATH_UNREACHABLE, PASSES},
+	{"2001:db8::1", 2, 2, NULL, 0, 0, 0, 1, PATH_UNREACHABLE, PASSES},
 };
 
 static void add_silent(struct journal *j, const struct blocked_row *row, unsigned number)
@@ -182,6 +251,10 @@ static void add_silent(struct journal *j, const struct blocked_row *row, unsigne
 	}
 	o = build_ask(j, QUESTION_TCP_CONTROL, server, 0, &e, &e, 0);
 	if (number < row->tcp)
+		o->state = OBSERVATION_ANSWERED;
+	e.port = 33434;
+	o = build_ask(j, QUESTION_UDP_CONTROL, server, BUILD_SOCKET, &e, &e, 0);
+	if (number < row->udp)
 		o->state = OBSERVATION_ANSWERED;
 }
 
@@ -268,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nat),
 		cmocka_unit_test(test_alg),
+		cmocka_unit_test(test_alg_families),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_one_host),
 		cmocka_unit_test(test_one_answers),

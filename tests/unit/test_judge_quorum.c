@@ -73,8 +73,9 @@ static void test_quorum(void **state)
 				fail_msg("row %zu, server %zu", i, k);
 			if (!wrong)
 				continue;
-			assert_int_equal(v.servers[k].status, SERVER_MISBEHAVING);
+			assert_int_equal(v.servers[k].status, SERVER_OK);
 			assert_false(v.servers[k].counts);
+			assert_false(v.servers[k].filters);
 			assert_int_equal(v.udp4.external_count, 1); /* what it said is not shown */
 		}
 		if (v.udp4.mapping != rows[i].mapping)
@@ -95,6 +96,109 @@ static void test_words(void **state)
 	judge(j, &v);
 	assert_string_equal(v.servers[1].problem,
 		"sees one socket on port 2222, the others see it on port 1111");
+	journal_destroy(j);
+}
+
+#define NEAR	     "stands on this side of the NAT: it sees the inside endpoint"
+#define SEES_INSIDE  "sees the inside endpoint, others do not"
+#define SEES_OUTSIDE "sees a NAT, others do not"
+
+/* Some see the local endpoint itself, others do not: who counts then, and is there a NAT? */
+static void test_sides(void **state)
+{
+	static const struct {
+		struct {
+			const char *endpoint;
+			char sees; /* i the inside endpoint; o another; '-' gave no answer */
+			const char *problem; /* NULL: it counts */
+		} servers[5];
+		enum tri nat;
+	} rows[] = {
+		{{{"192.0.2.1", 'i', NULL}, {"192.0.2.2", 'i', NULL}}, TRI_NO},
+		{{{"192.0.2.1", 'o', NULL}, {"192.0.2.2", 'o', NULL}}, TRI_YES},
+		/* the majority */
+		{{{"192.0.2.1", 'o', NULL}, {"192.0.2.2", 'o', NULL},
+			 {"192.0.2.3", 'i', SEES_INSIDE}},
+			TRI_YES},
+		{{{"192.0.2.1", 'o', SEES_OUTSIDE}, {"192.0.2.2", 'i', NULL},
+			 {"192.0.2.3", 'i', NULL}},
+			TRI_NO},
+		/* half and half: none */
+		{{{"192.0.2.1", 'o', SEES_OUTSIDE}, {"192.0.2.2", 'i', SEES_INSIDE}}, TRI_UNKNOWN},
+		{{{"192.0.2.1", 'o', NULL}, {"192.0.2.2", '-', NULL}}, TRI_YES},
+		/* on this side of the NAT, however many */
+		{{{"192.168.7.1", 'i', NEAR}, {"192.0.2.1", 'o', NULL}}, TRI_YES},
+		{{{"192.168.7.1", 'i', NEAR}, {"10.0.1.7", 'i', NEAR}, {"192.0.2.1", 'o', NULL}},
+			TRI_YES},
+		{{{"192.168.7.1", 'i', NULL}}, TRI_NO},
+		{{{"192.168.7.1", 'i', NULL}, {"192.0.2.1", 'i', NULL}}, TRI_NO},
+		/* a NAT that only a private server sees shows nothing about which side is which */
+		{{{"192.168.7.1", 'i', SEES_INSIDE}, {"192.168.8.1", 'o', SEES_OUTSIDE}},
+			TRI_UNKNOWN},
+		{{{"192.168.8.1", 'o', SEES_OUTSIDE}, {"192.0.2.1", 'i', SEES_INSIDE}},
+			TRI_UNKNOWN},
+		/* a near one has no vote among the others */
+		{{{"192.168.7.1", 'i', NEAR}, {"192.0.2.1", 'o', SEES_OUTSIDE},
+			 {"192.0.2.2", 'i', SEES_INSIDE}},
+			TRI_UNKNOWN},
+		{{{"192.168.7.1", 'i', NEAR}, {"192.0.2.1", 'o', NULL},
+			 {"192.0.2.2", 'i', SEES_INSIDE}, {"192.0.2.3", 'o', NULL}},
+			TRI_YES},
+		/* the families are apart */
+		{{{"192.0.2.1", 'o', NULL}, {"2001:db8:2::1", 'i', NULL}}, TRI_YES},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct journal *j = build_journal();
+		struct verdict v;
+
+		for (size_t k = 0; k < 5 && rows[i].servers[k].endpoint; k++) {
+			struct observation *o = &j->observations[k];
+
+			build_mapping(j, build_plain_server(j, rows[i].servers[k].endpoint),
+				(int[4]){rows[i].servers[k].sees == '-' ? 0 : BUILD_SOCKET});
+			if (rows[i].servers[k].sees == 'i')
+				o->answer.mapped = o->answer.mapped_plain = o->local;
+		}
+		judge(j, &v);
+		for (size_t k = 0; k < j->server_count; k++) {
+			const char *problem = rows[i].servers[k].problem;
+			const struct server_verdict *s = &v.servers[k];
+
+			if (s->defects[DEFECT_DISAGREES] != (problem != NULL))
+				fail_msg("row %zu, server %zu", i, k);
+			if (rows[i].servers[k].sees == '-')
+				continue;
+			assert_string_equal(s->problem, problem ? problem : "");
+			assert_int_equal(s->status, SERVER_OK);
+			assert_int_equal(s->counts, !problem);
+			if (problem)
+				assert_false(s->filters);
+		}
+		if (v.udp4.nat != rows[i].nat)
+			fail_msg("row %zu: %d", i, v.udp4.nat);
+		assert_int_equal(v.udp4.status, PATH_OK);
+		assert_int_equal(v.udp4.external_count, rows[i].nat ? 1 : 0);
+		journal_destroy(j);
+	}
+}
+
+/* One that is left out gives no word on filtering either. */
+static void test_left_out(void **state)
+{
+	struct journal *j = build_journal();
+	struct verdict v;
+	size_t server;
+
+	(void)state;
+	build_mapping(j, build_plain_server(j, "192.0.2.1"), (int[4]){BUILD_SOCKET});
+	build_mapping(j, build_plain_server(j, "192.0.2.2"), (int[4]){BUILD_SOCKET});
+	server = build_whole(j, BUILD_SOCKET + 1, "NNNR");
+	judge(j, &v);
+	assert_true(v.servers[server].defects[DEFECT_DISAGREES]);
+	assert_false(v.servers[server].filters);
+	assert_int_equal(v.udp4.filtering, DEPENDENCE_UNKNOWN);
 	journal_destroy(j);
 }
 
@@ -165,6 +269,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quorum),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_sides),
+		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_honest),
 		cmocka_unit_test(test_majority),
 	};

@@ -69,9 +69,50 @@ static void other_family(struct journal *j, size_t server)
 	set_other(j, server, "[2001:db8::1]:3479");
 }
 
+static void mapped_other(struct journal *j, size_t server)
+{
+	set_other(j, server, "198.51.100.99:40000");
+}
+
+/* To be asked on the first port, too: and that one is ours. */
+static void mapped_other_port(struct journal *j, size_t server)
+{
+	struct answer *a = &build_find(j, QUESTION_BINDING, server)->answer;
+
+	a->mapped.port = a->mapped_plain.port = 3478;
+	set_other(j, server, "198.51.100.99:3479");
+}
+
+/* A server behind the same NAT, on another port of its address. */
+static void neighbour_other(struct journal *j, size_t server)
+{
+	set_other(j, server, "198.51.100.99:3479");
+}
+
+static void local_other(struct journal *j, size_t server)
+{
+	build_find(j, QUESTION_BINDING, server)->local = build_at("198.51.100.7:40000");
+	set_other(j, server, "198.51.100.7:40000");
+}
+
 static void change_ignored(struct journal *j, size_t server)
 {
 	build_find(j, QUESTION_FILTERING_PORT, server)->state = OBSERVATION_CHANGE_IGNORED;
+}
+
+/* What became of all the controls. */
+static void end_controls(
+	struct journal *j, size_t server, enum observation_state ending, unsigned sent)
+{
+	for (size_t i = 0; i < j->observation_count; i++) {
+		struct observation *o = &j->observations[i];
+
+		if (o->question != QUESTION_CONTROL || o->server != server)
+			continue;
+		o->state = ending;
+		o->sent = sent;
+		o->error_code = ending == OBSERVATION_ERROR ? 420 : 0;
+	}
 }
 
 static void control_ignored(struct journal *j, size_t server)
@@ -81,7 +122,7 @@ static void control_ignored(struct journal *j, size_t server)
 
 static void change_refused(struct journal *j, size_t server)
 {
-	struct observation *o = build_find(j, QUESTION_FILTERING_BOTH, server);
+	struct observation *o = build_find(j, QUESTION_FILTERING_ADDRESS, server);
 
 	o->state = OBSERVATION_ERROR;
 	o->error_code = 420;
@@ -111,25 +152,36 @@ static void other_not_long_silent(struct journal *j, size_t server)
 	silence(j, QUESTION_MAPPING, server, 1);
 }
 
+static void other_silent_alone(struct journal *j, size_t server)
+{
+	struct endpoint a2p1 = build_target(j, server, true, false);
+
+	silence(j, QUESTION_MAPPING, server, 5);
+	for (size_t i = 0; i < j->observation_count; i++)
+		if (j->observations[i].question == QUESTION_MAPPING &&
+			endpoint_equal(&j->observations[i].to, &a2p1))
+			j->observations[i].server = JOURNAL_NONE; /* was not asked */
+}
+
 static void unproved(struct journal *j, size_t server)
 {
-	struct observation *o = build_find(j, QUESTION_CONTROL, server);
+	end_controls(j, server, OBSERVATION_SILENT, 5);
+}
 
-	o->state = OBSERVATION_SILENT;
-	o->sent = 5;
+static void unproved_at_last(struct journal *j, size_t server)
+{
+	end_controls(j, server, OBSERVATION_SILENT, 1);
+	build_find(j, QUESTION_CONTROL, server)->sent = 2;
 }
 
 static void hardly_tried(struct journal *j, size_t server)
 {
-	build_find(j, QUESTION_CONTROL, server)->state = OBSERVATION_ABANDONED;
+	end_controls(j, server, OBSERVATION_ABANDONED, 1);
 }
 
 static void control_refused(struct journal *j, size_t server)
 {
-	struct observation *o = build_find(j, QUESTION_CONTROL, server);
-
-	o->state = OBSERVATION_ERROR; /* perhaps for its RESPONSE-PORT */
-	o->error_code = 420;
+	end_controls(j, server, OBSERVATION_ERROR, 1); /* perhaps for its RESPONSE-PORT */
 }
 
 static void wrong_source(struct journal *j, size_t server)
@@ -193,6 +245,13 @@ static void test_defects(void **state)
 			"its other address (127.0.0.1:3479) cannot be asked"},
 		{other_family, SERVER_MISBEHAVING, DEFECT_OTHER_UNUSABLE, true, false,
 			"its other address ([2001:db8::1]:3479) cannot be asked"},
+		{mapped_other, SERVER_MISBEHAVING, DEFECT_OTHER_UNUSABLE, true, false,
+			"its other address (198.51.100.99:40000) cannot be asked"},
+		{mapped_other_port, SERVER_MISBEHAVING, DEFECT_OTHER_UNUSABLE, true, false,
+			"its other address (198.51.100.99:3479) cannot be asked"},
+		{neighbour_other, SERVER_OK, NO_DEFECT, true, true, ""},
+		{local_other, SERVER_MISBEHAVING, DEFECT_OTHER_UNUSABLE, true, false,
+			"its other address (198.51.100.7:40000) cannot be asked"},
 		{change_ignored, SERVER_MISBEHAVING, DEFECT_CHANGE_IGNORED, true, false,
 			"offers 203.0.114.1:3479 as other address, but ignores CHANGE-REQUEST"},
 		{control_ignored, SERVER_MISBEHAVING, DEFECT_CHANGE_IGNORED, true, false,
@@ -201,9 +260,13 @@ static void test_defects(void **state)
 			"answers CHANGE-REQUEST with error 420"},
 		{other_silent, SERVER_OK, DEFECT_OTHER_SILENT, true, false,
 			"its other address 203.0.114.1 gave no answer to 10 requests"},
+		{other_silent_alone, SERVER_OK, DEFECT_OTHER_SILENT, true, false,
+			"its other address 203.0.114.1 gave no answer to 5 requests"},
 		{other_not_long_silent, SERVER_OK, NO_DEFECT, true, true, ""},
 		{unproved, SERVER_OK, DEFECT_CHANGE_UNPROVED, true, true,
-			"did not prove that it can answer from its other address (5 requests)"},
+			"did not prove that it can answer from its other address (10 requests)"},
+		{unproved_at_last, SERVER_OK, DEFECT_CHANGE_UNPROVED, true, true,
+			"did not prove that it can answer from its other address (3 requests)"},
 		{hardly_tried, SERVER_OK, NO_DEFECT, true, true, ""},
 		{control_refused, SERVER_OK, NO_DEFECT, true, true, ""},
 		{wrong_source, SERVER_MISBEHAVING, DEFECT_WRONG_SOURCE, true, false,
@@ -216,13 +279,13 @@ static void test_defects(void **state)
 		{no_mapped, SERVER_MISBEHAVING, DEFECT_NO_MAPPED, false, false,
 			"its answers hold no mapped address"},
 		{some_garbage, SERVER_OK, DEFECT_MALFORMED, true, true,
-			"sent 3 datagrams that are no STUN answer"},
+			"sent 3 datagrams that are no usable answer"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct journal *j = build_journal();
-		size_t server = build_whole(j, 40000, "NNNY");
+		size_t server = build_whole(j, 40000, "-NNY");
 		const struct server_verdict *s;
 		struct verdict v;
 
@@ -240,7 +303,7 @@ static void test_defects(void **state)
 		/* what it cannot be believed about is not said */
 		if (!s->filters || !s->changes)
 			assert_int_equal(v.udp4.filtering, DEPENDENCE_UNKNOWN);
-		else if (rows[i].apply != other_not_long_silent)
+		else
 			assert_int_equal(v.udp4.filtering, DEPENDENCE_ADDRESS_AND_PORT);
 		if (!s->counts)
 			assert_int_equal(v.udp4.mapping, DEPENDENCE_UNKNOWN);
@@ -306,7 +369,7 @@ static void test_unanswered(void **state)
 		{error_response, SERVER_MISBEHAVING, DEFECT_NO_MAPPED,
 			"answers a Binding request with error 401"},
 		{garbage, SERVER_MISBEHAVING, DEFECT_MALFORMED,
-			"sent 5 datagrams that are no STUN answer"},
+			"sent 5 datagrams that are no usable answer"},
 		{elsewhere, SERVER_MISBEHAVING, DEFECT_WRONG_SOURCE,
 			"answered from 203.0.113.1:99, where nothing was asked"},
 	};
@@ -375,6 +438,38 @@ static void test_facts(void **state)
 	journal_destroy(j);
 }
 
+/* Changed answers prove that it can send them; receipts do not. */
+static void test_changes(void **state)
+{
+	static const struct {
+		const char *letters;
+		bool changes;
+		const char *problem;
+	} rows[] = {
+		{"NNNR", true, ""}, {"YYYU", true, ""}, {"NNYU", true, ""}, {"NYNU", true, ""},
+		{"NNNU", false,
+			"did not prove that it can answer from its other address (8 requests)"},
+		{"-NNY", true, ""}, {"-NYN", true, ""}, {"-YNN", true, ""},
+		{"-NNN", false,
+			"did not prove that it can answer from its other address (16 requests)"},
+		{"-NNS", false, ""}, {"-NN-", false, ""}, /* hardly tried */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct journal *j = build_journal();
+		size_t server = build_whole(j, 40000, rows[i].letters);
+		struct verdict v;
+
+		judge(j, &v);
+		assert_string_equal(v.servers[server].problem, rows[i].problem);
+		assert_int_equal(v.servers[server].changes, rows[i].changes);
+		assert_int_equal(
+			v.servers[server].defects[DEFECT_CHANGE_UNPROVED], *rows[i].problem != 0);
+		journal_destroy(j);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_unanswered),
 		cmocka_unit_test(test_unresolved),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,9 +51,12 @@ static const char home_text[] =
 	"            router drop unsolicited packets to itself instead of accepting them.\n"
 	"    (RFC 4787 8 REQ-11, early-packet-remap, udp.ipv4)\n"
 	"\n"
-	"  warning: Hosts behind this NAT cannot reach each other's external endpoints\n"
-	"    3 packets from one own socket to the external endpoint of another: none\n"
-	"    arrived.\n"
+	"  warning: Packets to the external endpoint of another own socket do not come\n"
+	"           back\n"
+	"    3 packets from one own socket to the external endpoint of another: none came\n"
+	"    back. A NAT that hairpins but keeps the inside source, against RFC 4787\n"
+	"    REQ-9a, looks the same from one host, since the kernel drops packets with\n"
+	"    its own source: other hosts may get through.\n"
 	"    advice: Programs should offer their local endpoints to peers too, as ICE\n"
 	"            does.\n"
 	"    (RFC 4787 6 REQ-9, hairpin-missing, udp.ipv4)\n"
@@ -347,6 +350,25 @@ static void test_errors_and_interruption(void **state)
 	json_decref(d);
 }
 
+static void test_hairpin_without_nat(void **state)
+{
+	struct sample s;
+	json_t *d;
+	char *text;
+
+	(void)state;
+	sample_home(&s);
+	s.v.udp4.nat = TRI_NO;
+	s.v.udp4.hairpin = TRI_UNKNOWN;
+	snprintf(s.v.udp4.hairpin_basis.text, JOURNAL_TEXT, "there is no NAT");
+	d = sample_document(&s);
+	text = render(d, &(struct text_options){.width = 80});
+	assert_non_null(strstr(text, "\n  hairpin            not applicable: there is no NAT\n"));
+	free(text);
+	json_decref(d);
+	sample_end(&s);
+}
+
 /* Every value of a whole report in turn becomes something else: nothing may break. */
 static void spoil(json_t *root, json_t *value)
 {
@@ -513,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_utf8_names),
 		cmocka_unit_test(test_saved_report_prints_alike),
 		cmocka_unit_test(test_errors_and_interruption),
+		cmocka_unit_test(test_hairpin_without_nat),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_amplification),
 		cmocka_unit_test(test_evidence_in_runs),

@@ -19,16 +19,17 @@ static void test_risk(void **state)
 		double low, high;
 	} rows[] = {
 		{0, 0, 0, 1, 1}, /* nothing was awaited: nothing is shown */
-		{0, 0, 1, 0.2, 0.2}, /* nothing known: as if one in five were lost */
-		{0, 0, 4, 0.0016, 0.0016},
-		{5, 0, 1, 0.1, 0.1},
-		{5, 0, 3, 0.001, 0.001},
-		{95, 0, 1, 0.01, 0.01},
-		{95, 0, 4, 1e-8, 1e-8},
-		{5, 5, 1, 0.6, 0.6},
-		{5, 5, 13, 0.001306, 0.001307},
-		{5, 5, 14, 0.000783, 0.000784},
-		{15, 1, 4, 0.0001, 0.0001},
+		/* nothing known: as if one in nine were lost, and each further one likelier */
+		{0, 0, 1, 1 / 9.0, 1 / 9.0},
+		{0, 0, 3, 2 / 330.0, 2 / 330.0},
+		{0, 0, 4, 2 / 990.0, 2 / 990.0},
+		{1, 0, 1, 0.1, 0.1},
+		{1, 0, 2, 2 / 110.0, 2 / 110.0},
+		{91, 0, 1, 0.01, 0.01},
+		{6, 5, 1, 0.4, 0.4},
+		{6, 5, 2, 0.175, 0.175},
+		{7, 5, 8, 0.002624848, 0.002624849},
+		{12, 1, 4, 0.000470543, 0.000470544},
 		{UINT32_MAX, UINT32_MAX, 4, 0.999, 1},
 	};
 
@@ -77,12 +78,16 @@ static void test_loss(void **state)
 	ask(j, 0, QUESTION_MAPPING, OBSERVATION_SILENT, 5, 0); /* may never have been there */
 	ask(j, 0, QUESTION_FILTERING_BOTH, OBSERVATION_SILENT, 8, 0);
 	ask(j, 0, QUESTION_FILTERING_PORT, OBSERVATION_ANSWERED, 2, 1);
-	ask(j, 0, QUESTION_CONTROL, OBSERVATION_ANSWERED, 2, 1);
+	ask(j, 0, QUESTION_CONTROL, OBSERVATION_SILENT, 5, 0);
 	ask(j, 0, QUESTION_HAIRPIN, OBSERVATION_ANSWERED, 4, 1);
 	ask(j, 1, QUESTION_BINDING, OBSERVATION_ANSWERED, 9, 1); /* of another server */
 	silence_loss(j, 0, &requests, &lost);
 	assert_int_equal(requests, 7);
 	assert_int_equal(lost, 2);
+	ask(j, 0, QUESTION_CONTROL, OBSERVATION_ANSWERED, 2, 1);
+	silence_loss(j, 0, &requests, &lost);
+	assert_int_equal(requests, 9);
+	assert_int_equal(lost, 3);
 	journal_destroy(j);
 }
 
@@ -90,14 +95,13 @@ static void test_loss(void **state)
 static void test_proved(void **state)
 {
 	static const struct {
-		unsigned sent, answered, proved, sufficient;
+		unsigned sent, answered, proved, sufficient, early; /* with receipts, without */
 	} rows[] = {
-		{1, 1, 4, 5}, /* 1 of 6: 7.7e-4, 1.3e-4 */
-		{5, 5, 4, 4}, /* 1 of 10 */
-		{50, 50, 4, 4}, /* fewer than four never do */
-		{10, 8, 5, 6}, /* 3 of 15 */
-		{10, 5, 8, 10}, /* 6 of 15 */
-		{20, 5, 16, 20}, /* 16 of 25 */
+		{0, 0, 5, 7, 5}, /* 7.8e-4, 1.6e-4, 7.8e-4 */
+		{3, 3, 4, 6, 4}, /* 7.3e-4, 8.1e-5 */
+		{5, 5, 4, 5, 4}, {50, 50, 4, 4, 4}, /* fewer than four never do */
+		{10, 8, 5, 7, 5}, {10, 5, 8, 11, 8}, {40, 20, 10, 12, 10}, /* nine: 1.11e-3 */
+		{20, 15, 6, 7, 5}, /* 3.4e-4, 1.2e-4, 1.06e-3 */
 	};
 
 	(void)state;
@@ -109,8 +113,11 @@ static void test_proved(void **state)
 		for (unsigned awaited = 0; awaited < 30; awaited++) {
 			if (silence_proved(j, 0, awaited) != (awaited >= rows[i].proved))
 				fail_msg("row %zu: %u awaited", i, awaited);
-			if (silence_sufficient(j, 0, awaited) != (awaited >= rows[i].sufficient))
-				fail_msg("row %zu: %u awaited, sufficient", i, awaited);
+			if (silence_sufficient(j, 0, awaited, true) !=
+				(awaited >= rows[i].sufficient))
+				fail_msg("row %zu: %u awaited, with receipts", i, awaited);
+			if (silence_sufficient(j, 0, awaited, false) != (awaited >= rows[i].early))
+				fail_msg("row %zu: %u awaited, without", i, awaited);
 		}
 		journal_destroy(j);
 	}

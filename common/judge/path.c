@@ -123,8 +123,10 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 		basis_text(&b->status_basis,
 			"the host answers TCP, but not UDP on this port: UDP is "
 			"blocked, or no server runs there");
-	else
+	else if (asked > 1)
 		basis_text(&b->status_basis, "no answer from any of %zu servers", asked);
+	else
+		basis_text(&b->status_basis, "no answer from the server");
 }
 
 static void judge_no_answer(const struct view *v, struct behaviour *b)

@@ -30,13 +30,13 @@ behind()
 	# shellcheck disable=SC2046 # where UDP is forbidden, a second server shows that it is not the server
 	set -- "$*" $([ "$kind" = udp-rejected ] && echo 203.0.113.10)
 	say "" "--- $1" "    \$ natprobe -q -t all $server${2+ $2}"
+	lab_in host "$natprobe" -q -t all "$server" ${2+"$2"} 2>/dev/null | sed 's/^/    /'
 	lab_in host "$natprobe" -t all -j -o "$LAB_DIR/$kind.json" "$server" ${2+"$2"} 2>/dev/null
 	"$LAB_PYTHON" -c '
-import json, sys, textwrap
+import json, sys
 block = json.load(open(sys.argv[1]))
 outlook = block["outlook"]["udp"]["ipv4"]
 block = block["udp"]["ipv4"]
-print(textwrap.fill(block["summary"], 90, initial_indent="    ", subsequent_indent="    "))
 print(sys.argv[2], block["status"] if block["status"] != "ok" else block["mapping"],
       block["filtering"], block["early_packet"], outlook["p2p"],
       file=open(sys.argv[3], "a"))' "$LAB_DIR/$kind.json" "$kind" "$LAB_DIR/rows" ||

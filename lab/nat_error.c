@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include "lab/nat_private.h"
+
+/*
+ * ICMP errors about packets of sessions (RFC 5508 4): outer header and quoted packet are changed so that the
+ * receiver sees the packet that it has sent. They say nothing about the session (REQ-6).
+ */
+
+/* Whether it quotes something that a session can be for. */
+static bool read_quoted(struct nat_work *w, struct packet *quoted)
+{
+	if (packet_decode_quoted(&w->packet, quoted))
+		return false;
+	switch (quoted->protocol) {
+	case PACKET_UDP:
+		w->transport = NAT_UDP;
+		return true;
+	case PACKET_TCP:
+		w->transport = NAT_TCP;
+		return true;
+	case PACKET_ECHO:
+		w->transport = NAT_ICMP;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_tracked(const struct packet *quoted)
+{
+	return quoted->protocol == PACKET_UDP || quoted->protocol == PACKET_TCP ||
+		quoted->protocol == PACKET_ECHO;
+}
+
+/* The mapping of the session in which the quoted packet went out; 0: there is none. */
+static uint32_t find_sent(
+	const struct nat *nat, const struct nat_point *external, const struct nat_point *remote)
+{
+	uint32_t session = nat_find_external(nat, external, remote);
+
+	return session ? session_at(nat, session)->mapping : 0;
+}
+
+static enum nat_reason come_inward(struct nat_work *w, const struct packet *quoted)
+{
+	struct nat *nat = w->nat;
+	struct nat_point external = nat_point_of(&quoted->source, w->transport);
+	struct nat_point remote = nat_remote_of(&quoted->destination, w->transport);
+	struct endpoint inside;
+	uint32_t mapping;
+
+	/* who sends it does not matter, but it has to come to who sent the packet (as in Linux) */
+	if (!endpoint_same_address(&quoted->source, &w->packet.destination))
+		return NAT_DROP_UNTRACKED_ERROR;
+	mapping = find_sent(nat, &external, &remote);
+	if (!mapping)
+		return NAT_DROP_UNTRACKED_ERROR;
+	if (nat_is_last_hop(w))
+		return NAT_DROP_TTL;
+	inside = nat_endpoint_of(&mapping_at(nat, mapping)->inside);
+	packet_set_quoted_source(&w->packet, &inside);
+	packet_set_destination(&w->packet, &inside);
+	if (nat->config.errors.end_mapping)
+		nat_mapping_close(nat, mapping);
+	return nat_send(w, NAT_INSIDE, NAT_FORWARDED);
+}
+
+static enum nat_reason from_outside(struct nat_work *w)
+{
+	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
+	struct packet quoted;
+
+	if (nat_external_number(w->nat, &w->packet.source) >= 0)
+		return NAT_DROP_ADDRESS;
+	if (translated && nat_external_number(w->nat, &w->packet.destination) < 0)
+		return NAT_DROP_ADDRESS;
+	if (!w->nat->config.errors.inward)
+		return NAT_DROP_ERROR;
+	if (!read_quoted(w, &quoted))
+		w->transport = NAT_ICMP;
+	if (nat_is_router(w->nat, w->packet.family, w->transport))
+		return nat_route(w);
+	if (!is_tracked(&quoted))
+		return NAT_DROP_UNTRACKED_ERROR;
+	return come_inward(w, &quoted);
+}
+
+/*
+ * About a packet that was hairpinned (RFC 5508 REQ-7): the quoted one went from the external endpoint of
+ * one host to that of the other.
+ */
+static enum nat_reason turn_around(
+	struct nat_work *w, const struct packet *quoted, const struct nat_point *external)
+{
+	struct nat *nat = w->nat;
+	struct nat_point sender = nat_point_of(&quoted->source, w->transport), remote = *external;
+	struct endpoint from = nat_endpoint_of(external), to;
+	uint32_t mapping;
+
+	if (behaviour_of(nat, w->transport)->hairpin == NAT_HAIRPIN_NONE)
+		return NAT_DROP_HAIRPIN;
+	if (w->transport == NAT_ICMP) {
+		sender.port = external->port;
+		remote.port = 0;
+	}
+	mapping = find_sent(nat, &sender, &remote);
+	if (!mapping)
+		return NAT_DROP_UNTRACKED_ERROR;
+	to = nat_endpoint_of(&mapping_at(nat, mapping)->inside);
+	packet_set_quoted_destination(&w->packet, &from);
+	packet_set_quoted_source(&w->packet, &to);
+	packet_set_source(&w->packet, &from);
+	packet_set_destination(&w->packet, &to);
+	return nat_send(w, NAT_INSIDE, NAT_HAIRPINNED);
+}
+
+static enum nat_reason go_outward(struct nat_work *w, const struct packet *quoted)
+{
+	struct nat *nat = w->nat;
+	struct nat_point inside = nat_point_of(&quoted->destination, w->transport);
+	struct nat_point remote = nat_remote_of(&quoted->source, w->transport);
+	uint32_t session = nat_find_inside(nat, &inside, &remote);
+	struct nat_point external;
+	struct endpoint from;
+
+	if (!session)
+		return nat_forward_untracked(w, NAT_DROP_UNTRACKED_ERROR);
+	if (nat_is_last_hop(w))
+		return NAT_DROP_TTL;
+	external = session_at(nat, session)->external;
+	if (nat_point_equal(&external, &inside))
+		return nat_send(w, NAT_OUTSIDE, NAT_FORWARDED);
+	if (nat_external_number(nat, &w->packet.destination) >= 0)
+		return turn_around(w, quoted, &external);
+	/* also of a router between the host and the NAT, whose address means nothing outside */
+	from = nat_endpoint_of(&external);
+	packet_set_quoted_destination(&w->packet, &from);
+	packet_set_source(&w->packet, &from);
+	return nat_send(w, NAT_OUTSIDE, NAT_FORWARDED);
+}
+
+static enum nat_reason from_inside(struct nat_work *w)
+{
+	const struct endpoint *to = &w->packet.destination;
+	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
+	bool external = nat_external_number(w->nat, to) >= 0;
+	struct packet quoted;
+
+	if (nat_is_box_inside(w->nat, to) || (external && !translated))
+		return NAT_DROP_ACCEPTED;
+	if (!read_quoted(w, &quoted))
+		w->transport = NAT_ICMP;
+	if (nat_is_router(w->nat, w->packet.family, w->transport))
+		return nat_route(w);
+	if (is_tracked(&quoted))
+		return go_outward(w, &quoted);
+	return external ? NAT_DROP_UNTRACKED_ERROR
+			: nat_forward_untracked(w, NAT_DROP_UNTRACKED_ERROR);
+}
+
+enum nat_reason nat_error(struct nat_work *w)
+{
+	if (!packet_checksums_right(&w->packet))
+		return NAT_DROP_CHECKSUM; /* RFC 5508 REQ-3 */
+	return w->side == NAT_INSIDE ? from_inside(w) : from_outside(w);
+}

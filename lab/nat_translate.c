@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include "lab/nat_private.h"
+
+/* UDP, TCP and ICMP echo through their sessions. */
+
+static bool is_echo_request(const struct packet *p)
+{
+	return p->protocol == PACKET_ECHO && !p->echo_reply;
+}
+
+/* What a packet does to a session that is there already. */
+static enum nat_reason take(struct nat_work *w, uint32_t session, bool outward, bool *ends)
+{
+	enum nat_verdict verdict = NAT_TAKE;
+
+	if (w->transport == NAT_TCP)
+		verdict = nat_tcp_take(w->nat, session, &w->packet, outward);
+	if (verdict == NAT_INVALID)
+		return NAT_DROP_SEQUENCE;
+	*ends = verdict == NAT_TAKE_AND_END;
+	if (verdict == NAT_TAKE)
+		nat_session_touch(w->nat, session, outward);
+	return NAT_FORWARDED;
+}
+
+static enum nat_reason start(struct nat_work *w, uint32_t session)
+{
+	if (w->transport != NAT_TCP || !nat_tcp_start(w->nat, session, &w->packet))
+		return NAT_FORWARDED;
+	nat_session_close(w->nat, session);
+	return NAT_DROP_TABLE_FULL;
+}
+
+enum nat_reason nat_session_outward(struct nat_work *w, const struct nat_point *inside,
+	const struct nat_point *remote, uint32_t *session, bool *ends)
+{
+	struct nat *nat = w->nat;
+	enum nat_reason reason;
+
+	*ends = false;
+	*session = nat_find_inside(nat, inside, remote);
+	if (!*session)
+		*session = nat_find_hidden(nat, inside, remote);
+	if (*session)
+		return take(w, *session, true, ends);
+	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, true))
+		return NAT_DROP_SEQUENCE;
+	if (w->packet.echo_reply)
+		return NAT_DROP_NO_MAPPING;
+	reason = nat_open_outward(nat, inside, remote, session);
+	if (reason != NAT_FORWARDED)
+		return reason;
+	nat_late_forget(nat, &session_at(nat, *session)->external, remote);
+	return start(w, *session);
+}
+
+enum nat_reason nat_session_inward(struct nat_work *w, const struct nat_point *external,
+	const struct nat_point *remote, uint32_t *session, bool *ends)
+{
+	struct nat *nat = w->nat;
+	bool unfiltered = behaviour_of(nat, w->transport)->unfiltered, exists = false;
+	enum nat_reason reason;
+	uint32_t mapping = 0;
+
+	*ends = false;
+	*session = nat_find_external(nat, external, remote);
+	if (*session && session_at(nat, *session)->kind != NAT_SESSION_PEER)
+		return NAT_DROP_NO_MAPPING;
+	if (is_echo_request(&w->packet) && !nat->config.echo_inward && !unfiltered)
+		return NAT_DROP_NO_MAPPING;
+	if (!*session)
+		mapping = nat_find_permitted(nat, external, remote, &exists);
+	if (!*session && !mapping && !unfiltered)
+		return exists ? NAT_DROP_FILTERED : NAT_DROP_NO_MAPPING;
+	if (nat_is_last_hop(w))
+		return NAT_DROP_TTL;
+	if (*session)
+		return take(w, *session, false, ends);
+	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, false))
+		return NAT_DROP_SEQUENCE;
+	reason = mapping ? nat_open_inward(nat, mapping, remote, session)
+			 : nat_open_unfiltered(nat, external, remote, session);
+	return reason == NAT_FORWARDED ? start(w, *session) : reason;
+}
+
+enum nat_reason nat_route(struct nat_work *w)
+{
+	if (nat_is_last_hop(w))
+		return NAT_DROP_TTL;
+	return nat_send(w, w->side == NAT_INSIDE ? NAT_OUTSIDE : NAT_INSIDE, NAT_FORWARDED);
+}
+
+enum nat_reason nat_forward_untracked(struct nat_work *w, enum nat_reason otherwise)
+{
+	if (!w->nat->config.errors.untracked_outward)
+		return otherwise;
+	return nat_route(w);
+}
+
+/* What a packet that got no session comes to. */
+static enum nat_reason give_up_outward(struct nat_work *w, enum nat_reason reason)
+{
+	switch (reason) {
+	case NAT_DROP_SEQUENCE:
+	case NAT_DROP_NO_MAPPING:
+		return nat_forward_untracked(w, reason);
+	case NAT_DROP_NO_PORT:
+	case NAT_DROP_TABLE_FULL:
+	case NAT_DROP_RATE:
+		if (w->nat->config.limits.tell)
+			nat_answer_prohibited(w);
+		return reason;
+	default:
+		return reason;
+	}
+}
+
+static enum nat_reason go_outward(struct nat_work *w)
+{
+	struct nat *nat = w->nat;
+	struct nat_point inside = nat_point_of(&w->packet.source, w->transport);
+	struct nat_point remote = nat_remote_of(&w->packet.destination, w->transport);
+	struct nat_point external;
+	struct endpoint from;
+	enum nat_reason reason;
+	uint32_t session;
+	bool ends;
+
+	if (nat_is_last_hop(w))
+		return NAT_DROP_TTL;
+	reason = nat_session_outward(w, &inside, &remote, &session, &ends);
+	if (reason != NAT_FORWARDED)
+		return give_up_outward(w, reason);
+	external = session_at(nat, session)->external;
+	if (ends)
+		nat_session_close(nat, session);
+	if (!nat_point_equal(&external, &inside)) {
+		from = nat_endpoint_of(&external);
+		packet_set_source(&w->packet, &from);
+		nat_alg_replace(w, &inside, &external);
+	}
+	return nat_send(w, NAT_OUTSIDE, NAT_FORWARDED);
+}
+
+static bool has_external(const struct nat *nat, enum family family)
+{
+	for (size_t i = 0; i < nat->config.external_count; i++)
+		if (nat->config.external[i].family == family)
+			return true;
+	return false;
+}
+
+static enum nat_reason from_inside(struct nat_work *w)
+{
+	const struct nat_behaviour *b = behaviour_of(w->nat, w->transport);
+	const struct endpoint *to = &w->packet.destination;
+	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
+	bool external = nat_external_number(w->nat, to) >= 0;
+
+	if (nat_is_box_inside(w->nat, to) || (external && !translated)) {
+		nat_answer_as_host(w);
+		return NAT_DROP_ACCEPTED;
+	}
+	if (b->blocked) {
+		if (b->blocked_icmp_code)
+			nat_answer_unreachable(w, b->blocked_icmp_code);
+		return NAT_DROP_BLOCKED;
+	}
+	if (nat_is_router(w->nat, w->packet.family, w->transport))
+		return nat_route(w);
+	if (translated && !has_external(w->nat, w->packet.family))
+		return NAT_DROP_ADDRESS;
+	return external ? nat_hairpin(w) : go_outward(w);
+}
+
+static bool is_blacklisted(const struct nat_work *w, const struct nat_point *remote)
+{
+	struct nat_point none = {.family = remote->family, .transport = remote->transport};
+
+	return behaviour_of(w->nat, w->transport)->unsolicited == NAT_BLACKLIST &&
+		nat_find_external(w->nat, &none, remote);
+}
+
+static enum nat_reason come_inward(
+	struct nat_work *w, const struct nat_point *external, const struct nat_point *remote)
+{
+	struct nat *nat = w->nat;
+	struct nat_point inside;
+	struct endpoint to;
+	enum nat_reason reason;
+	uint32_t session;
+	bool ends;
+
+	reason = nat_session_inward(w, external, remote, &session, &ends);
+	if (reason == NAT_DROP_NO_MAPPING || reason == NAT_DROP_FILTERED ||
+		reason == NAT_DROP_SEQUENCE)
+		return nat_unsolicited(w, reason);
+	if (reason != NAT_FORWARDED)
+		return reason;
+	inside = mapping_at(nat, session_at(nat, session)->mapping)->inside;
+	if (ends)
+		nat_session_close(nat, session);
+	if (!nat_point_equal(external, &inside)) {
+		to = nat_endpoint_of(&inside);
+		packet_set_destination(&w->packet, &to);
+		nat_alg_replace(w, external, &inside);
+	}
+	return nat_send(w, NAT_INSIDE, NAT_FORWARDED);
+}
+
+static enum nat_reason from_outside(struct nat_work *w)
+{
+	struct nat_point external = nat_point_of(&w->packet.destination, w->transport);
+	struct nat_point remote = nat_remote_of(&w->packet.source, w->transport);
+	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
+
+	if (nat_external_number(w->nat, &w->packet.source) >= 0)
+		return NAT_DROP_ADDRESS;
+	if (translated && nat_external_number(w->nat, &w->packet.destination) < 0)
+		return NAT_DROP_ADDRESS;
+	if (nat_is_router(w->nat, w->packet.family, w->transport) &&
+		nat_external_number(w->nat, &w->packet.destination) < 0)
+		return nat_route(w);
+	if (is_blacklisted(w, &remote))
+		return NAT_DROP_BLACKLISTED;
+	return come_inward(w, &external, &remote);
+}
+
+enum nat_reason nat_translate(struct nat_work *w)
+{
+	if (w->transport != NAT_ICMP && (!w->packet.source.port || !w->packet.destination.port))
+		return NAT_DROP_MALFORMED;
+	return w->side == NAT_INSIDE ? from_inside(w) : from_outside(w);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "lab/nat_private.h"
+
+/*
+ * Which TCP segments can belong to a connection, for somebody who sees both directions (G. van Rooij,
+ * "Real Stateful TCP Packet Filtering in IP Filter", as Linux has it): data may be sent up to where
+ * the other side has let it, not before what it has acknowledged and a window, and acknowledged
+ * may be what was sent and not much less.
+ */
+
+#define HEADER_BYTES  20
+#define ACK_SLACK_MIN 66000 /* what an acknowledgment may lag behind at least (MAXACKWINCONST) */
+#define SCALE_MAX     14 /* RFC 7323 2.3 */
+
+enum { OPTION_END, OPTION_NOP, OPTION_SCALE = 3 };
+
+static bool is_after(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+
+static uint32_t at_least_one(uint32_t window)
+{
+	return window ? window : 1;
+}
+
+static uint32_t end_of(const struct packet *p)
+{
+	return p->sequence + (uint32_t)p->payload_length + !!(p->flags & PACKET_SYN) +
+		!!(p->flags & PACKET_FIN);
+}
+
+static void read_scale(const struct packet *p, struct nat_stream *s)
+{
+	size_t start = p->transport + HEADER_BYTES;
+	struct reader r = {0};
+
+	s->scales = false;
+	s->scale = 0;
+	if (p->payload > start)
+		r = reader_over(&p->bytes[start], p->payload - start);
+	while (reader_left(&r)) {
+		uint8_t kind = reader_u8(&r), length;
+
+		if (kind == OPTION_END)
+			return;
+		if (kind == OPTION_NOP)
+			continue;
+		length = reader_u8(&r);
+		if (length < 2)
+			return;
+		if (kind == OPTION_SCALE && length == 3) {
+			uint8_t scale = reader_u8(&r);
+
+			s->scales = !r.failed;
+			s->scale = scale < SCALE_MAX ? scale : SCALE_MAX;
+		} else {
+			reader_skip(&r, length - 2u);
+		}
+	}
+}
+
+static void begin_with_syn(struct nat_stream *s, const struct packet *p)
+{
+	s->end = s->limit = end_of(p);
+	s->window = at_least_one(p->window);
+	read_scale(p, s);
+}
+
+void nat_window_start(struct nat_track *track, const struct packet *p, bool picked_up)
+{
+	struct nat_stream *client = &track->stream[0];
+
+	memset(track, 0, sizeof(*track));
+	begin_with_syn(client, p);
+	if (!picked_up)
+		return;
+	client->limit = client->end + client->window;
+	track->liberal = true;
+}
+
+/* The first segment of a side, or another SYN before the connection stands (RFC 9293 3.4). */
+static void begin(struct nat_track *track, const struct packet *p, unsigned from)
+{
+	struct nat_stream *sender = &track->stream[from], *receiver = &track->stream[!from];
+
+	if (p->flags & PACKET_SYN) {
+		begin_with_syn(sender, p);
+		if (from && (!sender->scales || !receiver->scales)) /* RFC 7323 1.3: both or none */
+			sender->scale = receiver->scale = 0;
+		return;
+	}
+	sender->end = end_of(p);
+	sender->window = at_least_one((uint32_t)p->window << sender->scale);
+	sender->limit = sender->end + sender->window;
+	if (!receiver->window)
+		receiver->end = receiver->limit = p->acknowledgment;
+}
+
+struct bounds {
+	uint32_t start, end, ack;
+};
+
+static bool fits(
+	const struct nat_stream *sender, const struct nat_stream *receiver, const struct bounds *b)
+{
+	uint32_t slack = sender->window > ACK_SLACK_MIN ? sender->window : ACK_SLACK_MIN;
+
+	if (is_after(b->start, sender->limit))
+		return false;
+	if (receiver->window && !is_after(b->end, sender->end - receiver->window - 1))
+		return false;
+	return !is_after(b->ack, receiver->end) && is_after(b->ack, receiver->end - slack - 1);
+}
+
+static void note(struct nat_stream *sender, struct nat_stream *receiver, const struct packet *p,
+	const struct bounds *b)
+{
+	uint32_t window = p->window;
+
+	if (!(p->flags & PACKET_SYN)) /* whose window is never scaled (RFC 7323 2.2) */
+		window <<= sender->scale;
+	if (sender->window < window)
+		sender->window = window;
+	if (is_after(b->end, sender->end))
+		sender->end = b->end;
+	if (receiver->window && is_after(b->end, sender->limit))
+		receiver->window += b->end - sender->limit;
+	if (is_after(b->ack + at_least_one(window), receiver->limit))
+		receiver->limit = b->ack + at_least_one(window);
+}
+
+bool nat_window_take(struct nat_track *track, const struct packet *p, unsigned from,
+	enum nat_tcp_state state, bool strict)
+{
+	struct nat_stream *sender = &track->stream[from], *receiver = &track->stream[!from];
+	struct bounds b = {p->sequence, end_of(p), p->acknowledgment};
+	bool syn = p->flags & PACKET_SYN, ack = p->flags & PACKET_ACK;
+	bool opening = state == NAT_TCP_SYN_SENT || state == NAT_TCP_SYN_RECEIVED;
+	struct nat_track before = *track;
+
+	if (!sender->window || (syn && opening && is_after(b.end, sender->end))) {
+		begin(track, p, from);
+		if (syn && !ack)
+			return true;
+	}
+	/* some put zeros where a RST has nothing to say */
+	if (!ack || (p->flags & PACKET_RST && !b.ack))
+		b.ack = receiver->end;
+	if (p->flags & PACKET_RST && !b.start && state == NAT_TCP_SYN_SENT)
+		b.start = b.end = sender->end;
+	if (strict && !track->liberal && !fits(sender, receiver, &b)) {
+		*track = before;
+		return false;
+	}
+	note(sender, receiver, p, &b);
+	return true;
+}

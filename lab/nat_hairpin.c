@@ -51,9 +51,9 @@ static enum nat_reason find_both(struct nat_work *w, struct hairpin *h)
 	if (reason != NAT_FORWARDED)
 		return reason;
 	h->external = session_at(nat, session)->external;
-	nat->pinned = session;
+	nat->pinned[0] = session;
 	reason = find_peer(w, h);
-	nat->pinned = 0;
+	nat->pinned[0] = 0;
 	/* a session with itself may have ended in there */
 	if (ends && nat_find_inside(nat, &h->inside, &remote) == session)
 		nat_session_close(nat, session);

@@ -31,18 +31,32 @@ static bool take_credit(struct nat *nat)
 	return true;
 }
 
+/* What is in use for this packet is not thrown out for it. */
+static bool is_pinned(const struct nat *nat, uint32_t session)
+{
+	return session == nat->pinned[0] || session == nat->pinned[1];
+}
+
 static bool make_room_for_session(struct nat *nat)
 {
 	uint32_t oldest = nat->session_age.first;
 
 	if (nat->sessions.used < nat->config.limits.sessions)
 		return true;
-	if (oldest && oldest == nat->pinned)
+	while (oldest && is_pinned(nat, oldest))
 		oldest = session_at(nat, oldest)->age.next;
 	if (!nat->config.limits.evict_oldest || !oldest)
 		return false;
 	nat_session_close(nat, oldest);
 	return true;
+}
+
+static bool has_pinned(const struct nat *nat, uint32_t mapping)
+{
+	for (int i = 0; i < 2; i++)
+		if (nat->pinned[i] && session_at(nat, nat->pinned[i])->mapping == mapping)
+			return true;
+	return false;
 }
 
 static bool make_room_for_mapping(struct nat *nat)
@@ -51,7 +65,7 @@ static bool make_room_for_mapping(struct nat *nat)
 
 	if (nat->mappings.used < nat->config.limits.mappings)
 		return true;
-	if (oldest && nat->pinned && session_at(nat, nat->pinned)->mapping == oldest)
+	while (oldest && has_pinned(nat, oldest))
 		oldest = mapping_at(nat, oldest)->age.next;
 	if (!nat->config.limits.evict_oldest || !oldest)
 		return false;
@@ -201,14 +215,13 @@ enum nat_reason nat_open_outward(struct nat *nat, const struct nat_point *inside
 enum nat_reason nat_open_inward(
 	struct nat *nat, uint32_t mapping, const struct nat_point *remote, uint32_t *session)
 {
-	struct nat_point external = mapping_at(nat, mapping)->external;
-	enum nat_reason reason = make_room(nat);
+	enum nat_reason reason;
 
+	nat->pinned[1] = mapping_at(nat, mapping)->sessions.first;
+	reason = make_room(nat);
+	nat->pinned[1] = 0;
 	if (reason != NAT_FORWARDED)
 		return reason;
-	/* room may have been made by ending this very mapping */
-	if (!nat_point_equal(&mapping_at(nat, mapping)->external, &external))
-		return NAT_DROP_TABLE_FULL;
 	return add_session(nat, mapping, remote, true, session);
 }
 

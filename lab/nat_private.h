@@ -103,7 +103,7 @@ struct nat {
 	struct nat_point bound[NAT_EXTERNAL_MAX]; /* of NAT_ADDRESSES: the inside addresses */
 	uint32_t next_external;
 	uint64_t credit, credit_us; /* millionths of a new session, and when counted */
-	uint32_t pinned; /* a session that must not be evicted now */
+	uint32_t pinned[2]; /* sessions that must not be evicted now */
 	struct nat_late *late;
 	struct nat_fragments_state *fragments;
 	uint8_t *polled; /* what nat_poll gave last, to be freed */

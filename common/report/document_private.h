@@ -4,34 +4,15 @@
 #pragma once
 
 #include "report/document.h"
+#include "report/make.h"
 
-/*
- * Parts of the document. A part that could not be allocated is NULL, and putting NULL into an object
- * or array marks the maker as failed, so that only report_document has to check.
- */
+/* Parts of the document, beside the general ones. */
 
-struct maker {
-	bool failed;
-};
-
-void make_set(struct maker *m, json_t *object, const char *key, json_t *value);
-void make_append(struct maker *m, json_t *array, json_t *value);
-
-/* Made valid UTF-8; null for NULL and "". */
-json_t *make_text(const char *text);
-/* {"address","port"}, or null for FAMILY_NONE. */
-json_t *make_endpoint(struct maker *m, const struct endpoint *e);
-/* The address alone, or null. */
-json_t *make_address(const struct endpoint *e);
 /* true, false or null. */
 json_t *make_tri(enum tri t);
-/* Milliseconds with three decimals. */
-json_t *make_ms(uint64_t us);
 /* Since the start of the run; null when it never happened. */
 json_t *make_moment(const struct journal *j, uint64_t t_us);
 json_t *make_numbers(struct maker *m, const size_t *numbers, size_t count);
-/* A number, or null for 0 where 0 means "none". */
-json_t *make_number_or_null(json_int_t number);
 
 /* One behaviour block; b NULL: untested. */
 json_t *make_behaviour(

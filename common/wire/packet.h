@@ -106,6 +106,14 @@ void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, 
 bool packet_take_hop(struct packet *p);
 
 /*
+ * The next fragment of an IPv4 packet, of at most mtu bytes (RFC 791 3.2), into a buffer of the caller's.
+ * *cursor starts as 0. Its length; 0: that was all; -EINVAL: IPv6, or it must not be fragmented;
+ * -EMSGSIZE: not 8 bytes of it fit in mtu or buffer.
+ */
+int packet_fragment(
+	const struct packet *p, unsigned mtu, size_t *cursor, void *buffer, size_t size);
+
+/*
  * --- building, each into a buffer of the caller's: the length, or -EMSGSIZE when it does not fit
  * there or in PACKET_BYTES_MAX, or -EINVAL: addresses of two families, or of none ---
  */

@@ -316,6 +316,11 @@ const struct nat_kind *nat_kinds(void)
 	return kinds;
 }
 
+bool nat_kind_is_carrier(const char *name)
+{
+	return !strcmp(name, "cgnat") || !strcmp(name, "carrier-block");
+}
+
 int nat_kind_config(const char *name, struct nat_config *out)
 {
 	for (size_t i = 0; kinds[i].name; i++) {

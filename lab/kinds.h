@@ -15,6 +15,9 @@ struct nat_kind {
 /* The kinds; NULL name at the end. */
 const struct nat_kind *nat_kinds(void);
 
+/* Whether hosts of several subscribers are behind it, so that RFC 6598 addresses are usual there. */
+bool nat_kind_is_carrier(const char *name);
+
 /*
  * Fills all of *out but the addresses (external, hosts, inside, inside6, prefixes). -ENOENT: no such kind.
  * Kinds: none (a router), firewall, one-to-one, full-cone, restricted, port-restricted, symmetric,

@@ -8,13 +8,15 @@
 
 #include "base/options.h"
 #include "server/options.h"
+#include "tools/natlab/options.h"
 #include "tools/natprobe/options.h"
 
 /* optgen TOOL bash|zsh|fish|list|help: what is made from a tool's option table. */
 
 static const struct option_table *find_table(const char *tool)
 {
-	static const struct option_table *const tables[] = {&natprobe_options, &natprobed_options};
+	static const struct option_table *const tables[] = {
+		&natprobe_options, &natlab_options, &natprobed_options};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		if (!strcmp(tables[i]->tool, tool))
@@ -27,7 +29,8 @@ int main(int argc, char **argv)
 	const struct option_table *table = argc == 3 ? find_table(argv[1]) : NULL;
 
 	if (!table) {
-		fprintf(stderr, "usage: optgen natprobe|natprobed bash|zsh|fish|list|help\n");
+		fprintf(stderr,
+			"usage: optgen natprobe|natlab|natprobed bash|zsh|fish|list|help\n");
 		return 2;
 	}
 	if (!strcmp(argv[2], "list"))

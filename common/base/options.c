@@ -12,8 +12,12 @@
 #define OPTIONS_MAX 48
 #define LONG_BASE   256 /* getopt values of options, beyond all letters */
 
+#define OPERAND	    1 /* as getopt says it for one in order */
+
 static int find_spec(const struct option_table *table, int value)
 {
+	if (value == OPERAND && table->in_order)
+		return (int)table->count;
 	if (value >= LONG_BASE)
 		return value - LONG_BASE;
 	for (size_t i = 0; i < table->count; i++)
@@ -27,6 +31,8 @@ static void build_getopt(
 {
 	char *p = letters;
 
+	if (table->in_order)
+		*p++ = '-';
 	*p++ = ':'; /* tell a missing argument from an unknown option, and keep getopt silent */
 	for (size_t i = 0; i < count; i++) {
 		const struct option_spec *s = &table->specs[i];
@@ -66,7 +72,7 @@ static int complain(
 int options_parse(const struct option_table *table, int argc, char **argv, option_handler *handler,
 	void *context, int *first, char *error, size_t error_size)
 {
-	char letters[2 * OPTIONS_MAX + 2];
+	char letters[2 * OPTIONS_MAX + 3];
 	struct option longs[OPTIONS_MAX + 1];
 	int result;
 

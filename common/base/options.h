@@ -38,6 +38,7 @@ struct option_table {
 	const char *summary; /* one sentence in the usage text */
 	const struct option_spec *specs;
 	size_t count;
+	bool in_order; /* operands are given to the handler where they stand, with the index `count` */
 };
 
 /*
@@ -49,7 +50,8 @@ typedef int option_handler(
 
 /*
  * Reads argv; options and operands may be mixed, "--" ends the options. *first is set to the place
- * in argv (which gets permuted) of the first operand. 0, or -EINVAL with one line in error.
+ * in argv (which gets permuted) of the first operand; with in_order, of what follows "--". 0, or -EINVAL with
+ * one line in error.
  */
 int options_parse(const struct option_table *table, int argc, char **argv, option_handler *handler,
 	void *context, int *first, char *error, size_t error_size);

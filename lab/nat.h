@@ -55,7 +55,7 @@ struct nat_ports {
 	enum nat_allocation allocation;
 	enum nat_collision collision;
 	/*
-	 * All that is allocated: a port outside of it is not preserved. Both 0: 1024 to 65535, and all
+	 * All that is allocated: a port outside of it is not preserved. high 0: 65535; both 0: 1024 to 65535, and all
 	 * echo identifiers.
 	 */
 	uint16_t low, high;

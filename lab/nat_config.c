@@ -59,10 +59,10 @@ static void complete_tcp(struct nat_tcp *tcp, const struct nat_lifetimes *l)
 
 static int complete_ports(struct nat_ports *p, enum nat_transport transport)
 {
-	if (!p->low && !p->high) {
+	if (!p->low && !p->high)
 		p->low = transport == NAT_ICMP ? 0 : 1024;
+	if (!p->high)
 		p->high = UINT16_MAX;
-	}
 	if (transport != NAT_ICMP && !p->low)
 		p->low = 1;
 	if (!p->step)

@@ -128,7 +128,7 @@ static enum nat_reason come_inward(struct nat_work *w)
 enum nat_reason nat_prefix(struct nat_work *w)
 {
 	if (w->packet.family != FAMILY_IPV6)
-		return NAT_DROP_ADDRESS;
+		return nat_route(w);
 	if (w->side == NAT_OUTSIDE)
 		return come_inward(w);
 	if (nat_is_box_inside(w->nat, &w->packet.destination)) {

@@ -3,11 +3,12 @@
 # Copyright (c) 2026 The natutils authors
 """Holds a natprobe report (stdin) against what `kinds` says of a kind of router.
 
-usage: verdict.py [--loose] [--unknown COLUMN,...] [--any COLUMN,...] KIND
+usage: verdict.py [--loose] [--unknown COLUMN,...] [--any COLUMN,...] [--table FILE] [--family F] KIND
 
 Prints what differs; exit status 0 right, 1 wrong, 5 right so far but something is unknown. --loose:
 unknown is never wrong (for runs with loss). --unknown: these columns must be unknown (what
-a server cannot tell), whatever the kind is; --any: these are not looked at."""
+a server cannot tell), whatever the kind is; --any: these are not looked at; --table: another file in place
+of `kinds`, with this family's line of the kind."""
 
 import argparse
 import json
@@ -18,12 +19,12 @@ COLUMNS = ("family nat mapping filtering port_preservation pattern pooling early
            "rfc3489_class").split()
 
 
-def expected(kind):
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kinds")
+def expected(kind, table, family):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), table)
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             words = line.split()
-            if words and words[0] == kind:
+            if words and words[0] == kind and family in ("", words[1]):
                 return dict(zip(COLUMNS, words[1:]))
     sys.exit(f"verdict.py: no kind {kind}")
 
@@ -43,9 +44,11 @@ def main():
     parser.add_argument("--unknown", default="")
     parser.add_argument("--any", default="")
     parser.add_argument("--early", action="store_true", help="the server reports no ICMP")
+    parser.add_argument("--table", default="kinds")
+    parser.add_argument("--family", default="")
     parser.add_argument("kind")
     arguments = parser.parse_args()
-    want = expected(arguments.kind)
+    want = expected(arguments.kind, arguments.table, arguments.family)
     have = found(json.load(sys.stdin), want["family"])
     status = 0
     for key in COLUMNS:

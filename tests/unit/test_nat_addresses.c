@@ -268,7 +268,6 @@ static void test_prefix(void **state)
 		assert_int_equal(nat_session_count(kit.nat), 0);
 		assert_reason(udp_out(&kit, server6, from), NAT_DROP_ADDRESS);
 		assert_reason(udp_in(&kit, server6, other6), NAT_DROP_ADDRESS);
-		assert_reason(udp_out(&kit, a, server), NAT_DROP_ADDRESS);
 		kit_end(&kit);
 	}
 }
@@ -332,6 +331,11 @@ static void test_prefix_others(void **state)
 	assert_endpoint(kit.seen.destination, with_port(from, 0));
 	assert_int_equal(packet_decode_quoted(&kit.seen, &p), 0);
 	assert_endpoint(p.source, from);
+	/* IPv4 is only routed */
+	assert_reason(udp_out(&kit, at("198.18.1.2:7"), at("198.51.100.10:8")), NAT_FORWARDED);
+	assert_endpoint(kit.seen.source, at("198.18.1.2:7"));
+	assert_int_equal(kit.seen.ttl, TTL_KIT - 1);
+	assert_reason(udp_in(&kit, at("198.51.100.10:8"), at("198.18.1.2:9")), NAT_FORWARDED);
 	kit_end(&kit);
 }
 

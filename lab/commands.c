@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,11 +163,18 @@ static bool all_are(const struct commands *c, bool daemons)
 	return true;
 }
 
-static void fail(struct commands *c, size_t command, const char *what, int status)
+__attribute__((format(printf, 3, 4))) static void fail(
+	struct commands *c, size_t command, const char *format, ...)
 {
+	char why[80];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
 	if (!*c->error)
-		snprintf(c->error, sizeof(c->error), "host %s: %s %d", c->config.list[command].host,
-			what, status);
+		snprintf(c->error, sizeof(c->error), "host %s: %s", c->config.list[command].host,
+			why);
 	stop(c, SIGTERM, false);
 }
 
@@ -206,11 +214,8 @@ static void end(struct running *r, int status)
 		close_stream(&r->streams[i]);
 	}
 	c->config.ended(c->config.context, r->index, r->status);
-	if (c->config.list[r->index].daemon && !c->stopping && !all_are(c, false) && !*c->error) {
-		snprintf(c->error, sizeof(c->error), "a daemon has ended, with status %d",
-			r->status);
-		stop(c, SIGTERM, false);
-	}
+	if (c->config.list[r->index].daemon && !c->stopping && !all_are(c, false))
+		fail(c, r->index, "its daemon has ended, with status %d", r->status);
 }
 
 static void on_children(evutil_socket_t fd, short what, void *context)
@@ -240,7 +245,7 @@ static void start(struct running *r)
 
 	if (err) {
 		r->state = STATE_UNSTARTED;
-		fail(c, r->index, "a command cannot be started, errno", -err);
+		fail(c, r->index, "cannot start a command: %s", strerror(-err));
 		return;
 	}
 	r->state = STATE_RUNS;
@@ -248,7 +253,7 @@ static void start(struct running *r)
 	c->config.started(c->config.context, r->index);
 	for (int i = 0; i < 2 && !command->passthrough; i++)
 		if (open_stream(r, i + 1, spawned.streams[i]))
-			fail(c, r->index, "its output cannot be read, errno", ENOMEM);
+			fail(c, r->index, "no memory for its output");
 }
 
 static void on_start(evutil_socket_t fd, short what, void *context)
@@ -323,8 +328,8 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 		start_all(c);
 	} else if (++c->looks > READY_MAX_US / READY_EVERY_US) {
 		event_del(c->look);
-		fail(c, first_unready(c),
-			"its daemon has opened no socket within seconds:", READY_MAX_US / 1000000);
+		fail(c, first_unready(c), "its daemon has opened no socket within %d s",
+			READY_MAX_US / 1000000);
 		check_done(c);
 	}
 }

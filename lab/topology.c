@@ -89,13 +89,15 @@ static int add_address(struct world_node *n, const char *text)
 {
 	bool nat = n->kind == WORLD_NAT;
 	size_t *count = nat ? &n->nat.external_count : &n->address_count;
-	struct endpoint *list = nat ? n->nat.external : n->addresses;
+	struct endpoint *list = nat ? n->nat.external : n->addresses, e;
 
-	if (*count == WORLD_ADDRESSES_MAX || endpoint_parse(text, 0, &list[*count]) ||
-		list[*count].port ||
-		!endpoint_is_unicast(&(struct endpoint){list[*count].family, 1, 0, {0}}))
+	if (*count == WORLD_ADDRESSES_MAX || endpoint_parse(text, 0, &e) || e.port || e.scope)
 		return -EINVAL;
-	(*count)++;
+	e.port = 1; /* no port is none to send to */
+	if (!endpoint_is_unicast(&e) || endpoint_is_loopback(&e))
+		return -EINVAL;
+	e.port = 0;
+	list[(*count)++] = e;
 	return 0;
 }
 

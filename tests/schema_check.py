@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright (c) 2026 The natutils authors
-"""Holds natprobe reports against their JSON Schema and against what a schema cannot say.
+"""Holds reports of the tools against their JSON Schema and against what a schema cannot say.
 
 usage: schema_check.py [--lines | --negative] SCHEMA [FILE...]
 
@@ -22,6 +22,8 @@ except ImportError:
     sys.exit(77)
 
 
+EVENTS = {"natprobe-report": ("sent", "received", "icmp", "settled", "note", "end"),
+          "natlab-report": ("mapping", "session", "drop", "lost", "started", "output", "ended", "end")}
 ENUMS = ("status", "mapping", "filtering", "port_preservation", "pattern", "pooling", "early_packet",
          "rfc3489_class", "p2p", "method", "severity", "question", "state", "transport")
 
@@ -43,6 +45,8 @@ def parse(text):
 
 def dangling(report):
     """Numbers that point to no evidence, and evidence that is not in its place."""
+    if "evidence" not in report:
+        return
     evidence = report["evidence"]
     for place, item in enumerate(evidence):
         if item["n"] != place:
@@ -68,10 +72,11 @@ def check_lines(validator, text):
     events = [parse(line) for line in text.splitlines()]
     bad = [f"line {n}: seq is {event.get('seq')}"
            for n, event in enumerate(events, 1) if event.get("seq") != n - 1]
-    bad += [f"line {n}: event is {event.get('event')}" for n, event in enumerate(events, 1)
-            if event.get("event") not in ("sent", "received", "icmp", "settled", "note", "end")]
     if not events or events[-1].get("event") != "end":
         return bad + ["the last line is not the end event"]
+    known = EVENTS[events[-1]["report"]["format"]]
+    bad += [f"line {n}: event is {event.get('event')}" for n, event in enumerate(events, 1)
+            if event.get("event") not in known]
     return bad + check_report(validator, events[-1].get("report"))
 
 

@@ -37,6 +37,8 @@ cli_begin()
 	# shellcheck disable=SC2034 # for the tests
 	natprobe=$(lab_program natprobe) || lab_skip "natprobe has not been built"
 	natprobed=$(lab_program natprobed) || lab_skip "natprobed has not been built"
+	# shellcheck disable=SC2034 # for the tests
+	natlab=$(lab_program natlab) || lab_skip "natlab has not been built"
 	mkdir "$LAB_DIR/report" "$LAB_DIR/lines"
 	ip link set lo up || lab_skip "no loopback interface"
 	unset NATUTILS_SERVERS XDG_CONFIG_HOME NO_COLOR CLICOLOR_FORCE COLUMNS

@@ -20,11 +20,12 @@ static uint64_t since_start(const struct events *e, uint64_t t_us)
 	return t_us > e->start_us ? t_us - e->start_us : 0;
 }
 
-static json_t *begin(struct maker *m, const struct events *e, const char *name, uint64_t t_us)
+static json_t *begin(struct maker *m, struct events *e, const char *name, uint64_t t_us)
 {
 	json_t *line = json_object();
 
 	make_set(m, line, "event", json_string(name));
+	make_set(m, line, "seq", json_integer((json_int_t)e->sequence++));
 	make_set(m, line, "t_ms", make_ms(since_start(e, t_us)));
 	return line;
 }
@@ -147,8 +148,7 @@ void events_table(struct events *e, int node, const struct nat_event *event)
 
 /* --- commands --- */
 
-static json_t *begin_command(
-	struct maker *m, const struct events *e, const char *name, size_t command)
+static json_t *begin_command(struct maker *m, struct events *e, const char *name, size_t command)
 {
 	json_t *line = begin(m, e, name, clock_now_us());
 

@@ -20,7 +20,7 @@ struct events {
 	bool json;
 	const struct topology *topology;
 	const struct natlab_params *params;
-	uint64_t start_us;
+	uint64_t start_us, sequence;
 	bool failed; /* a line could not be made or written */
 };
 

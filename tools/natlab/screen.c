@@ -61,9 +61,9 @@ static void put_entry(struct view *v, const struct nat_entry *e, uint64_t now_us
 		endpoint_format(&e->inside, inside);
 	if (e->external.family != FAMILY_NONE)
 		endpoint_format(&e->external, external);
-	put(v, false, "  %-4s %-21s %-21s %-21s %8.1f s %s %s", transports[e->transport], inside,
-		external, endpoint_format(&e->remote, remote), left_s, e->both_ways ? "<->" : "-->",
-		e->state ? e->state : "");
+	put(v, false, "%-4s %s %-21s %-21s %-21s %4.0fs %s", transports[e->transport],
+		e->both_ways ? "<->" : "-->", inside, external, endpoint_format(&e->remote, remote),
+		left_s, e->state ? e->state : "");
 }
 
 static uint64_t dropped(const struct nat *nat)

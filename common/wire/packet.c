@@ -25,7 +25,8 @@
 /* RFC 4884 5.3: a quote that is followed by extensions is padded to this at least */
 #define QUOTE_BEFORE_EXTENSIONS 128
 /* RFC 1812 4.3.2.5: errors of a router have precedence 6, internetwork control */
-#define TOS_ERROR 0xc0
+#define TOS_ERROR   0xc0
+#define TOS_SERVICE 0x1e
 
 enum icmp_type {
 	ICMP_ECHO_REPLY = 0,
@@ -787,14 +788,15 @@ int packet_build_error(void *buffer, size_t size, const struct endpoint *from,
 {
 	bool v4 = cause->family == FAMILY_IPV4;
 	struct writer w = writer_over(buffer, size);
-	struct frame f = {
-		.from = from, .to = &cause->source, .ttl = TTL_OURS, .tos = v4 ? TOS_ERROR : 0};
+	struct frame f = {.from = from, .to = &cause->source, .ttl = TTL_OURS};
 	size_t room = v4 ? ERROR_IPV4_BYTES - IPV4_BYTES - ICMP_BYTES
 			 : ERROR_IPV6_BYTES - IPV6_BYTES - ICMP_BYTES;
 	struct span quote = {cause->bytes, cause->length < room ? cause->length : room};
 
 	if (icmp_protocol(cause->family, type) != PACKET_ERROR)
 		return -EINVAL;
+	if (v4) /* RFC 1812 4.3.2.5: the service of its cause, with a higher precedence */
+		f.tos = TOS_ERROR | (cause->bytes[1] & TOS_SERVICE);
 	if (is_unanswerable(cause))
 		return -ENOENT;
 	if (!is_one_host(&cause->destination) && !is_for_groups(cause->family, type, code))

@@ -1233,7 +1233,11 @@ static void test_build_error(void **state)
 		struct endpoint router = endpoint(rows[i].router);
 		uint8_t bytes[BYTES_MAX];
 		struct packet p, q;
-		int length = packet_build_error(bytes, sizeof(bytes), &router, &cause, rows[i].type,
+		int length;
+
+		if (cause.family == FAMILY_IPV4)
+			cause_bytes[1] = 0x49;
+		length = packet_build_error(bytes, sizeof(bytes), &router, &cause, rows[i].type,
 			rows[i].code, rows[i].mtu);
 
 		if (!rows[i].length) { /* class E is no broadcast, and no one's address either */
@@ -1248,9 +1252,9 @@ static void test_build_error(void **state)
 		assert_int_equal(p.code, rows[i].code);
 		assert_true(endpoint_same_address(&p.source, &router));
 		assert_true(endpoint_same_address(&p.destination, &cause.source));
-		/* RFC 1812 4.3.2.5: internetwork control */
+		/* RFC 1812 4.3.2.5: internetwork control, and the service of the cause */
 		assert_int_equal(bytes[0], p.family == FAMILY_IPV4 ? 0x45 : 0x60);
-		assert_int_equal(bytes[1], p.family == FAMILY_IPV4 ? 0xc0 : 0);
+		assert_int_equal(bytes[1], p.family == FAMILY_IPV4 ? 0xc8 : 0);
 		assert_int_equal(bytes[p.transport + 4] | bytes[p.transport + 5], 0);
 		assert_int_equal(bytes[p.transport + 6] << 8 | bytes[p.transport + 7], rows[i].mtu);
 		assert_int_equal(packet_decode_quoted(&p, &q), 0);

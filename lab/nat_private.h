@@ -54,13 +54,29 @@ struct nat_stream {
 	uint32_t end; /* behind all that it has sent */
 	uint32_t limit; /* up to where the other side lets it send */
 	uint32_t window; /* the largest that it has offered; 0: nothing is known of it */
+	uint32_t acknowledged; /* the highest number that it has acknowledged */
+	bool acknowledges; /* there is one */
+	uint8_t scale;
+	bool scales;
+};
+
+/* The segment before this one, taken or let through: some mean something only by it. */
+struct nat_last {
+	uint8_t segment, from;
+	uint32_t end, acknowledgment;
+	uint16_t window;
 	uint8_t scale;
 	bool scales;
 };
 
 struct nat_track {
 	struct nat_stream stream[2]; /* of the client, of the server */
+	struct nat_last last;
 	bool liberal; /* taken up in the middle: its scale is not known */
+	bool assured; /* both sides have agreed on it */
+	bool simultaneous; /* a SYN of both sides */
+	bool closing; /* there was a FIN */
+	bool challenged; /* a SYN where a FIN waits for its ACK: the next ACK is for the SYN */
 };
 
 /* What a filter that depends on a part of the remote endpoint has to remember of its sessions. */
@@ -233,6 +249,7 @@ enum nat_verdict {
 	NAT_TAKE,
 	NAT_TAKE_UNCHANGED, /* it passes, and says nothing: no refresh */
 	NAT_TAKE_AND_END, /* the last packet of the session */
+	NAT_TAKE_ANEW, /* the session is over, and the packet the first one of another */
 	NAT_INVALID,
 };
 /* Whether a segment may begin a session. */
@@ -245,9 +262,19 @@ const char *nat_tcp_state_name(unsigned state);
 
 /* --- nat_window.c --- */
 void nat_window_start(struct nat_track *track, const struct packet *p, bool picked_up);
-/* from: 0 the client, 1 the server. Whether the segment may be; what it says is noted. */
-bool nat_window_take(struct nat_track *track, const struct packet *p, unsigned from,
+enum nat_fit {
+	NAT_FITS,
+	NAT_FITS_BARELY, /* old, or a little too much: it may pass, and means nothing */
+	NAT_FITS_NOT,
+};
+/* from: 0 the client, 1 the server. What a segment says that fits is noted. */
+enum nat_fit nat_window_take(struct nat_track *track, const struct packet *p, unsigned from,
 	enum nat_tcp_state state, bool strict);
+uint32_t nat_window_end(const struct packet *p);
+/* The scale that a SYN offers, if any. */
+bool nat_window_scale(const struct packet *p, uint8_t *scale);
+/* A SYN that was let through begins a new connection: one of the other side answers it. */
+void nat_window_resync(struct nat_track *track);
 
 /* --- nat_translate.c: UDP, TCP and echo --- */
 enum nat_reason nat_translate(struct nat_work *w);

@@ -12,19 +12,21 @@ static bool is_echo_request(const struct packet *p)
 	return p->protocol == PACKET_ECHO && !p->echo_reply;
 }
 
-/* What a packet does to a session that is there already. */
-static enum nat_reason take(struct nat_work *w, uint32_t session, bool outward, bool *ends)
+/* What a packet does to a session that is there already; false: it ends it, and belongs to none. */
+static bool take(
+	struct nat_work *w, uint32_t session, bool outward, bool *ends, enum nat_reason *reason)
 {
 	enum nat_verdict verdict = NAT_TAKE;
 
 	if (w->transport == NAT_TCP)
 		verdict = nat_tcp_take(w->nat, session, &w->packet, outward);
-	if (verdict == NAT_INVALID)
-		return NAT_DROP_SEQUENCE;
+	*reason = verdict == NAT_INVALID ? NAT_DROP_SEQUENCE : NAT_FORWARDED;
 	*ends = verdict == NAT_TAKE_AND_END;
 	if (verdict == NAT_TAKE)
 		nat_session_touch(w->nat, session, outward);
-	return NAT_FORWARDED;
+	else if (verdict == NAT_TAKE_ANEW)
+		nat_session_close(w->nat, session);
+	return verdict != NAT_TAKE_ANEW;
 }
 
 static enum nat_reason start(struct nat_work *w, uint32_t session)
@@ -45,8 +47,8 @@ enum nat_reason nat_session_outward(struct nat_work *w, const struct nat_point *
 	*session = nat_find_inside(nat, inside, remote);
 	if (!*session)
 		*session = nat_find_hidden(nat, inside, remote);
-	if (*session)
-		return take(w, *session, true, ends);
+	if (*session && take(w, *session, true, ends, &reason))
+		return reason;
 	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, true))
 		return NAT_DROP_SEQUENCE;
 	if (w->packet.echo_reply)
@@ -78,8 +80,10 @@ enum nat_reason nat_session_inward(struct nat_work *w, const struct nat_point *e
 		return exists ? NAT_DROP_FILTERED : NAT_DROP_NO_MAPPING;
 	if (nat_is_last_hop(w))
 		return NAT_DROP_TTL;
-	if (*session)
-		return take(w, *session, false, ends);
+	if (*session && take(w, *session, false, ends, &reason))
+		return reason;
+	if (*session) /* which is over: once more, for a filter that lets it in or not */
+		return nat_session_inward(w, external, remote, session, ends);
 	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, false))
 		return NAT_DROP_SEQUENCE;
 	reason = mapping ? nat_open_inward(nat, mapping, remote, session)

@@ -31,47 +31,48 @@ static uint32_t at_least_one(uint32_t window)
 	return window ? window : 1;
 }
 
-static uint32_t end_of(const struct packet *p)
+uint32_t nat_window_end(const struct packet *p)
 {
 	return p->sequence + (uint32_t)p->payload_length + !!(p->flags & PACKET_SYN) +
 		!!(p->flags & PACKET_FIN);
 }
 
-static void read_scale(const struct packet *p, struct nat_stream *s)
+bool nat_window_scale(const struct packet *p, uint8_t *scale)
 {
 	size_t start = p->transport + HEADER_BYTES;
 	struct reader r = {0};
+	bool scales = false;
 
-	s->scales = false;
-	s->scale = 0;
+	*scale = 0;
 	if (p->payload > start)
 		r = reader_over(&p->bytes[start], p->payload - start);
 	while (reader_left(&r)) {
 		uint8_t kind = reader_u8(&r), length;
 
 		if (kind == OPTION_END)
-			return;
+			break;
 		if (kind == OPTION_NOP)
 			continue;
 		length = reader_u8(&r);
 		if (length < 2)
-			return;
+			break;
 		if (kind == OPTION_SCALE && length == 3) {
-			uint8_t scale = reader_u8(&r);
-
-			s->scales = !r.failed;
-			s->scale = scale < SCALE_MAX ? scale : SCALE_MAX;
+			*scale = reader_u8(&r);
+			if (*scale > SCALE_MAX)
+				*scale = SCALE_MAX;
+			scales = !r.failed;
 		} else {
 			reader_skip(&r, length - 2u);
 		}
 	}
+	return scales;
 }
 
 static void begin_with_syn(struct nat_stream *s, const struct packet *p)
 {
-	s->end = s->limit = end_of(p);
+	s->end = s->limit = nat_window_end(p);
 	s->window = at_least_one(p->window);
-	read_scale(p, s);
+	s->scales = nat_window_scale(p, &s->scale);
 }
 
 void nat_window_start(struct nat_track *track, const struct packet *p, bool picked_up)
@@ -97,7 +98,7 @@ static void begin(struct nat_track *track, const struct packet *p, unsigned from
 			sender->scale = receiver->scale = 0;
 		return;
 	}
-	sender->end = end_of(p);
+	sender->end = nat_window_end(p);
 	sender->window = at_least_one((uint32_t)p->window << sender->scale);
 	sender->limit = sender->end + sender->window;
 	if (!receiver->window)
@@ -108,16 +109,30 @@ struct bounds {
 	uint32_t start, end, ack;
 };
 
-static bool fits(
+static enum nat_fit fit_of(
 	const struct nat_stream *sender, const struct nat_stream *receiver, const struct bounds *b)
 {
 	uint32_t slack = sender->window > ACK_SLACK_MIN ? sender->window : ACK_SLACK_MIN;
+	bool too_old = !is_after(b->end, sender->end - receiver->window - 1);
+	bool lags = !is_after(b->ack, receiver->end - slack - 1);
 
-	if (is_after(b->start, sender->limit))
-		return false;
-	if (receiver->window && !is_after(b->end, sender->end - receiver->window - 1))
-		return false;
-	return !is_after(b->ack, receiver->end) && is_after(b->ack, receiver->end - slack - 1);
+	if (is_after(b->ack, receiver->end))
+		return NAT_FITS_NOT;
+	if (is_after(b->start, sender->limit)) {
+		/* some send a little more than they may, and the other side takes it */
+		bool little = b->end - sender->limit + 1 <= receiver->window;
+
+		return receiver->window && !too_old && !lags && little ? NAT_FITS_BARELY
+								       : NAT_FITS_NOT;
+	}
+	return (receiver->window && too_old) || lags ? NAT_FITS_BARELY : NAT_FITS;
+}
+
+static void note_acknowledgment(struct nat_stream *sender, uint32_t acknowledgment)
+{
+	if (!sender->acknowledges || is_after(acknowledgment, sender->acknowledged))
+		sender->acknowledged = acknowledgment;
+	sender->acknowledges = true;
 }
 
 static void note(struct nat_stream *sender, struct nat_stream *receiver, const struct packet *p,
@@ -131,35 +146,51 @@ static void note(struct nat_stream *sender, struct nat_stream *receiver, const s
 		sender->window = window;
 	if (is_after(b->end, sender->end))
 		sender->end = b->end;
+	if (p->flags & PACKET_ACK)
+		note_acknowledgment(sender, b->ack);
 	if (receiver->window && is_after(b->end, sender->limit))
 		receiver->window += b->end - sender->limit;
 	if (is_after(b->ack + at_least_one(window), receiver->limit))
 		receiver->limit = b->ack + at_least_one(window);
 }
 
-bool nat_window_take(struct nat_track *track, const struct packet *p, unsigned from,
+enum nat_fit nat_window_take(struct nat_track *track, const struct packet *p, unsigned from,
 	enum nat_tcp_state state, bool strict)
 {
 	struct nat_stream *sender = &track->stream[from], *receiver = &track->stream[!from];
-	struct bounds b = {p->sequence, end_of(p), p->acknowledgment};
+	struct bounds b = {p->sequence, nat_window_end(p), p->acknowledgment};
 	bool syn = p->flags & PACKET_SYN, ack = p->flags & PACKET_ACK;
 	bool opening = state == NAT_TCP_SYN_SENT || state == NAT_TCP_SYN_RECEIVED;
-	struct nat_track before = *track;
+	enum nat_fit fit = NAT_FITS;
 
 	if (!sender->window || (syn && opening && is_after(b.end, sender->end))) {
 		begin(track, p, from);
 		if (syn && !ack)
-			return true;
+			return NAT_FITS;
 	}
 	/* some put zeros where a RST has nothing to say */
 	if (!ack || (p->flags & PACKET_RST && !b.ack))
 		b.ack = receiver->end;
 	if (p->flags & PACKET_RST && !b.start && state == NAT_TCP_SYN_SENT)
 		b.start = b.end = sender->end;
-	if (strict && !track->liberal && !fits(sender, receiver, &b)) {
-		*track = before;
-		return false;
-	}
-	note(sender, receiver, p, &b);
-	return true;
+	if (strict && !track->liberal)
+		fit = fit_of(sender, receiver, &b);
+	if (fit == NAT_FITS)
+		note(sender, receiver, p, &b);
+	else if (fit == NAT_FITS_BARELY && is_after(b.start, sender->limit))
+		sender->end = b.end; /* so that it may be acknowledged */
+	return fit;
+}
+
+void nat_window_resync(struct nat_track *track)
+{
+	const struct nat_last *last = &track->last;
+	struct nat_stream *sender = &track->stream[last->from];
+
+	memset(track->stream, 0, sizeof(track->stream));
+	sender->end = sender->limit = last->end;
+	sender->window = at_least_one(last->window);
+	sender->scale = last->scale;
+	sender->scales = last->scales;
+	track->closing = track->challenged = false;
 }

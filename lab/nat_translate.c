@@ -29,6 +29,23 @@ static bool take(
 	return verdict != NAT_TAKE_ANEW;
 }
 
+/* It counts for the session even if it does not get any further. */
+static enum nat_reason go_on(struct nat_work *w, uint32_t session, bool ends)
+{
+	if (!nat_is_last_hop(w))
+		return NAT_FORWARDED;
+	if (ends)
+		nat_session_close(w->nat, session);
+	return NAT_DROP_TTL;
+}
+
+/* An echo reply needs a request from outside, which there can be without a session of its own. */
+static bool may_reply(const struct nat_work *w, uint32_t session)
+{
+	return !w->packet.echo_reply || session_at(w->nat, session)->from_outside ||
+		w->nat->config.echo_inward || behaviour_of(w->nat, NAT_ICMP)->unfiltered;
+}
+
 static enum nat_reason start(struct nat_work *w, uint32_t session)
 {
 	if (w->transport != NAT_TCP || !nat_tcp_start(w->nat, session, &w->packet))
@@ -47,8 +64,12 @@ enum nat_reason nat_session_outward(struct nat_work *w, const struct nat_point *
 	*session = nat_find_inside(nat, inside, remote);
 	if (!*session)
 		*session = nat_find_hidden(nat, inside, remote);
+	if (*session && !may_reply(w, *session))
+		return NAT_DROP_NO_MAPPING;
 	if (*session && take(w, *session, true, ends, &reason))
-		return reason;
+		return reason == NAT_FORWARDED ? go_on(w, *session, *ends) : reason;
+	if (nat_is_last_hop(w)) /* it opens nothing */
+		return NAT_DROP_TTL;
 	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, true))
 		return NAT_DROP_SEQUENCE;
 	if (w->packet.echo_reply)
@@ -78,10 +99,10 @@ enum nat_reason nat_session_inward(struct nat_work *w, const struct nat_point *e
 		mapping = nat_find_permitted(nat, external, remote, &exists);
 	if (!*session && !mapping && !unfiltered)
 		return exists ? NAT_DROP_FILTERED : NAT_DROP_NO_MAPPING;
+	if (*session && take(w, *session, false, ends, &reason))
+		return reason == NAT_FORWARDED ? go_on(w, *session, *ends) : reason;
 	if (nat_is_last_hop(w))
 		return NAT_DROP_TTL;
-	if (*session && take(w, *session, false, ends, &reason))
-		return reason;
 	if (*session) /* which is over: once more, for a filter that lets it in or not */
 		return nat_session_inward(w, external, remote, session, ends);
 	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, false))
@@ -134,8 +155,6 @@ static enum nat_reason go_outward(struct nat_work *w)
 	uint32_t session;
 	bool ends;
 
-	if (nat_is_last_hop(w))
-		return NAT_DROP_TTL;
 	reason = nat_session_outward(w, &inside, &remote, &session, &ends);
 	if (reason != NAT_FORWARDED)
 		return give_up_outward(w, reason);

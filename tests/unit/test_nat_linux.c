@@ -46,6 +46,44 @@ static void begin(const char *kind)
 	kit_begin(&kit, &c, 1);
 }
 
+/* --- echo --- */
+
+/* A reply needs a request from outside; one of the host's own does not make it one. */
+static void test_echo_reply_unasked(void **state)
+{
+	(void)state;
+	begin("linux");
+	assert_reason(echo_out(&kit, a, server, false), NAT_FORWARDED);
+	assert_endpoint(kit.seen.source, external);
+	assert_reason(echo_out(&kit, a, server, true), NAT_FORWARDED);
+	assert_endpoint(kit.seen.source, a);
+	kit_end(&kit);
+}
+
+/* --- hops --- */
+
+/* A packet whose hops end here opens nothing, but counts for what is open. */
+static void test_last_hop_refreshes(void **state)
+{
+	(void)state;
+	for (int inward = 0; inward < 2; inward++)
+		for (int hops = 1; hops < 3; hops++) {
+			struct endpoint *from = inward ? &server : &a;
+			int length;
+
+			begin("linux");
+			assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
+			kit.now += 20 * SECOND;
+			length = packet_build_udp(kit.bytes, sizeof(kit.bytes), from,
+				inward ? &external : &server, (uint8_t)hops, "x", 1);
+			assert_reason(kit_send(&kit, inward ? NAT_OUTSIDE : NAT_INSIDE, length),
+				hops > 1 ? NAT_FORWARDED : NAT_DROP_TTL);
+			kit.now += 20 * SECOND;
+			assert_reason(udp_in(&kit, server, external), NAT_FORWARDED);
+			kit_end(&kit);
+		}
+}
+
 /* --- TCP --- */
 
 static enum nat_reason out(uint8_t flags, uint32_t sequence, uint32_t acknowledgment)
@@ -246,6 +284,8 @@ static void test_false_syn_ack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_echo_reply_unasked),
+		cmocka_unit_test(test_last_hop_refreshes),
 		cmocka_unit_test(test_syn_does_not_refresh),
 		cmocka_unit_test(test_barely_in_window),
 		cmocka_unit_test(test_syn_again_taken),

@@ -32,7 +32,7 @@ static words dependences = {"endpoint-independent", "address-dependent", "port-d
 static words translations = {"none", "ports", "addresses", "prefix"};
 static words allocations = {"preserving", "sequential", "random"};
 static words collisions = {"next", "random", "overload", "drop"};
-static words hairpins = {"none", "external", "internal"};
+static words hairpins = {"none", "external", "internal", "box"};
 static words reactions = {"drop", "icmp", "rst", "accept", "blacklist"};
 static words orders = {"any-order", "in-order", "refused"};
 static words poolings = {"paired", "arbitrary"};
@@ -61,7 +61,7 @@ static words ipv6s = {"translated", "untranslated"};
 	P("parity", "no|yes", TYPE_FLAG, flags, ports.parity)                                 \
 	P("contiguous", "no|yes", TYPE_FLAG, flags, ports.contiguous)                         \
 	P("classes", "no|yes", TYPE_FLAG, flags, ports.classes)                               \
-	P("hairpin", "none|external|internal", TYPE_WORD, hairpins, hairpin)                  \
+	P("hairpin", "none|external|internal|box", TYPE_WORD, hairpins, hairpin)              \
 	P("unsolicited", "drop|icmp|rst|accept|blacklist", TYPE_WORD, reactions, unsolicited) \
 	P("icmp-code", "0-15", TYPE_U8, NULL, icmp_code)                                      \
 	P("blacklist", "TIME", TYPE_TIME, NULL, blacklist_us)                                 \

@@ -74,6 +74,7 @@ enum nat_hairpin {
 	NAT_HAIRPIN_NONE,
 	NAT_HAIRPIN_EXTERNAL, /* the other inside host sees the external endpoint (RFC 4787 REQ-9a) */
 	NAT_HAIRPIN_INTERNAL, /* it sees the inside one */
+	NAT_HAIRPIN_BOX, /* the box takes it for itself and answers as any host (Linux without rules) */
 };
 
 /* What becomes of a packet from outside that no mapping is for, or that the filter keeps out. */

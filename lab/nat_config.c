@@ -80,7 +80,7 @@ static int complete_behaviour(struct nat_behaviour *b, enum nat_transport transp
 	if ((unsigned)b->ports.allocation > NAT_RANDOM ||
 		(unsigned)b->ports.collision > NAT_COLLISION_DROP)
 		return -EINVAL;
-	if ((unsigned)b->hairpin > NAT_HAIRPIN_INTERNAL || (unsigned)b->unsolicited > NAT_BLACKLIST)
+	if ((unsigned)b->hairpin > NAT_HAIRPIN_BOX || (unsigned)b->unsolicited > NAT_BLACKLIST)
 		return -EINVAL;
 	if (b->unsolicited == NAT_BLACKLIST && !b->blacklist_us)
 		return -EINVAL;

@@ -101,7 +101,7 @@ static enum nat_reason turn_around(
 	struct endpoint from = nat_endpoint_of(external), to;
 	uint32_t mapping;
 
-	if (behaviour_of(nat, w->transport)->hairpin == NAT_HAIRPIN_NONE)
+	if (!nat_may_hairpin(nat, w->transport))
 		return NAT_DROP_HAIRPIN;
 	if (w->transport == NAT_ICMP) {
 		sender.port = external->port;

@@ -81,12 +81,23 @@ static bool is_for_the_box(const struct nat_work *w)
 	return nat_translation_of(w->nat, w->packet.family) == NAT_PORTS;
 }
 
+bool nat_may_hairpin(const struct nat *nat, enum nat_transport transport)
+{
+	enum nat_hairpin kind = behaviour_of(nat, transport)->hairpin;
+
+	return kind == NAT_HAIRPIN_EXTERNAL || kind == NAT_HAIRPIN_INTERNAL;
+}
+
 enum nat_reason nat_hairpin(struct nat_work *w)
 {
 	struct hairpin h = {.inside = {.port = 0}};
-	bool allowed = behaviour_of(w->nat, w->transport)->hairpin != NAT_HAIRPIN_NONE;
+	bool allowed = nat_may_hairpin(w->nat, w->transport);
 	enum nat_reason reason = NAT_DROP_HAIRPIN;
 
+	if (behaviour_of(w->nat, w->transport)->hairpin == NAT_HAIRPIN_BOX) {
+		nat_answer_as_host(w);
+		return NAT_DROP_ACCEPTED;
+	}
 	if (allowed && nat_is_last_hop(w))
 		return NAT_DROP_TTL;
 	if (allowed && (!is_for_the_box(w) || w->nat->config.echo_inward))

@@ -298,6 +298,7 @@ enum nat_reason nat_send(struct nat_work *w, enum nat_side side, enum nat_reason
 bool nat_is_last_hop(struct nat_work *w);
 
 /* --- nat_hairpin.c --- */
+bool nat_may_hairpin(const struct nat *nat, enum nat_transport transport);
 enum nat_reason nat_hairpin(struct nat_work *w);
 
 /* --- nat_answer.c --- */

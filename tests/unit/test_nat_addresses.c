@@ -526,7 +526,7 @@ static void test_bad_configs(void **state)
 			c.behaviour[NAT_UDP].ports.block = 101;
 			break;
 		case 10:
-			c.behaviour[NAT_ICMP].hairpin = (enum nat_hairpin)3;
+			c.behaviour[NAT_ICMP].hairpin = (enum nat_hairpin)4;
 			break;
 		case 11:
 			c.behaviour[NAT_ICMP].unsolicited = (enum nat_unsolicited)5;

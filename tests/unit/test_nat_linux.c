@@ -46,6 +46,32 @@ static void begin(const char *kind)
 	kit_begin(&kit, &c, 1);
 }
 
+/* --- the box as a host --- */
+
+/* Without a rule a packet from inside to the external address is for the box. */
+static void test_hairpin_to_box(void **state)
+{
+	static const char *const names[] = {"linux", "linux-accept", "linux-reject"};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(names); i++) {
+		begin(names[i]);
+		assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
+		assert_reason(udp_out(&kit, b, external), NAT_DROP_ACCEPTED);
+		assert_int_equal(kit.answer.type, 3);
+		assert_int_equal(kit.answer.code, 3);
+		assert_endpoint(kit.answer.source, with_port(external, 0));
+		assert_reason(
+			tcp_send(&kit, NAT_INSIDE, b, external, S, 1000, 0), NAT_DROP_ACCEPTED);
+		assert_int_equal(kit.answer.flags, R | A);
+		assert_endpoint(kit.answer.source, external);
+		assert_reason(echo_out(&kit, b, external, false), NAT_DROP_ACCEPTED);
+		assert_true(kit.answer.echo_reply);
+		assert_int_equal(nat_session_count(kit.nat), 1);
+		kit_end(&kit);
+	}
+}
+
 /* --- echo --- */
 
 /* A reply needs a request from outside; one of the host's own does not make it one. */
@@ -284,6 +310,7 @@ static void test_false_syn_ack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hairpin_to_box),
 		cmocka_unit_test(test_echo_reply_unasked),
 		cmocka_unit_test(test_last_hop_refreshes),
 		cmocka_unit_test(test_syn_does_not_refresh),

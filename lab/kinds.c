@@ -178,6 +178,7 @@ static void linux_drop(struct nat_config *c)
 	c->tcp.strict_sequence = true;
 	c->tcp.reset_ends_at_once = true;
 	c->tcp.pick_up = true;
+	c->verify_checksums = true;
 	set_hairpin(c, NAT_HAIRPIN_BOX);
 	c->errors.untracked_outward = true; /* INVALID is not translated, and no rule drops it */
 	c->ipv6_untranslated = true;

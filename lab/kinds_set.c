@@ -39,6 +39,7 @@ static words poolings = {"paired", "arbitrary"};
 static words windows = {"liberal", "strict"};
 static words fulls = {"drop", "evict"};
 static words outlets = {"dropped", "forwarded"};
+static words checksums = {"ignored", "verified"};
 static words flags = {"no", "yes"};
 static words ipv6s = {"translated", "untranslated"};
 
@@ -105,6 +106,7 @@ static words ipv6s = {"translated", "untranslated"};
 	P("when-full", "drop|evict", TYPE_FLAG, fulls, limits.evict_oldest)                       \
 	P("tell-limit", "no|yes", TYPE_FLAG, flags, limits.tell)                                  \
 	P("alg", "no|yes", TYPE_FLAG, flags, alg)                                                 \
+	P("checksums", "ignored|verified", TYPE_FLAG, checksums, verify_checksums)                \
 	P("keep-ttl", "no|yes", TYPE_FLAG, flags, keep_ttl)
 
 struct property {

@@ -104,8 +104,35 @@ static enum nat_reason translate_other(struct nat_work *w)
 	return nat_send(w, inside ? NAT_OUTSIDE : NAT_INSIDE, NAT_FORWARDED);
 }
 
+/* RFC 5508 REQ-3 asks for it of ICMP; what a checksum covers that is wrong may be of another session. */
+static bool has_wrong_checksum(const struct nat_work *w)
+{
+	switch (w->packet.protocol) {
+	case PACKET_ECHO:
+	case PACKET_ERROR:
+		return !packet_checksums_right(&w->packet);
+	case PACKET_UDP:
+	case PACKET_TCP:
+		return w->nat->config.verify_checksums && !packet_checksums_right(&w->packet);
+	default:
+		return false;
+	}
+}
+
+static enum nat_reason refuse_checksum(struct nat_work *w)
+{
+	const struct endpoint *to = &w->packet.destination;
+
+	if (w->side == NAT_OUTSIDE || !w->nat->config.verify_checksums ||
+		nat_is_box_inside(w->nat, to) || nat_external_number(w->nat, to) >= 0)
+		return NAT_DROP_CHECKSUM;
+	return nat_forward_untracked(w, NAT_DROP_CHECKSUM);
+}
+
 static enum nat_reason translate(struct nat_work *w)
 {
+	if (has_wrong_checksum(w))
+		return refuse_checksum(w);
 	switch (w->packet.protocol) {
 	case PACKET_UDP:
 		w->transport = NAT_UDP;
@@ -115,8 +142,6 @@ static enum nat_reason translate(struct nat_work *w)
 		return nat_translate(w);
 	case PACKET_ECHO:
 		w->transport = NAT_ICMP;
-		if (!packet_checksums_right(&w->packet))
-			return NAT_DROP_CHECKSUM;
 		return nat_translate(w);
 	case PACKET_ERROR:
 		return nat_error(w);

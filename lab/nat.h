@@ -145,7 +145,8 @@ struct nat_errors {
 	bool inward; /* let in at all (RFC 5508 REQ-4) */
 	/*
 	 * Errors from inside without a session go out as they are, with the inside source, and so do echo
-	 * replies and TCP segments that fit no session (Linux); else they are dropped (REQ-5).
+	 * replies, TCP segments that fit no session, and what verify_checksums finds (Linux); else they
+	 * are dropped (REQ-5).
 	 */
 	bool untracked_outward;
 	bool end_mapping; /* an inward error removes the mapping: forbidden by RFC 4787 REQ-12 */
@@ -185,6 +186,11 @@ struct nat_config {
 	uint8_t prefix_bits; /* 1 to 64 */
 	bool alg; /* inside addresses in payloads are replaced by external ones, both ways */
 	bool keep_ttl; /* does not count as a hop */
+	/*
+	 * A packet whose UDP, TCP or ICMP checksum is wrong belongs to no session (Linux); else that of UDP
+	 * and TCP is not looked at, and stays as wrong as it was.
+	 */
+	bool verify_checksums;
 };
 
 enum nat_side { NAT_INSIDE, NAT_OUTSIDE };

@@ -164,7 +164,5 @@ static enum nat_reason from_inside(struct nat_work *w)
 
 enum nat_reason nat_error(struct nat_work *w)
 {
-	if (!packet_checksums_right(&w->packet))
-		return NAT_DROP_CHECKSUM; /* RFC 5508 REQ-3 */
 	return w->side == NAT_INSIDE ? from_inside(w) : from_outside(w);
 }

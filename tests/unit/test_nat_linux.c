@@ -72,6 +72,43 @@ static void test_hairpin_to_box(void **state)
 	}
 }
 
+/* --- checksums --- */
+
+/* What is wrong belongs to no session: it leaves as it is, and does not come in. */
+static void test_wrong_checksum(void **state)
+{
+	struct packet_tcp syn = {1000, 0, S, 65000};
+	int length;
+
+	(void)state;
+	begin("linux-accept");
+	for (int what = 0; what < 3; what++) {
+		if (what == 0)
+			length = kit_udp(&kit, a, server);
+		else if (what == 1)
+			length = kit_echo(&kit, a, server, false);
+		else
+			length = packet_build_tcp(
+				kit.bytes, sizeof(kit.bytes), &a, &server, TTL_KIT, &syn, "x", 1);
+		kit.bytes[length - 1] ^= 1;
+		nat_input(kit.nat, kit.now, NAT_INSIDE, kit.bytes, (size_t)length, &kit.result);
+		assert_reason(kit.result.reason, NAT_FORWARDED);
+		assert_int_equal(packet_decode(kit.bytes, (size_t)length, &kit.seen), 0);
+		assert_false(packet_checksums_right(&kit.seen));
+		assert_endpoint(kit.seen.source, a);
+		assert_int_equal(nat_session_count(kit.nat), 0);
+	}
+	assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
+	length = kit_udp(&kit, server, external);
+	kit.bytes[length - 1] ^= 1;
+	assert_reason(kit_send(&kit, NAT_OUTSIDE, length), NAT_DROP_CHECKSUM);
+	assert_int_equal(kit.result.answer.length, 0);
+	length = kit_udp(&kit, a, external); /* nor is the box to be leaked to */
+	kit.bytes[length - 1] ^= 1;
+	assert_reason(kit_send(&kit, NAT_INSIDE, length), NAT_DROP_CHECKSUM);
+	kit_end(&kit);
+}
+
 /* --- echo --- */
 
 /* A reply needs a request from outside; one of the host's own does not make it one. */
@@ -311,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hairpin_to_box),
+		cmocka_unit_test(test_wrong_checksum),
 		cmocka_unit_test(test_echo_reply_unasked),
 		cmocka_unit_test(test_last_hop_refreshes),
 		cmocka_unit_test(test_syn_does_not_refresh),

@@ -10,6 +10,8 @@
  * receiver sees the packet that it has sent. They say nothing about the session (REQ-6).
  */
 
+#define REDIRECT 5
+
 /* Whether it quotes something that a session can be for. */
 static bool read_quoted(struct nat_work *w, struct packet *quoted)
 {
@@ -45,6 +47,12 @@ static uint32_t find_sent(
 	return session ? session_at(nat, session)->mapping : 0;
 }
 
+/* It is about routes of one side, which mean nothing on the other. */
+static bool is_redirect(const struct nat_work *w)
+{
+	return w->packet.family == FAMILY_IPV4 && w->packet.type == REDIRECT;
+}
+
 static enum nat_reason come_inward(struct nat_work *w, const struct packet *quoted)
 {
 	struct nat *nat = w->nat;
@@ -59,6 +67,8 @@ static enum nat_reason come_inward(struct nat_work *w, const struct packet *quot
 	mapping = find_sent(nat, &external, &remote);
 	if (!mapping)
 		return NAT_DROP_UNTRACKED_ERROR;
+	if (is_redirect(w) && !nat_point_equal(&external, &mapping_at(nat, mapping)->inside))
+		return NAT_DROP_ERROR;
 	if (nat_is_last_hop(w))
 		return NAT_DROP_TTL;
 	inside = nat_endpoint_of(&mapping_at(nat, mapping)->inside);
@@ -127,11 +137,14 @@ static enum nat_reason go_outward(struct nat_work *w, const struct packet *quote
 	struct nat_point external;
 	struct endpoint from;
 
-	if (!session)
+	/* as inward: to who sent the packet, or it is none of ours (as in Linux) */
+	if (!session || !endpoint_same_address(&quoted->source, &w->packet.destination))
 		return nat_forward_untracked(w, NAT_DROP_UNTRACKED_ERROR);
+	external = session_at(nat, session)->external;
+	if (is_redirect(w) && !nat_point_equal(&external, &inside))
+		return NAT_DROP_ERROR;
 	if (nat_is_last_hop(w))
 		return NAT_DROP_TTL;
-	external = session_at(nat, session)->external;
 	if (nat_point_equal(&external, &inside))
 		return nat_send(w, NAT_OUTSIDE, NAT_FORWARDED);
 	if (nat_external_number(nat, &w->packet.destination) >= 0)

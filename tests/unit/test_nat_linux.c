@@ -109,6 +109,50 @@ static void test_wrong_checksum(void **state)
 	kit_end(&kit);
 }
 
+/* --- errors --- */
+
+/* An error about the packet that was seen last, from one address to another. */
+static int error_to(struct endpoint from, struct endpoint to, uint8_t type, uint8_t code)
+{
+	static uint8_t cause_bytes[2000];
+	struct packet cause = kit.seen, error;
+	int length;
+
+	memcpy(cause_bytes, kit.seen.bytes, kit.seen.length);
+	cause.bytes = cause_bytes;
+	from.port = to.port = 0;
+	length = packet_build_error(kit.bytes, sizeof(kit.bytes), &from, &cause, type, code, 0);
+	assert_true(length > 0);
+	assert_int_equal(packet_decode(kit.bytes, (size_t)length, &error), 0);
+	packet_set_destination(&error, &to);
+	return length;
+}
+
+/* A redirect is about routes that the other side does not have. */
+static void test_redirect(void **state)
+{
+	(void)state;
+	begin("linux");
+	assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
+	assert_reason(
+		kit_send(&kit, NAT_OUTSIDE, error_to(server, external, 5, 1)), NAT_DROP_ERROR);
+	assert_reason(udp_in(&kit, server, external), NAT_FORWARDED);
+	assert_reason(kit_send(&kit, NAT_INSIDE, error_to(a, server, 5, 1)), NAT_DROP_ERROR);
+	kit_end(&kit);
+}
+
+/* To somebody who has not sent the packet: it says nothing about the session, and leaves as it is. */
+static void test_error_to_third(void **state)
+{
+	(void)state;
+	begin("linux");
+	assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
+	assert_reason(udp_in(&kit, server, external), NAT_FORWARDED);
+	assert_reason(kit_send(&kit, NAT_INSIDE, error_to(a, other, 3, 3)), NAT_FORWARDED);
+	assert_endpoint(kit.seen.source, with_port(a, 0));
+	kit_end(&kit);
+}
+
 /* --- echo --- */
 
 /* A reply needs a request from outside; one of the host's own does not make it one. */
@@ -349,6 +393,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hairpin_to_box),
 		cmocka_unit_test(test_wrong_checksum),
+		cmocka_unit_test(test_redirect),
+		cmocka_unit_test(test_error_to_third),
 		cmocka_unit_test(test_echo_reply_unasked),
 		cmocka_unit_test(test_last_hop_refreshes),
 		cmocka_unit_test(test_syn_does_not_refresh),

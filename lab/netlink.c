@@ -122,7 +122,10 @@ int netlink_add_default(
 	m->rtm_scope = gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	m->rtm_type = RTN_UNICAST;
 	mnl_attr_put_u32(h, RTA_OIF, interface);
-	if (gateway)
+	/* an address that was given need not be in the network of its gateway */
+	if (gateway) {
+		m->rtm_flags = RTNH_F_ONLINK;
 		mnl_attr_put(h, RTA_GATEWAY, endpoint_address_length(family), gateway->address);
+	}
 	return finish(n, h);
 }

@@ -33,14 +33,20 @@ static uint64_t spread(struct link *l, uint64_t max_us)
 /* When the packet has been sent at the link's rate; false: the queue is too long. */
 static bool take_turn(struct link *l, uint64_t now_us, size_t bytes, uint64_t *sent_us)
 {
-	uint64_t begin_us = l->free_us > now_us ? l->free_us : now_us;
+	uint64_t parts = bytes * 8 * 1000000; /* of a microsecond, rate_bps to each */
 
 	*sent_us = now_us;
 	if (!l->config.rate_bps)
 		return true;
-	if (begin_us - now_us > l->config.queue_us)
+	if (l->free_us < now_us) {
+		l->free_us = now_us;
+		l->free_parts = 0;
+	}
+	if (l->free_us - now_us > l->config.queue_us)
 		return false;
-	*sent_us = l->free_us = begin_us + bytes * 8 * 1000000 / l->config.rate_bps;
+	parts += l->free_parts;
+	*sent_us = l->free_us += parts / l->config.rate_bps;
+	l->free_parts = parts % l->config.rate_bps;
 	return true;
 }
 
@@ -49,10 +55,12 @@ static uint64_t arrival_of(struct link *l, uint64_t sent_us)
 	const struct link_config *c = &l->config;
 	uint64_t at_us = sent_us + c->delay_us + spread(l, c->jitter_us);
 
-	if (happens(l, c->reorder))
-		return at_us + spread(l, HELD_US + c->delay_us + c->jitter_us);
+	bool held = happens(l, c->reorder);
+
 	if (at_us < l->last_us)
 		at_us = l->last_us;
+	if (held) /* behind where it would have been, or nobody could overtake it */
+		return at_us + 1 + spread(l, HELD_US - 1 + c->delay_us + c->jitter_us);
 	l->last_us = at_us;
 	return at_us;
 }

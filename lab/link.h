@@ -23,7 +23,8 @@ struct link_config {
 struct link {
 	struct link_config config;
 	struct random random;
-	uint64_t free_us; /* when the last packet will have been sent */
+	uint64_t free_us; /* when the last packet will have been sent … */
+	uint64_t free_parts; /* … and what it takes besides: of a microsecond, rate_bps to each */
 	uint64_t last_us; /* when the last one that is in order arrives */
 };
 

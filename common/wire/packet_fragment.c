@@ -12,6 +12,7 @@
 /* Fragments of an IPv4 packet, as a router makes them (RFC 791 3.2). */
 
 #define IPV4_BYTES     20
+#define CHECKSUM       10
 #define MORE_FRAGMENTS 0x2000u
 #define OPTION_END     0
 #define OPTION_NOP     1
@@ -21,6 +22,11 @@ static void put_u16(uint8_t *at, uint16_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
+}
+
+static uint16_t u16_at(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
 /* Options that only the first fragment has become no-operations in the others. */
@@ -38,22 +44,40 @@ static void blank_options(uint8_t *options, size_t length)
 	}
 }
 
-static void put_header(
-	uint8_t *bytes, size_t header, size_t length, size_t offset, bool more, bool first)
+/* What has changed in the header, into its checksum: a wrong one stays wrong. */
+static void adjust_checksum(uint8_t *bytes, const uint8_t *before, size_t header)
 {
-	put_u16(bytes + 2, (uint16_t)length);
-	put_u16(bytes + 6, (uint16_t)(offset / 8 | (more ? MORE_FRAGMENTS : 0)));
-	if (!first)
+	uint32_t changes = 0;
+
+	for (size_t i = 0; i < header; i += 2)
+		if (i != CHECKSUM)
+			changes += checksum_change(u16_at(before + i), u16_at(bytes + i));
+	put_u16(bytes + CHECKSUM, checksum_adjust(u16_at(before + CHECKSUM), changes));
+}
+
+struct part {
+	size_t cursor, length; /* of the data */
+	bool more;
+};
+
+static void put_header(
+	uint8_t *bytes, const struct packet *p, size_t header, const struct part *part)
+{
+	size_t offset = p->fragment_offset + part->cursor;
+
+	memcpy(bytes, p->bytes, header);
+	put_u16(bytes + 2, (uint16_t)(header + part->length));
+	put_u16(bytes + 6, (uint16_t)(offset / 8 | (part->more ? MORE_FRAGMENTS : 0)));
+	if (part->cursor)
 		blank_options(bytes + IPV4_BYTES, header - IPV4_BYTES);
-	put_u16(bytes + 10, 0);
-	put_u16(bytes + 10, (uint16_t)~checksum_sum(bytes, header));
+	adjust_checksum(bytes, p->bytes, header);
 }
 
 int packet_fragment(const struct packet *p, unsigned mtu, size_t *cursor, void *buffer, size_t size)
 {
-	size_t header, data, room, part;
+	struct part part = {.cursor = *cursor};
+	size_t header, data, room;
 	uint8_t *out = buffer;
-	bool more;
 
 	if (p->family != FAMILY_IPV4 || p->dont_fragment || p->cut_off)
 		return -EINVAL;
@@ -63,17 +87,17 @@ int packet_fragment(const struct packet *p, unsigned mtu, size_t *cursor, void *
 		return 0;
 	if (mtu < header + 8)
 		return -EMSGSIZE;
-	part = data - *cursor;
+	part.length = data - *cursor;
+	part.more = p->more_fragments;
 	room = mtu - header;
-	more = part > room;
-	if (more)
-		part = room / 8 * 8;
-	if (header + part > size)
+	if (part.length > room) {
+		part.length = room / 8 * 8;
+		part.more = true;
+	}
+	if (header + part.length > size)
 		return -EMSGSIZE;
-	memcpy(out, p->bytes, header);
-	memcpy(out + header, p->bytes + header + *cursor, part);
-	put_header(out, header, header + part, p->fragment_offset + *cursor,
-		more || p->more_fragments, *cursor == 0);
-	*cursor += part;
-	return (int)(header + part);
+	put_header(out, p, header, &part);
+	memcpy(out + header, p->bytes + header + *cursor, part.length);
+	*cursor += part.length;
+	return (int)(header + part.length);
 }

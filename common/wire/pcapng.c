@@ -20,6 +20,7 @@ enum option {
 };
 
 #define BYTE_ORDER_MAGIC 0x1a2b3c4d
+#define UTF8_MORE	 3 /* bytes of a character at most behind its first */
 
 static struct writer begin(void *buffer, size_t size, enum block type)
 {
@@ -35,9 +36,21 @@ static void pad(struct writer *w)
 	writer_fill(w, 0, (4 - w->position % 4) % 4);
 }
 
+/* What is too long ends between two characters of UTF-8, where there are such. */
+static size_t length_of(const char *text)
+{
+	size_t length = strnlen(text, PCAPNG_COMMENT_MAX), end = length;
+
+	if (!text[length])
+		return length;
+	while (end > length - UTF8_MORE && (text[end] & 0xc0) == 0x80)
+		end--;
+	return (text[end] & 0xc0) == 0x80 ? length : end;
+}
+
 static void put_text(struct writer *w, enum option code, const char *text)
 {
-	size_t length = strnlen(text, PCAPNG_COMMENT_MAX);
+	size_t length = length_of(text);
 
 	writer_u16(w, (uint16_t)code);
 	writer_u16(w, (uint16_t)length);

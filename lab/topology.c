@@ -85,18 +85,23 @@ static int set_behind(
 	return 0;
 }
 
+/* Of one host that others can reach, and nothing but an address. */
+static bool is_one_address(const struct endpoint *e)
+{
+	struct endpoint address = *e;
+
+	address.port = 1;
+	return !e->port && !e->scope && endpoint_is_unicast(&address) && !endpoint_is_loopback(e);
+}
+
 static int add_address(struct world_node *n, const char *text)
 {
 	bool nat = n->kind == WORLD_NAT;
 	size_t *count = nat ? &n->nat.external_count : &n->address_count;
 	struct endpoint *list = nat ? n->nat.external : n->addresses, e;
 
-	if (*count == WORLD_ADDRESSES_MAX || endpoint_parse(text, 0, &e) || e.port || e.scope)
+	if (*count == WORLD_ADDRESSES_MAX || endpoint_parse(text, 0, &e) || !is_one_address(&e))
 		return -EINVAL;
-	e.port = 1; /* no port is none to send to */
-	if (!endpoint_is_unicast(&e) || endpoint_is_loopback(&e))
-		return -EINVAL;
-	e.port = 0;
 	list[(*count)++] = e;
 	return 0;
 }
@@ -113,7 +118,7 @@ static int add_inside(struct world_node *n, const char *text)
 		return -EINVAL;
 	memcpy(address, text, (size_t)(slash - text));
 	address[slash - text] = '\0';
-	if (endpoint_parse(address, 0, &e) || e.port)
+	if (endpoint_parse(address, 0, &e) || !is_one_address(&e))
 		return -EINVAL;
 	if (number_from_text(slash + 1, 8, e.family == FAMILY_IPV4 ? 30 : 126, &bits))
 		return -EINVAL;

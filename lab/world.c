@@ -13,6 +13,7 @@
 /* The tree, and what its nodes do with packets. */
 
 #define HOPS_MAX 32
+#define TAKEN	 "one of its addresses is taken"
 
 int world_create(uint64_t seed, const struct endpoint internet[2], struct world **out)
 {
@@ -119,8 +120,62 @@ static int announce_all(struct world *w, const struct world_node *n, int number)
 
 	if (n->kind == WORLD_HOST)
 		return announce_addresses(w, n, number, n->addresses, n->address_count);
-	err = announce_addresses(w, n, number, n->nat.external, n->nat.external_count);
-	return err ? err : announce_inside(w, n, number);
+	/* its own addresses may be of that network */
+	err = announce_inside(w, n, number);
+	return err ? err : announce_addresses(w, n, number, n->nat.external, n->nat.external_count);
+}
+
+/* As if the last one had never been added: the tables are filled again, and need no more room than before. */
+static void forget_last(struct world *w)
+{
+	free_member(w->members[--w->count]);
+	for (int i = 0; i < w->count; i++)
+		world_routes_clear(&w->members[i]->routes);
+	for (int i = 1; i < w->count; i++)
+		announce_all(w, &w->members[i]->config, i);
+}
+
+static bool is_external(const struct world_node *n, const struct endpoint *e)
+{
+	for (size_t i = 0; i < n->nat.external_count; i++)
+		if (endpoint_same_address(&n->nat.external[i], e))
+			return true;
+	return false;
+}
+
+/* Whether a NAT on the way up to which this address is known has it itself, or the internet. */
+static bool is_above(const struct world *w, int up, const struct endpoint *e)
+{
+	const struct world_node *n;
+
+	for (; up != WORLD_INTERNET; up = n->up) {
+		n = &w->members[up]->config;
+		if (endpoint_same_address(&n->nat.inside, e) ||
+			endpoint_same_address(&n->nat.inside6, e))
+			return true;
+		if (is_translated(n, e->family))
+			return false;
+		if (is_external(n, e))
+			return true;
+	}
+	return endpoint_same_address(&w->internet[0], e) ||
+		endpoint_same_address(&w->internet[1], e);
+}
+
+/* What no route tells: that there is one to it is found when it is added. */
+static bool is_taken(const struct world *w, const struct world_node *n)
+{
+	const struct endpoint *list = n->kind == WORLD_HOST ? n->addresses : n->nat.external;
+	size_t count = n->kind == WORLD_HOST ? n->address_count : n->nat.external_count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_above(w, n->up, &list[i]))
+			return true;
+		for (size_t k = 0; k < i; k++)
+			if (endpoint_same_address(&list[i], &list[k]))
+				return true;
+	}
+	return false;
 }
 
 static int check(const struct world *w, const struct world_node *n, char *error, size_t size)
@@ -137,7 +192,9 @@ static int check(const struct world *w, const struct world_node *n, char *error,
 	for (size_t i = 0; n->kind == WORLD_HOST && i < n->address_count; i++)
 		if (!endpoint_address_length(n->addresses[i].family))
 			return complain(error, size, n->name, "not an address", -EINVAL);
-	return 0;
+	if (n->kind == WORLD_NAT && n->nat.external_count > NAT_EXTERNAL_MAX)
+		return complain(error, size, n->name, "more than 16 addresses", -EINVAL);
+	return is_taken(w, n) ? complain(error, size, n->name, TAKEN, -EEXIST) : 0;
 }
 
 static int create_nat(struct world *w, struct world_member *m, int number)
@@ -173,11 +230,11 @@ int world_add(struct world *w, const struct world_node *node, char *error, size_
 			error, size, node->name, "its properties contradict each other", err);
 	}
 	w->members[w->count++] = m;
-	err = announce_all(w, node, number);
-	if (err)
-		return complain(error, size, node->name,
-			err == -EEXIST ? "one of its addresses is taken" : "no memory", err);
-	return number;
+	err = announce_all(w, &m->config, number);
+	if (!err)
+		return number;
+	forget_last(w);
+	return complain(error, size, node->name, err == -EEXIST ? TAKEN : "no memory", err);
 }
 
 int world_count(const struct world *w)
@@ -289,6 +346,18 @@ static void enter_nat(struct world *w, int node, enum nat_side side, uint8_t *by
 
 /* --- the internet --- */
 
+/* To the sender, whose packet need not have come from where he is. */
+static void answer_time_exceeded(struct world *w, const struct packet *p)
+{
+	bool v4 = p->family == FAMILY_IPV4;
+	int length = packet_build_error(
+		w->error, sizeof(w->error), &w->internet[!v4], p, v4 ? 11 : 3, 0, 0);
+	int to = world_routes_find(&w->members[WORLD_INTERNET]->routes, &p->source);
+
+	if (length > 0 && to >= 0)
+		world_send_down(w, to, w->error, (size_t)length);
+}
+
 static void route_on(struct world *w, int from, uint8_t *bytes, size_t length)
 {
 	struct packet p;
@@ -297,13 +366,8 @@ static void route_on(struct world *w, int from, uint8_t *bytes, size_t length)
 	if (packet_decode(bytes, length, &p))
 		return;
 	if (!packet_take_hop(&p)) {
-		struct endpoint *address = &w->internet[p.family == FAMILY_IPV6];
-		int answer = packet_build_error(w->error, sizeof(w->error), address, &p,
-			p.family == FAMILY_IPV4 ? 11 : 3, 0, 0);
-
 		world_lose(w, from, WORLD_LOST_TTL, bytes, length);
-		if (answer > 0)
-			world_send_down(w, from, w->error, (size_t)answer);
+		answer_time_exceeded(w, &p);
 		return;
 	}
 	to = world_routes_find(&w->members[WORLD_INTERNET]->routes, &p.destination);
@@ -338,13 +402,10 @@ void world_input(struct world *w, uint64_t now_us, int host, const void *bytes, 
 {
 	struct packet p;
 
-	if (now_us > w->now_us)
-		w->now_us = now_us;
 	if (length > PACKET_BYTES_MAX || packet_decode((void *)bytes, length, &p))
 		return;
-	world_tell(w, WORLD_SENT, host, NAT_OUTSIDE, NULL, bytes, p.length);
-	memcpy(w->input, bytes, p.length);
-	world_send_up(w, host, w->input, p.length);
+	/* when its time has come: others may have been on their way before */
+	world_send_later(w, now_us > w->now_us ? now_us : w->now_us, host, bytes, p.length);
 }
 
 /* Whether the packet has arrived at a host. */
@@ -352,6 +413,11 @@ static bool end_flight(struct world *w, struct flight *f)
 {
 	struct world_member *m = w->members[f->node];
 
+	if (f->begins) {
+		world_tell(w, WORLD_SENT, f->node, NAT_OUTSIDE, NULL, f->bytes, f->length);
+		world_send_up(w, f->node, f->bytes, f->length);
+		return false;
+	}
 	if (f->up) {
 		arrive_up(w, f->node, f->bytes, f->length);
 		return false;
@@ -381,7 +447,7 @@ bool world_poll(struct world *w, uint64_t now_us, struct world_arrival *out, uin
 			return true;
 		}
 		world_flight_free(&w->flights, f);
-		if (!f && w->timer_us > now_us)
+		if (!f && (w->timer_us > now_us || w->timer_us == UINT64_MAX))
 			break;
 		if (!f)
 			poll_due(w);

@@ -109,7 +109,7 @@ struct world_event {
 typedef void world_listener(void *context, const struct world_event *event);
 void world_listen(struct world *w, world_listener *listener, void *context);
 
-/* A packet that a host sends; it is copied. */
+/* A packet that a host sends now; it is copied. It goes its way in world_poll. */
 void world_input(struct world *w, uint64_t now_us, int host, const void *bytes, size_t length);
 
 /* A packet that has arrived at a host; valid until the next call. */

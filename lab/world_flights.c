@@ -9,8 +9,20 @@
 
 /* Packets on their way, the one that arrives first on top of a heap. */
 
-#define FLIGHTS_MAX (1u << 18)
+#define BYTES_MAX   (512u << 20)
 #define USUAL_BYTES 2048 /* smaller ones are used again */
+
+static struct flight *allocate(struct flights *f, size_t size)
+{
+	struct flight *flight;
+
+	if (f->bytes + size > BYTES_MAX)
+		return NULL;
+	flight = malloc(sizeof(*flight) + size);
+	if (flight)
+		f->bytes += size;
+	return flight;
+}
 
 struct flight *world_flight_new(struct flights *f, size_t length)
 {
@@ -21,8 +33,6 @@ struct flight *world_flight_new(struct flights *f, size_t length)
 		size_t more = f->size ? 2 * f->size : 64;
 		struct flight **heap;
 
-		if (f->count >= FLIGHTS_MAX)
-			return NULL;
 		heap = realloc(f->heap, more * sizeof(*heap));
 		if (!heap)
 			return NULL;
@@ -33,7 +43,7 @@ struct flight *world_flight_new(struct flights *f, size_t length)
 		flight = f->free;
 		f->free = flight->next;
 	} else {
-		flight = malloc(sizeof(*flight) + size);
+		flight = allocate(f, size);
 	}
 	if (flight)
 		*flight = (struct flight){.size = size, .length = length};
@@ -89,6 +99,7 @@ void world_flight_free(struct flights *f, struct flight *flight)
 	if (!flight)
 		return;
 	if (flight->size != USUAL_BYTES) {
+		f->bytes -= flight->size;
 		free(flight);
 		return;
 	}

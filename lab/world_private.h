@@ -24,6 +24,7 @@ struct flight {
 	uint64_t at_us, order; /* of two at the same moment the one that began first */
 	struct flight *next; /* in the list of free ones */
 	int node; /* whose link it is on */
+	bool begins; /* not yet: the node, a host, is about to send it */
 	bool up;
 	size_t size, length;
 	uint8_t bytes[];
@@ -33,6 +34,7 @@ struct flights {
 	struct flight **heap;
 	size_t count, size;
 	struct flight *free;
+	size_t bytes; /* of all flights, free ones too */
 	uint64_t order;
 };
 
@@ -56,7 +58,6 @@ struct world {
 	world_listener *listener;
 	void *listener_context;
 	uint64_t lost[WORLD_LOST_REASONS];
-	uint8_t input[PACKET_BYTES_MAX];
 	uint8_t before[PACKET_BYTES_MAX]; /* a packet as the NAT got it, for the listener */
 	uint8_t error[PACKET_BYTES_MAX];
 };
@@ -67,6 +68,7 @@ int world_routes_add(
 	struct world_routes *r, const struct endpoint *address, uint8_t bits, int child);
 /* The node below by which an address is reached; -1: none. */
 int world_routes_find(const struct world_routes *r, const struct endpoint *address);
+void world_routes_clear(struct world_routes *r);
 void world_routes_free(struct world_routes *r);
 
 /* --- world_flights.c --- */
@@ -79,6 +81,9 @@ void world_flight_free(struct flights *f, struct flight *flight);
 void world_flights_destroy(struct flights *f);
 
 /* --- world_link.c: over a link, with all that is on it --- */
+/* What a host sends, at this time. */
+void world_send_later(
+	struct world *w, uint64_t at_us, int host, const uint8_t *bytes, size_t length);
 void world_send_up(struct world *w, int node, uint8_t *bytes, size_t length);
 void world_send_down(struct world *w, int node, uint8_t *bytes, size_t length);
 void world_lose(

@@ -106,6 +106,11 @@ int world_routes_find(const struct world_routes *r, const struct endpoint *addre
 	return r->list[place].child;
 }
 
+void world_routes_clear(struct world_routes *r)
+{
+	r->count = 0;
+}
+
 void world_routes_free(struct world_routes *r)
 {
 	free(r->list);

@@ -67,21 +67,43 @@ int topology_find(const struct topology *t, enum world_kind kind, const char *na
 	return 0;
 }
 
+static void keep_family(struct endpoint *list, size_t *count, enum family family)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *count; i++)
+		if (list[i].family == family)
+			list[kept++] = list[i];
+	*count = kept;
+}
+
 void topology_set_family(struct topology *t, enum family family)
 {
 	t->families[0] = family == FAMILY_IPV4;
 	t->families[1] = family == FAMILY_IPV6;
+	for (int i = 0; i < t->count; i++) {
+		struct world_node *n = &t->nodes[i].node;
+
+		keep_family(n->addresses, &n->address_count, family);
+		keep_family(n->nat.external, &n->nat.external_count, family);
+		n->inside[family == FAMILY_IPV4] = (struct world_prefix){.bits = 0};
+		*(family == FAMILY_IPV4 ? &n->nat.inside6 : &n->nat.inside) =
+			(struct endpoint){.family = FAMILY_NONE};
+	}
 }
 
 /* --- values --- */
 
 static int set_behind(
-	struct topology *t, struct world_node *n, const char *name, char *error, size_t size)
+	struct topology *t, struct topology_node *n, const char *name, char *error, size_t size)
 {
-	n->up = topology_find(t, WORLD_NAT, name);
-	if (!n->up)
+	int up = topology_find(t, WORLD_NAT, name);
+
+	/* not itself, nor one that may be behind it */
+	if (!up || up > n - t->nodes)
 		return topology_complain(
 			error, size, "behind=%.60s: no NAT above has this name", name);
+	n->node.up = up;
 	return 0;
 }
 
@@ -174,7 +196,7 @@ static int set_property(
 		return topology_complain(error, size, "%.60s: expected PROPERTY=VALUE", word);
 	value++;
 	if (!strncmp(word, "behind=", 7))
-		return set_behind(t, &n->node, value, error, size);
+		return set_behind(t, n, value, error, size);
 	if (!strncmp(word, "address=", 8)) {
 		if (for_each_part(&n->node, value, add_address))
 			return topology_complain(error, size, "%.60s: expected up to %d addresses",
@@ -186,8 +208,10 @@ static int set_property(
 		return err;
 	if (n->node.kind == WORLD_HOST)
 		return topology_complain(error, size, "%.60s: no such property of a host", word);
-	if (!strncmp(word, "kind=", 5))
-		return 0; /* it was the first to be set */
+	if (!strncmp(word, "kind=", 5)) /* it was the first to be set */
+		return !strcmp(value, n->kind)
+			? 0
+			: topology_complain(error, size, "%.60s: it is %s already", word, n->kind);
 	if (!strncmp(word, "inside=", 7)) {
 		if (for_each_part(&n->node, value, add_inside))
 			return topology_complain(error, size, "%.60s: expected ADDRESS/BITS", word);
@@ -251,12 +275,10 @@ static int add_node(struct topology *t, enum world_kind kind, const char *name,
 /* The kind is what all other properties change. */
 static const char *find_kind(char *const *words)
 {
-	const char *kind = KIND_DEFAULT;
-
 	for (; *words; words++)
 		if (!strncmp(*words, "kind=", 5))
-			kind = *words + 5;
-	return kind;
+			return *words + 5;
+	return KIND_DEFAULT;
 }
 
 static int read_node(
@@ -288,13 +310,15 @@ static int read_link(struct topology *t, char *const *words, char *error, size_t
 
 static int read_families(struct topology *t, char *const *words, char *error, size_t size)
 {
-	if (!words[0] || words[1] || words[0][strspn(words[0], "46,")])
-		return topology_complain(error, size, "families: expected 4, 6 or 4,6");
-	t->families[0] = strchr(words[0], '4');
-	t->families[1] = strchr(words[0], '6');
-	if (!t->families[0] && !t->families[1])
-		return topology_complain(error, size, "families: expected 4, 6 or 4,6");
-	return 0;
+	static const char *const all[] = {"4", "6", "4,6", "6,4"};
+
+	for (size_t i = 0; words[0] && !words[1] && i < sizeof(all) / sizeof(*all); i++)
+		if (!strcmp(words[0], all[i])) {
+			t->families[0] = i != 1;
+			t->families[1] = i != 0;
+			return 0;
+		}
+	return topology_complain(error, size, "families: expected 4, 6 or 4,6");
 }
 
 static int read_statement(struct topology *t, char *const *words, char *error, size_t size)

@@ -42,14 +42,14 @@ static struct endpoint make6(unsigned a, unsigned b, unsigned c, unsigned d, uns
 	return e;
 }
 
-static struct endpoint with_host(struct endpoint e, unsigned host)
+/* Another address, which differs in the last bits alone: mask says which, of 16. */
+static struct endpoint with_host(struct endpoint e, unsigned host, unsigned mask)
 {
-	if (e.family == FAMILY_IPV4) {
-		e.address[3] = (uint8_t)host;
-	} else {
-		e.address[14] = (uint8_t)(host >> 8);
-		e.address[15] = (uint8_t)host;
-	}
+	uint8_t *last = &e.address[endpoint_address_length(e.family) - 2];
+	unsigned word = ((unsigned)(last[0] << 8 | last[1]) & ~mask) | host;
+
+	last[0] = (uint8_t)(word >> 8);
+	last[1] = (uint8_t)word;
 	return e;
 }
 
@@ -71,15 +71,14 @@ static struct endpoint *list_of(struct topology_node *n, size_t **count)
 	return nat ? n->node.nat.external : n->node.addresses;
 }
 
-static bool has_family(struct topology_node *n, enum family family)
+static size_t count_family(struct topology_node *n, enum family family)
 {
-	size_t *count;
-	struct endpoint *list = list_of(n, &count);
+	size_t *all, count = 0;
+	struct endpoint *list = list_of(n, &all);
 
-	for (size_t i = 0; i < *count; i++)
-		if (list[i].family == family)
-			return true;
-	return false;
+	for (size_t i = 0; i < *all; i++)
+		count += list[i].family == family;
+	return count;
 }
 
 static bool is_used(struct topology *t, const struct endpoint *e)
@@ -99,22 +98,20 @@ static bool is_used(struct topology *t, const struct endpoint *e)
 	return false;
 }
 
-/* The first address of a network that is free, appended to the node's own. */
+/* The first address of a network that is free, appended to the node's own. Of a large one a part is enough. */
 static bool add_free(
 	struct topology *t, struct topology_node *n, struct endpoint network, unsigned bits)
 {
 	bool v4 = network.family == FAMILY_IPV4;
-	unsigned host_bits = v4 ? 32 - bits : 128 - bits;
-	/* of a large network the first part is enough */
-	unsigned mask = host_bits < 8 ? (1u << host_bits) - 1 : v4 ? 255 : 4095;
-	unsigned first = network.address[v4 ? 3 : 15] & ~mask & 255u;
+	unsigned host_bits = v4 ? 32 - bits : 128 - bits, most = v4 ? 8 : 12;
+	unsigned mask = (1u << (host_bits < most ? host_bits : most)) - 1;
 	size_t *count;
 	struct endpoint *list = list_of(n, &count);
 
 	if (*count == WORLD_ADDRESSES_MAX)
 		return false;
 	for (unsigned host = 1; host < mask; host++) {
-		struct endpoint e = with_host(network, first + host);
+		struct endpoint e = with_host(network, host, mask);
 
 		if (is_used(t, &e))
 			continue;
@@ -145,31 +142,33 @@ static bool add_behind(struct topology *t, struct topology_node *n, enum family 
 	return p->address.family == FAMILY_NONE || add_free(t, n, p->address, p->bits);
 }
 
-/* 1:1 NATs need an external address for each host behind them. */
-static int addresses_wanted(const struct topology *t, int number)
+/* 1:1 NATs need an external address for each one behind them. */
+static size_t addresses_wanted(struct topology *t, int number, enum family family)
 {
-	const struct topology_node *n = &t->nodes[number];
-	int count = 0;
+	struct topology_node *n = &t->nodes[number];
+	size_t count = 0, given;
 
 	if (n->node.kind == WORLD_HOST || n->node.nat.translation != NAT_ADDRESSES)
 		return 1;
-	for (int i = 0; i < t->count; i++)
-		count += t->nodes[i].node.up == number + 1;
+	if (!is_translated(n, family))
+		return 1; /* of what is only routed, the box has one of its own */
+	for (int i = 0; i < t->count; i++) {
+		given = count_family(&t->nodes[i], family);
+		if (t->nodes[i].node.up == number + 1)
+			count += given ? given : 1;
+	}
 	return count ? count : 1;
 }
 
 static bool add_addresses(struct topology *t, int number, enum family family)
 {
 	struct topology_node *n = &t->nodes[number];
-	int wanted = addresses_wanted(t, number);
+	size_t wanted = addresses_wanted(t, number, family);
 	bool ok = true;
 
-	/* of IPv6 that is only routed, the box has one address of its own */
-	if (n->node.kind == WORLD_NAT && !is_translated(n, family))
-		wanted = 1;
-	if (has_family(n, family) || !t->families[family == FAMILY_IPV6])
+	if (count_family(n, family) || !t->families[family == FAMILY_IPV6])
 		return true;
-	for (int i = 0; i < wanted && ok; i++)
+	for (size_t i = 0; i < wanted && ok; i++)
 		ok = n->node.up ? add_behind(t, n, family) : add_on_internet(t, n, family);
 	return ok;
 }
@@ -198,7 +197,7 @@ static void add_prefix(struct topology_node *n, unsigned nat_number)
 
 	if (c->translation != NAT_PREFIX || c->prefix_bits)
 		return;
-	c->prefix_inside = with_host(n->node.inside[1].address, 0);
+	c->prefix_inside = n->node.inside[1].address;
 	c->prefix_outside = make6(0x2001, 0xdb8, 0xb, nat_number, 0);
 	c->prefix_bits = 64;
 }
@@ -248,8 +247,11 @@ static int complete_node(struct topology *t, int number, unsigned *nats, char *e
 			: topology_complain(error, size, "%s: has no address", n->node.name);
 	if (++*nats > NATS_MAX)
 		return topology_complain(error, size, "more than %d NATs", NATS_MAX);
+	if (n->node.nat.translation == NAT_PREFIX && !count_family(n, FAMILY_IPV6))
+		return topology_complain(error, size,
+			"%s: translates IPv6 prefixes, and there is no IPv6", n->node.name);
 	for (int f = 0; f < 2; f++)
-		if (has_family(n, f ? FAMILY_IPV6 : FAMILY_IPV4))
+		if (count_family(n, f ? FAMILY_IPV6 : FAMILY_IPV4))
 			add_inside(n, *nats, f ? FAMILY_IPV6 : FAMILY_IPV4);
 	add_prefix(n, *nats);
 	return 0;

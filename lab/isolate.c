@@ -112,14 +112,32 @@ static void pass_on(int signal)
 	errno = saved;
 }
 
-static void handle_signals(void (*handler)(int))
+static void handle_signals(void (*handler)(int), const int *signals, size_t count)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct sigaction action = {.sa_handler = handler};
 
 	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+	for (size_t i = 0; i < count; i++)
 		sigaction(signals[i], &action, NULL);
+}
+
+/* Those of the parent, which are not to come before it knows the child; and what it makes of them. */
+static sigset_t own_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, ISOLATE_INTERRUPT);
+	sigaddset(&set, ISOLATE_TERMINATE);
+	return set;
+}
+
+void isolate_take_signals(void)
+{
+	sigset_t set = own_signals();
+
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static int wait_for_child(void)
@@ -134,10 +152,12 @@ static int wait_for_child(void)
 
 static void run_child(int ready, int (*inside)(void *context), void *context)
 {
+	static const int ignored[] = {SIGINT, SIGHUP, SIGQUIT};
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	handle_signals(SIG_IGN); /* what is meant for it comes from the parent */
+	/* what is meant for it comes from the parent */
+	handle_signals(SIG_IGN, ignored, sizeof(ignored) / sizeof(*ignored));
 	/* the parent's word that it is still there: it might have died before prctl */
 	if (read(ready, &byte, 1) != 1)
 		_exit(128 + SIGKILL);
@@ -148,27 +168,24 @@ static void run_child(int ready, int (*inside)(void *context), void *context)
 
 int isolate_run(int (*inside)(void *context), void *context, char *error, size_t size)
 {
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	sigset_t mask = own_signals(), old;
 	int pipes[2], err;
-	sigset_t mask, old;
 
 	err = enter_namespaces(error, size);
 	if (err)
 		return err;
 	if (pipe2(pipes, O_CLOEXEC))
 		return complain(error, size, "no pipe", -errno);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	fflush(NULL);
 	child = fork();
 	if (!child) {
-		sigprocmask(SIG_SETMASK, &old, NULL);
 		close(pipes[1]);
 		run_child(pipes[0], inside, context);
 	}
 	err = child < 0 ? -errno : 0;
-	handle_signals(pass_on);
+	handle_signals(pass_on, signals, sizeof(signals) / sizeof(*signals));
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(pipes[0]);
 	if (!err && write(pipes[1], "", 1) != 1)

@@ -14,6 +14,9 @@
 #define ISOLATE_INTERRUPT SIGUSR1
 #define ISOLATE_TERMINATE SIGTERM
 
+/* Both wait until it is ready for them and says so: without a handler, the first process of a namespace has none. */
+void isolate_take_signals(void);
+
 /*
  * Runs inside(context) there, and waits for it: its result, 128 and the signal that ended it, or a negative errno
  * with one line in error when it could not begin. An interrupt or hang-up is passed on to it, and it is up to it

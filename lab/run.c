@@ -183,6 +183,7 @@ static int create_events(struct laboratory *l)
 
 	if (!err)
 		err = add_signal(l, &l->terminate, ISOLATE_TERMINATE, on_terminate);
+	isolate_take_signals();
 	if (!err && c->limit_us)
 		err = add_timer(l, &l->limit, 0, on_limit, c->limit_us);
 	if (!err && c->observer.tick)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,17 +106,21 @@ static void close_stream(struct stream **place)
 	*place = NULL;
 }
 
-/* Whether there may be more. */
-static bool read_some(struct stream *s)
+/* What is there now, and no more: a child may go on writing for ever. */
+static void read_rest(struct stream *s)
 {
-	ssize_t n = read(s->fd, s->text + s->length, sizeof(s->text) - s->length);
+	int left = 0;
+	ssize_t n = 1;
 
-	if (n > 0) {
+	if (ioctl(s->fd, FIONREAD, &left))
+		return;
+	for (; left > 0 && n > 0; left -= (int)n) {
+		n = read(s->fd, s->text + s->length, sizeof(s->text) - s->length);
+		if (n <= 0)
+			break;
 		s->length += (size_t)n;
 		give_out_lines(s);
-		return true;
 	}
-	return n < 0 && errno == EINTR;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -209,8 +214,8 @@ static void end(struct running *r, int status)
 	r->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	/* what it has said before, of which a child of its may hold the other end */
 	for (int i = 0; i < 2; i++) {
-		while (r->streams[i] && read_some(r->streams[i]))
-			;
+		if (r->streams[i])
+			read_rest(r->streams[i]);
 		close_stream(&r->streams[i]);
 	}
 	c->config.ended(c->config.context, r->index, r->status);

@@ -113,6 +113,9 @@ int capture_close(struct capture *c)
 {
 	int err = c->err;
 
+	/* others flush all streams before they fork; what that says is only kept in the stream */
+	if (ferror(c->file) && !err)
+		err = -EIO;
 	if (fclose(c->file) && !err)
 		err = -errno;
 	free(c);

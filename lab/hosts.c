@@ -68,6 +68,9 @@ static int open_tun(unsigned *interface)
 	probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (probe < 0 || ioctl(fd, TUNSETIFF, &request) || ioctl(probe, SIOCGIFINDEX, &request))
 		err = -errno;
+	/* It ends with its namespace, all of them at once; to close them one by one takes seconds. */
+	if (!err && ioctl(fd, TUNSETPERSIST, 1))
+		err = -errno;
 	if (probe >= 0)
 		close(probe);
 	if (err) {

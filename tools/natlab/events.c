@@ -165,16 +165,15 @@ void events_started(struct events *e, size_t command)
 		finish(e, &m, begin_command(&m, e, "started", command));
 }
 
-void events_line(struct events *e, size_t command, int stream, const char *text, size_t length)
+void events_line(struct events *e, size_t command, int stream, const char *text)
 {
 	struct maker m = {.failed = false};
 	json_t *line = begin_command(&m, e, "output", command);
-	char *copy = strndup(text, length), *valid = copy ? terminal_valid_utf8(copy) : NULL;
+	char *valid = terminal_valid_utf8(text);
 
 	make_set(&m, line, "stream", json_string(stream == 1 ? "stdout" : "stderr"));
 	make_set(&m, line, "line", valid ? json_string(valid) : NULL);
 	free(valid);
-	free(copy);
 	finish(e, &m, line);
 }
 

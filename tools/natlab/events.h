@@ -27,7 +27,7 @@ struct events {
 void events_packet(struct events *e, const struct world_event *event);
 void events_table(struct events *e, int node, const struct nat_event *event);
 void events_started(struct events *e, size_t command);
-void events_line(struct events *e, size_t command, int stream, const char *text, size_t length);
+void events_line(struct events *e, size_t command, int stream, const char *text);
 void events_ended(struct events *e, size_t command, int status);
 
 /* {"event":"end","report":{…}}; JSON only. */

@@ -20,6 +20,7 @@
 #include "lab/kinds.h"
 #include "lab/run.h"
 #include "report/document.h"
+#include "report/terminal.h"
 #include "tools/natlab/document.h"
 #include "tools/natlab/enter.h"
 #include "tools/natlab/network.h"
@@ -47,8 +48,12 @@ static int fail(struct session *s, enum status status, const char *code)
 		.topology = s->topology,
 		.error_code = code,
 		.error = s->error};
+	char *shown;
 
-	fprintf(stderr, "natlab: %s\n", s->error);
+	/* there may be words of a file or an argument in it */
+	shown = terminal_escape(s->error, terminal_utf8());
+	fprintf(stderr, "natlab: %s\n", shown ? shown : "no memory");
+	free(shown);
 	if (observe_document(&s->observe, &s->params, &facts))
 		fprintf(stderr, "natlab: cannot write the results\n");
 	return status;
@@ -97,6 +102,17 @@ static int read_topology(struct session *s, const char *name)
 	return err;
 }
 
+/* What cannot be built is for the user to change, before anything is begun. */
+static int try_to_build(struct session *s)
+{
+	struct world *world;
+	int err = topology_build(s->topology, s->params.seed, &world, s->error, sizeof(s->error));
+
+	if (!err)
+		world_destroy(world);
+	return err && err != -ENOMEM ? -EINVAL : err;
+}
+
 /* Without a topology, each --nat makes a NAT and a host; else it changes one that is there. */
 static int make_topology(struct session *s)
 {
@@ -114,6 +130,11 @@ static int make_topology(struct session *s)
 		return err;
 	for (size_t i = 0; i < p->nat_count && !err; i++)
 		err = topology_set_nat(s->topology, p->nats[i], add, s->error, sizeof(s->error));
+	if (!err && add && topology_find(s->topology, WORLD_HOST, "server")) {
+		snprintf(s->error, sizeof(s->error),
+			"--nat server=...: the host on the internet is called server");
+		err = -EINVAL;
+	}
 	if (!err && add)
 		err = topology_read(
 			s->topology, server, strlen(server), s->error, sizeof(s->error));
@@ -121,7 +142,9 @@ static int make_topology(struct session *s)
 		err = topology_set_links(s->topology, p->links, s->error, sizeof(s->error));
 	if (p->ipv4 || p->ipv6)
 		topology_set_family(s->topology, p->ipv4 ? FAMILY_IPV4 : FAMILY_IPV6);
-	return err ? err : topology_complete(s->topology, s->error, sizeof(s->error));
+	if (!err)
+		err = topology_complete(s->topology, s->error, sizeof(s->error));
+	return err ? err : try_to_build(s);
 }
 
 /* --- commands --- */
@@ -323,7 +346,7 @@ int main(int argc, char **argv)
 	status = start(&session, argc, argv);
 	topology_destroy(session.topology);
 	natlab_forget(&session.params);
-	if (fflush(stdout)) {
+	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "natlab: cannot write: %s\n", strerror(errno));
 		status = STATUS_ENVIRONMENT;
 	}

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -69,16 +70,35 @@ static void print_line(
 		o->failed = true;
 }
 
-static void on_line(void *context, size_t command, int stream, const char *text, size_t length)
+/* As a string: a NUL in it would hide the rest, so that it becomes a byte that is as invalid. */
+static char *text_of(const char *line, size_t length)
+{
+	char *text = malloc(length + 1);
+
+	for (size_t i = 0; text && i < length; i++)
+		text[i] = (char)(line[i] ? line[i] : 0xff);
+	if (text)
+		text[length] = '\0';
+	return text;
+}
+
+static void on_line(void *context, size_t command, int stream, const char *line, size_t length)
 {
 	struct observe *o = context;
+	char *text;
 
-	if (o->params->json_lines)
-		events_line(&o->events, command, stream, text, length);
-	else if (o->params->watch)
-		screen_line(&o->screen, o->params->commands[command].host, text, length);
+	if (!o->params->json_lines && !o->params->watch) {
+		print_line(o, command, stream, line, length);
+		return;
+	}
+	text = text_of(line, length);
+	if (!text)
+		o->failed = true;
+	else if (o->params->json_lines)
+		events_line(&o->events, command, stream, text);
 	else
-		print_line(o, command, stream, text, length);
+		screen_line(&o->screen, o->params->commands[command].host, text);
+	free(text);
 }
 
 static struct screen_size size_of(const struct observe *o)

@@ -42,14 +42,13 @@ __attribute__((format(printf, 3, 4))) static void put(
 	v->rows--;
 }
 
-void screen_line(struct screen *s, const char *host, const char *text, size_t length)
+void screen_line(struct screen *s, const char *host, const char *text)
 {
 	char *line = s->lines[s->count++ % SCREEN_LINES];
-	char *copy = strndup(text, length), *escaped = copy ? terminal_escape(copy, false) : NULL;
+	char *escaped = terminal_escape(text, false);
 
 	snprintf(line, SCREEN_WIDTH, "%s| %s", host, escaped ? escaped : "");
 	free(escaped);
-	free(copy);
 }
 
 static void put_entry(struct view *v, const struct nat_entry *e, uint64_t now_us)
@@ -97,16 +96,16 @@ static void put_nat(struct view *v, const struct topology_node *n, const struct 
 static void put_output(struct view *v, const struct screen *s)
 {
 	size_t count = s->count < SCREEN_LINES ? s->count : SCREEN_LINES;
-	size_t shown = v->rows && count > v->rows - 1 ? v->rows - 1 : count;
+	size_t shown = count > v->rows ? v->rows : count;
 
-	for (size_t i = s->count - shown; i < s->count && v->rows > 1; i++)
+	for (size_t i = s->count - shown; i < s->count; i++)
 		put(v, false, "%s", s->lines[i % SCREEN_LINES]);
 }
 
 void screen_draw(const struct screen *s, const struct topology *t, struct world *w, uint64_t now_us,
 	struct screen_size size, FILE *out)
 {
-	struct view v = {out, size, size.rows};
+	struct view v = {out, size, size.rows - 1}; /* below the last one the screen would scroll */
 	size_t nats = 0, each;
 
 	for (int i = 1; i <= topology_count(t); i++)

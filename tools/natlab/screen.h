@@ -22,7 +22,7 @@ struct screen {
 };
 
 /* One more line of a command, which is escaped and cut off if need be. */
-void screen_line(struct screen *s, const char *host, const char *text, size_t length);
+void screen_line(struct screen *s, const char *host, const char *text);
 
 struct screen_size {
 	size_t columns, rows;

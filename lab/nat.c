@@ -86,6 +86,8 @@ static enum nat_reason translate_other(struct nat_work *w)
 
 	if (translation == NAT_PORTS || (!inside && !behaviour_of(nat, NAT_UDP)->unfiltered))
 		return NAT_DROP_PROTOCOL;
+	if ((inside || translation == NAT_NONE) && nat_is_own(nat, &w->packet.destination))
+		return NAT_DROP_ACCEPTED;
 	if (translation == NAT_ADDRESSES) {
 		n = inside ? nat_bind_address(nat, &from)
 			   : nat_external_number(nat, &w->packet.destination);
@@ -173,6 +175,8 @@ static enum nat_reason handle(struct nat_work *w, void *bytes, size_t length)
 		return NAT_DROP_CHECKSUM;
 	if (!nat_may_be_forwarded(&w->packet.source) ||
 		!nat_may_be_forwarded(&w->packet.destination))
+		return NAT_DROP_ADDRESS;
+	if (nat_is_own(w->nat, &w->packet.source)) /* forged: what the box sends does not come in */
 		return NAT_DROP_ADDRESS;
 	if (w->nat->config.fragments == NAT_FRAGMENTS_REFUSED &&
 		(w->packet.more_fragments || w->packet.fragment_offset))

@@ -84,8 +84,8 @@ static enum nat_reason from_outside(struct nat_work *w)
 	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
 	struct packet quoted;
 
-	if (nat_external_number(w->nat, &w->packet.source) >= 0)
-		return NAT_DROP_ADDRESS;
+	if (!translated && nat_is_own(w->nat, &w->packet.destination))
+		return NAT_DROP_ACCEPTED;
 	if (translated && nat_external_number(w->nat, &w->packet.destination) < 0)
 		return NAT_DROP_ADDRESS;
 	if (!w->nat->config.errors.inward)
@@ -128,6 +128,14 @@ static enum nat_reason turn_around(
 	return nat_send(w, NAT_INSIDE, NAT_HAIRPINNED);
 }
 
+/* What is for the box stays here: it has sent nothing that this could be about. */
+static enum nat_reason give_up(struct nat_work *w)
+{
+	if (nat_external_number(w->nat, &w->packet.destination) >= 0)
+		return NAT_DROP_UNTRACKED_ERROR;
+	return nat_forward_untracked(w, NAT_DROP_UNTRACKED_ERROR);
+}
+
 static enum nat_reason go_outward(struct nat_work *w, const struct packet *quoted)
 {
 	struct nat *nat = w->nat;
@@ -139,7 +147,7 @@ static enum nat_reason go_outward(struct nat_work *w, const struct packet *quote
 
 	/* as inward: to who sent the packet, or it is none of ours (as in Linux) */
 	if (!session || !endpoint_same_address(&quoted->source, &w->packet.destination))
-		return nat_forward_untracked(w, NAT_DROP_UNTRACKED_ERROR);
+		return give_up(w);
 	external = session_at(nat, session)->external;
 	if (is_redirect(w) && !nat_point_equal(&external, &inside))
 		return NAT_DROP_ERROR;
@@ -163,7 +171,7 @@ static enum nat_reason from_inside(struct nat_work *w)
 	bool external = nat_external_number(w->nat, to) >= 0;
 	struct packet quoted;
 
-	if (nat_is_box_inside(w->nat, to) || (external && !translated))
+	if (nat_is_own(w->nat, to) && !(external && translated))
 		return NAT_DROP_ACCEPTED;
 	if (!read_quoted(w, &quoted))
 		w->transport = NAT_ICMP;
@@ -171,8 +179,7 @@ static enum nat_reason from_inside(struct nat_work *w)
 		return nat_route(w);
 	if (is_tracked(&quoted))
 		return go_outward(w, &quoted);
-	return external ? NAT_DROP_UNTRACKED_ERROR
-			: nat_forward_untracked(w, NAT_DROP_UNTRACKED_ERROR);
+	return give_up(w);
 }
 
 enum nat_reason nat_error(struct nat_work *w)

@@ -234,7 +234,7 @@ static bool inside_of(
 
 	*inside = *external;
 	if (nat_translation_of(nat, e.family) != NAT_ADDRESSES)
-		return n < 0; /* the firewall's own address is no host behind it */
+		return !nat_is_own(nat, &e); /* the firewall itself is no host behind it */
 	if (n < 0 || !nat->bound[n].family)
 		return false;
 	*inside = nat->bound[n];

@@ -97,3 +97,8 @@ bool nat_is_box_inside(const struct nat *nat, const struct endpoint *e)
 	return endpoint_same_address(&nat->config.inside, e) ||
 		endpoint_same_address(&nat->config.inside6, e);
 }
+
+bool nat_is_own(const struct nat *nat, const struct endpoint *e)
+{
+	return nat_external_number(nat, e) >= 0 || nat_is_box_inside(nat, e);
+}

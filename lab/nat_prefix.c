@@ -100,6 +100,8 @@ static enum nat_reason go_outward(struct nat_work *w)
 		return NAT_DROP_ADDRESS;
 	if (hairpin && !to_inside(c, &to)) /* NPTv6 has to hairpin (RFC 6296 4) */
 		return NAT_DROP_ADDRESS;
+	if (nat_is_box_inside(w->nat, &to))
+		return NAT_DROP_ACCEPTED;
 	if (nat_is_last_hop(w))
 		return NAT_DROP_TTL;
 	change_quoted(w);
@@ -116,6 +118,8 @@ static enum nat_reason come_inward(struct nat_work *w)
 
 	if (!to_inside(&w->nat->config, &to))
 		return NAT_DROP_ADDRESS;
+	if (nat_is_box_inside(w->nat, &to))
+		return NAT_DROP_ACCEPTED;
 	if (w->packet.protocol == PACKET_ERROR && !w->nat->config.errors.inward)
 		return NAT_DROP_ERROR;
 	if (nat_is_last_hop(w))

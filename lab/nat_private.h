@@ -174,6 +174,8 @@ bool nat_may_be_forwarded(const struct endpoint *e);
 /* Number of the external address that it is, or -1. */
 int nat_external_number(const struct nat *nat, const struct endpoint *e);
 bool nat_is_box_inside(const struct nat *nat, const struct endpoint *e);
+/* Whether an address is one of the box, on either side. */
+bool nat_is_own(const struct nat *nat, const struct endpoint *e);
 
 /* --- nat_table.c: 0 is no record --- */
 int nat_table_init(struct nat *nat);

@@ -184,7 +184,7 @@ static enum nat_reason from_inside(struct nat_work *w)
 	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
 	bool external = nat_external_number(w->nat, to) >= 0;
 
-	if (nat_is_box_inside(w->nat, to) || (external && !translated)) {
+	if (nat_is_own(w->nat, to) && !(external && translated)) {
 		nat_answer_as_host(w);
 		return NAT_DROP_ACCEPTED;
 	}
@@ -241,12 +241,10 @@ static enum nat_reason from_outside(struct nat_work *w)
 	struct nat_point remote = nat_remote_of(&w->packet.source, w->transport);
 	bool translated = nat_translation_of(w->nat, w->packet.family) != NAT_NONE;
 
-	if (nat_external_number(w->nat, &w->packet.source) >= 0)
-		return NAT_DROP_ADDRESS;
 	if (translated && nat_external_number(w->nat, &w->packet.destination) < 0)
 		return NAT_DROP_ADDRESS;
 	if (nat_is_router(w->nat, w->packet.family, w->transport) &&
-		nat_external_number(w->nat, &w->packet.destination) < 0)
+		!nat_is_own(w->nat, &w->packet.destination))
 		return nat_route(w);
 	if (is_blacklisted(w, &remote))
 		return NAT_DROP_BLACKLISTED;

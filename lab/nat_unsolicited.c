@@ -152,7 +152,7 @@ static enum nat_reason accept_it(struct nat_work *w, enum nat_reason why,
 	uint64_t end_us =
 		nat_add_time(nat->now_us, behaviour_of(nat, w->transport)->lifetimes.one_way_us);
 
-	if (nat_external_number(nat, &w->packet.destination) < 0)
+	if (!nat_is_own(nat, &w->packet.destination))
 		return why; /* a firewall is not the one it was sent to */
 	if (nat_answer_as_host(w) && is_syn(&w->packet) && nat->config.tcp.syn_silence_us)
 		put_off(w, external, remote);

@@ -365,6 +365,127 @@ static void test_addresses(void **state)
 	kit_end(&kit);
 }
 
+/* From inside and outside, of every protocol. */
+static void send_forged(const struct nat_config *c, struct endpoint own)
+{
+	bool v6 = own.family == FAMILY_IPV6;
+	struct endpoint to = v6 ? server6 : server;
+
+	kit_begin(&kit, c, 1);
+	for (int side = NAT_INSIDE; side <= NAT_OUTSIDE; side++) {
+		struct endpoint from = with_port(own, 9);
+
+		if (side == NAT_OUTSIDE)
+			to = v6 ? a6 : c->translation == NAT_NONE ? a : at("192.0.2.1:77");
+		assert_reason(kit_send(&kit, (enum nat_side)side, kit_udp(&kit, from, to)),
+			NAT_DROP_ADDRESS);
+		assert_reason(tcp_send(&kit, (enum nat_side)side, from, to, PACKET_SYN, 1, 0),
+			NAT_DROP_ADDRESS);
+		assert_reason(kit_send(&kit, (enum nat_side)side, kit_echo(&kit, from, to, false)),
+			NAT_DROP_ADDRESS);
+		assert_int_equal(kit.result.answer.length, 0);
+	}
+	assert_int_equal(nat_session_count(kit.nat), 0);
+	kit_end(&kit);
+}
+
+/* What has an address of the box as its source was not sent by the box. */
+static void test_forged(void **state)
+{
+	(void)state;
+	for (int translation = NAT_NONE; translation <= NAT_ADDRESSES; translation++)
+		for (int unfiltered = 0; unfiltered < 2; unfiltered++) {
+			struct nat_config c = kit_config();
+
+			c.translation = (enum nat_translation)translation;
+			for (int t = 0; t < NAT_TRANSPORTS; t++)
+				c.behaviour[t].unfiltered = unfiltered;
+			send_forged(&c, c.external[0]);
+			send_forged(&c, c.inside);
+			send_forged(&c, c.inside6);
+		}
+}
+
+/* GRE */
+static int other_protocol(struct endpoint from, struct endpoint to)
+{
+	int length = kit_udp(&kit, from, to);
+	uint16_t sum;
+
+	kit.bytes[9] = 47;
+	kit.bytes[10] = kit.bytes[11] = 0;
+	sum = (uint16_t)~checksum_sum(kit.bytes, 20);
+	kit.bytes[10] = (uint8_t)(sum >> 8);
+	kit.bytes[11] = (uint8_t)sum;
+	return length;
+}
+
+static int error_from(struct endpoint from, struct endpoint about_from, struct endpoint about_to)
+{
+	uint8_t cause[100];
+	struct packet p;
+	int length =
+		packet_build_udp(cause, sizeof(cause), &about_from, &about_to, 9, "abcdefgh", 8);
+
+	assert_int_equal(packet_decode(cause, (size_t)length, &p), 0);
+	return packet_build_error(kit.bytes, sizeof(kit.bytes), &from, &p, 3, 3, 0);
+}
+
+/* What is for the box stays there: a router passes it on to neither side. */
+static void test_for_the_box(void **state)
+{
+	(void)state;
+	for (int unfiltered = 0; unfiltered < 2; unfiltered++)
+		for (int i = 0; i < 2; i++) {
+			struct nat_config c = kit_config();
+			struct endpoint own = with_port(i ? c.inside : c.external[0], 9);
+
+			c.translation = NAT_NONE;
+			c.errors.untracked_outward = true;
+			for (int t = 0; t < NAT_TRANSPORTS; t++) {
+				c.behaviour[t].unfiltered = unfiltered;
+				c.behaviour[t].unsolicited = NAT_ACCEPT;
+			}
+			kit_begin(&kit, &c, 1);
+			assert_reason(udp_in(&kit, server, own), NAT_DROP_ACCEPTED);
+			assert_endpoint(kit.answer.source, with_port(own, 0));
+			assert_int_equal(kit.answer.code, 3);
+			assert_reason(tcp_send(&kit, NAT_OUTSIDE, server, own, PACKET_SYN, 1, 0),
+				NAT_DROP_ACCEPTED);
+			assert_int_equal(kit.answer.flags, PACKET_RST | PACKET_ACK);
+			assert_reason(udp_out(&kit, a, own), NAT_DROP_ACCEPTED);
+			assert_false(went_on(
+				kit_send(&kit, NAT_OUTSIDE, error_from(server, own, other))));
+			assert_false(
+				went_on(kit_send(&kit, NAT_INSIDE, error_from(a, own, other))));
+			assert_false(
+				went_on(kit_send(&kit, NAT_OUTSIDE, other_protocol(server, own))));
+			assert_false(went_on(kit_send(&kit, NAT_INSIDE, other_protocol(a, own))));
+			kit_end(&kit);
+		}
+}
+
+/* Nor does a NAT send out what is for itself. */
+static void test_for_the_nat(void **state)
+{
+	struct nat_config c = one_to_one();
+
+	(void)state;
+	for (int translation = NAT_PORTS; translation <= NAT_ADDRESSES; translation++) {
+		c.translation = (enum nat_translation)translation;
+		c.errors.untracked_outward = true;
+		kit_begin(&kit, &c, 1);
+		for (int i = 0; i < 2; i++) {
+			struct endpoint own = with_port(i ? c.inside : c.external[0], 9);
+
+			assert_false(
+				went_on(kit_send(&kit, NAT_INSIDE, error_from(a, own, other))));
+			assert_false(went_on(kit_send(&kit, NAT_INSIDE, other_protocol(a, own))));
+		}
+		kit_end(&kit);
+	}
+}
+
 static void test_malformed(void **state)
 {
 	struct nat_config c = kit_config();
@@ -563,6 +684,9 @@ int main(void)
 		cmocka_unit_test(test_prefix_round_trip),
 		cmocka_unit_test(test_prefix_others),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_for_the_box),
+		cmocka_unit_test(test_for_the_nat),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_alg),

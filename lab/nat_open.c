@@ -110,20 +110,29 @@ static enum nat_reason map_to_port(struct nat *nat, const struct nat_point *insi
 	return NAT_DROP_NO_PORT;
 }
 
+/* The external endpoint where ports are kept; false: all addresses are taken. */
+static bool keep_port(struct nat *nat, const struct nat_point *inside, struct nat_point *external)
+{
+	int n;
+
+	*external = *inside;
+	if (nat_translation_of(nat, (enum family)inside->family) != NAT_ADDRESSES)
+		return true;
+	n = nat_bind_address(nat, inside);
+	if (n < 0)
+		return false;
+	*external = nat_point_of(&nat->config.external[n], (enum nat_transport)inside->transport);
+	external->port = inside->port;
+	return true;
+}
+
 static enum nat_reason map_to_address(struct nat *nat, const struct nat_point *inside,
 	const struct nat_point *key, uint32_t *mapping)
 {
-	struct nat_point external = *inside;
-	int n;
+	struct nat_point external;
 
-	if (nat_translation_of(nat, (enum family)inside->family) == NAT_ADDRESSES) {
-		n = nat_bind_address(nat, inside);
-		if (n < 0)
-			return NAT_DROP_NO_PORT;
-		external = nat_point_of(
-			&nat->config.external[n], (enum nat_transport)inside->transport);
-		external.port = inside->port;
-	}
+	if (!keep_port(nat, inside, &external))
+		return NAT_DROP_NO_PORT;
 	*mapping = nat_mapping_open(nat, inside, key, &external, 0);
 	return *mapping ? NAT_FORWARDED : NAT_DROP_TABLE_FULL;
 }
@@ -195,6 +204,21 @@ uint32_t nat_find_hidden(
 	return session;
 }
 
+/* A host that has an address for itself cannot take another port: what the box has there gives way. */
+static void take_from_box(
+	struct nat *nat, const struct nat_point *inside, const struct nat_point *remote)
+{
+	struct nat_point external;
+	uint32_t session;
+
+	if (nat_translation_of(nat, (enum family)inside->family) != NAT_ADDRESSES ||
+		!keep_port(nat, inside, &external))
+		return;
+	session = nat_find_external(nat, &external, remote);
+	if (session && session_at(nat, session)->kind == NAT_SESSION_BOX)
+		nat_session_close(nat, session);
+}
+
 enum nat_reason nat_open_outward(struct nat *nat, const struct nat_point *inside,
 	const struct nat_point *remote, uint32_t *session)
 {
@@ -204,6 +228,7 @@ enum nat_reason nat_open_outward(struct nat *nat, const struct nat_point *inside
 
 	if (reason != NAT_FORWARDED)
 		return reason;
+	take_from_box(nat, inside, remote);
 	mapping = fitting_mapping(nat, inside, &key, remote);
 	if (!mapping)
 		reason = add_mapping(nat, inside, &key, remote, &mapping);

@@ -174,6 +174,33 @@ static void test_one_to_one_filtered(void **state)
 	kit_end(&kit);
 }
 
+/* What the box has taken of an address is no obstacle to the host that has it: it cannot move. */
+static void test_one_to_one_accepted(void **state)
+{
+	struct nat_config c = one_to_one();
+
+	(void)state;
+	for (int t = 0; t < NAT_TRANSPORTS; t++) {
+		c.behaviour[t].unfiltered = false;
+		c.behaviour[t].filtering = NAT_ADDRESS_AND_PORT_DEPENDENT;
+		c.behaviour[t].unsolicited = NAT_ACCEPT;
+	}
+	for (int first = 0; first < 2; first++) {
+		kit_begin(&kit, &c, 1);
+		if (first) /* the host has a mapping already */
+			assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
+		assert_reason(udp_in(&kit, other, at("192.0.2.1:5000")), NAT_DROP_ACCEPTED);
+		assert_int_equal(nat_session_count(kit.nat), 1 + first);
+		assert_reason(udp_out(&kit, a, other), NAT_FORWARDED);
+		assert_endpoint(kit.seen.source, at("192.0.2.1:5000"));
+		assert_int_equal(nat_session_count(kit.nat), 1 + first);
+		assert_int_equal(nat_mapping_count(kit.nat), 1);
+		assert_reason(udp_in(&kit, other, at("192.0.2.1:5000")), NAT_FORWARDED);
+		assert_endpoint(kit.seen.destination, a);
+		kit_end(&kit);
+	}
+}
+
 /* --- NAT66 --- */
 
 static void test_nat66(void **state)
@@ -679,6 +706,7 @@ int main(void)
 		cmocka_unit_test(test_router),
 		cmocka_unit_test(test_one_to_one),
 		cmocka_unit_test(test_one_to_one_filtered),
+		cmocka_unit_test(test_one_to_one_accepted),
 		cmocka_unit_test(test_nat66),
 		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_prefix_round_trip),

@@ -176,7 +176,10 @@ struct nat_config {
 	struct nat_limits limits;
 	/* addresses only; of NAT_NONE: those of the box itself, from which it answers outward */
 	struct endpoint external[NAT_EXTERNAL_MAX];
-	/* of NAT_ADDRESSES: the inside host of each external address; FAMILY_NONE: the first to send */
+	/*
+	 * of NAT_ADDRESSES: the inside host of each external address, none twice; FAMILY_NONE: the
+	 * first to send
+	 */
 	struct endpoint hosts[NAT_EXTERNAL_MAX];
 	size_t external_count;
 	bool pooling_arbitrary; /* any external address for each mapping; else paired (RFC 4787 4.1) */

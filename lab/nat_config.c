@@ -101,6 +101,9 @@ static int check_external(const struct nat_config *c)
 		if (c->hosts[i].family != FAMILY_NONE &&
 			c->hosts[i].family != c->external[i].family)
 			return -EINVAL;
+		for (size_t k = 0; k < i; k++) /* a host has one address */
+			if (endpoint_same_address(&c->hosts[i], &c->hosts[k]))
+				return -EINVAL;
 	}
 	if (c->translation == NAT_PORTS || c->translation == NAT_ADDRESSES)
 		return c->external_count ? 0 : -EINVAL;

@@ -634,7 +634,7 @@ static void test_bad_configs(void **state)
 
 	(void)state;
 	random_init_number(&random, 1);
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < 17; i++) {
 		struct nat_config c = kit_config();
 		struct nat *nat = NULL;
 
@@ -687,6 +687,10 @@ static void test_bad_configs(void **state)
 			break;
 		case 14:
 			c.hosts[0] = a6;
+			break;
+		case 15:
+			c = one_to_one();
+			c.hosts[0] = c.hosts[1] = a;
 			break;
 		default:
 			c.fragments = (enum nat_fragments)3;

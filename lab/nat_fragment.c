@@ -123,12 +123,27 @@ static uint8_t *remove_held(struct nat_fragments_state *f, size_t i)
 	return bytes;
 }
 
+/* Those that have waited too long; what is ready waits for nothing but nat_poll. */
+static void expire_held(struct nat *nat)
+{
+	struct nat_fragments_state *f = nat->fragments;
+
+	for (size_t i = f->held_count; i > 0; i--) {
+		if (f->held[i - 1].ready || f->held[i - 1].end_us > nat->now_us)
+			continue;
+		nat->counts[NAT_DROP_FRAGMENT]++;
+		free(remove_held(f, i - 1));
+	}
+}
+
 static enum nat_reason hold(struct nat_work *w, const struct fragment_key *key)
 {
 	struct nat_fragments_state *f = state_of(w->nat);
 	size_t length = w->packet.length;
 	uint8_t *bytes;
 
+	if (f)
+		expire_held(w->nat);
 	if (!f || f->held_count == HELD_MAX || f->held_bytes + length > HELD_BYTES_MAX)
 		return NAT_DROP_FRAGMENT;
 	bytes = malloc(length);
@@ -150,6 +165,7 @@ static void decide_held(
 {
 	struct nat_fragments_state *f = nat->fragments;
 
+	expire_held(nat);
 	for (size_t i = f->held_count; i > 0; i--) {
 		struct held *h = &f->held[i - 1];
 
@@ -214,16 +230,6 @@ enum nat_reason nat_fragment_later(struct nat_work *w)
 	if (w->nat->config.fragments == NAT_FRAGMENTS_IN_ORDER)
 		return NAT_DROP_FRAGMENT;
 	return hold(w, &key);
-}
-
-static void expire_held(struct nat *nat)
-{
-	struct nat_fragments_state *f = nat->fragments;
-
-	while (f->held_count && !f->held[0].ready && f->held[0].end_us <= nat->now_us) {
-		nat->counts[NAT_DROP_FRAGMENT]++;
-		free(remove_held(f, 0));
-	}
 }
 
 /* One whose fate is known, out of the list; NULL: all of them wait. */

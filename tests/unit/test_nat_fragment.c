@@ -290,6 +290,40 @@ static void test_time(void **state)
 	kit_end(&kit);
 }
 
+/* One that has waited too long is over at that moment, whatever else is there and whoever asks. */
+static void test_held_too_long(void **state)
+{
+	struct nat_config c = kit_config();
+	struct receiver r = {.got = 0};
+	struct pieces late, other;
+	struct nat_out out;
+	uint64_t deadline;
+
+	(void)state;
+	cut_ipv4(&late, a, server, 1);
+	cut_ipv4(&other, a, server, 2);
+	late.bytes[1][8] = 1; /* its last hop: it will not go on */
+	put16(&late.bytes[1][10], 0);
+	put16(&late.bytes[1][10], (uint16_t)~checksum_sum(late.bytes[1], 20));
+	kit_begin(&kit, &c, 1);
+	assert_reason(send_piece(NAT_INSIDE, &late, 1, &r), NAT_HELD);
+	kit.now += SECOND;
+	assert_reason(send_piece(NAT_INSIDE, &other, 1, &r), NAT_HELD);
+	kit.now += 29 * SECOND - US;
+	assert_reason(send_piece(NAT_INSIDE, &late, 0, &r), NAT_FORWARDED);
+	kit.now += SECOND + US;
+	assert_false(nat_poll(kit.nat, kit.now, &out, &deadline));
+	assert_int_equal(nat_reason_count(kit.nat, NAT_DROP_TTL), 1);
+	assert_int_equal(nat_reason_count(kit.nat, NAT_DROP_FRAGMENT), 1);
+	assert_true(deadline > kit.now);
+	/* the first one comes too late, before anybody has polled */
+	assert_reason(send_piece(NAT_INSIDE, &other, 2, &r), NAT_HELD);
+	kit.now += 30 * SECOND;
+	assert_reason(send_piece(NAT_INSIDE, &other, 0, &r), NAT_FORWARDED);
+	assert_false(nat_poll(kit.nat, kit.now, &out, &deadline));
+	kit_end(&kit);
+}
+
 /* What is held is bounded, in number and in bytes. */
 static void test_bounds(void **state)
 {
@@ -309,8 +343,7 @@ static void test_bounds(void **state)
 	assert_in_range(held, 16, 1000);
 	assert_in_range(nat_bytes(kit.nat) - before, 1, 1000000);
 	assert_int_equal(nat_reason_count(kit.nat, NAT_DROP_FRAGMENT), 3000 - held);
-	kit.now += 30 * SECOND;
-	poll_pieces(&r);
+	kit.now += 30 * SECOND; /* room again, without a poll in between */
 	assert_reason(send_piece(NAT_INSIDE, &p, 1, &r), NAT_HELD);
 	kit_end(&kit);
 	/* first ones in any number cost nothing either */
@@ -356,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_dropped_first),
 		cmocka_unit_test(test_kept_apart),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_held_too_long),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_hairpin),
 	};

@@ -265,8 +265,8 @@ void nat_input(struct nat *nat, uint64_t now_us, enum nat_side side, void *bytes
 
 /*
  * Ends what has run out by now, and gives the next packet that is due (true): a delayed answer, or a
- * fragment that was held; valid until the next call. *deadline_us is when to call again at the latest;
- * UINT64_MAX: never. A session is over at its expires_us.
+ * fragment that was held; valid until the next call. *deadline_us is when to call again at the latest, which
+ * may be before anything ends; UINT64_MAX: never. A session is over at its expires_us.
  */
 bool nat_poll(struct nat *nat, uint64_t now_us, struct nat_out *out, uint64_t *deadline_us);
 

@@ -76,13 +76,14 @@ static void sift_down(struct nat_heap *h, uint32_t place)
 void nat_heap_set(struct nat_heap *h, uint32_t record, uint64_t expires_us)
 {
 	struct nat_timer *t = timer_of(h, record);
+	bool put_off = expires_us >= t->expires_us; /* and the heap need not be looked at */
 
 	t->expires_us = expires_us;
 	if (!t->place) {
 		t->place = ++h->count;
 		h->entries[t->place] = (struct nat_heap_entry){expires_us, record};
 		sift_up(h, t->place);
-	} else if (expires_us < h->entries[t->place].key_us) {
+	} else if (!put_off && expires_us < h->entries[t->place].key_us) {
 		h->entries[t->place].key_us = expires_us;
 		sift_up(h, t->place);
 	}
@@ -107,18 +108,16 @@ void nat_heap_remove(struct nat_heap *h, uint32_t record)
 
 uint32_t nat_heap_due(struct nat_heap *h, uint64_t now_us, uint64_t *next_us)
 {
-	while (h->count) {
+	while (h->count && h->entries[1].key_us <= now_us) {
 		struct nat_heap_entry *top = &h->entries[1];
 		uint64_t expires_us = timer_of(h, top->record)->expires_us;
 
-		if (top->key_us >= expires_us) {
-			*next_us = expires_us;
-			return expires_us <= now_us ? top->record : 0;
-		}
+		if (expires_us <= now_us)
+			return top->record;
 		top->key_us = expires_us; /* it was put off since */
 		sift_down(h, 1);
 	}
-	*next_us = UINT64_MAX;
+	*next_us = h->count ? h->entries[1].key_us : UINT64_MAX;
 	return 0;
 }
 

@@ -35,16 +35,6 @@ struct endpoint nat_endpoint_of(const struct nat_point *p)
 	return e;
 }
 
-bool nat_point_equal(const struct nat_point *a, const struct nat_point *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
-bool nat_same_address(const struct nat_point *a, const struct nat_point *b)
-{
-	return a->family == b->family && !memcmp(a->address, b->address, sizeof(a->address));
-}
-
 struct nat_point nat_point_masked(const struct nat_point *p, enum nat_dependence dependence)
 {
 	struct nat_point masked = *p;
@@ -86,9 +76,13 @@ bool nat_may_be_forwarded(const struct endpoint *e)
 
 int nat_external_number(const struct nat *nat, const struct endpoint *e)
 {
-	for (size_t i = 0; i < nat->config.external_count; i++)
-		if (endpoint_same_address(&nat->config.external[i], e))
+	for (size_t i = 0; i < nat->config.external_count; i++) {
+		const struct endpoint *x = &nat->config.external[i];
+
+		/* in full, as IPv4 is followed by zeros: asked several times for each packet */
+		if (!memcmp(x->address, e->address, sizeof(x->address)) && x->family == e->family)
 			return (int)i;
+	}
 	return -1;
 }
 

@@ -10,7 +10,7 @@
 
 /* The choice of an external endpoint for a new mapping (RFC 4787 4.2). */
 
-#define RANDOM_TRIES 32
+#define RANDOM_TRIES 8
 /* With overloading every try is a look-up: Linux gives up after 128 (NF_NAT_MAX_ATTEMPTS) and so on. */
 #define OVERLOAD_TRIES 1024
 /* How many inside endpoints behind one external endpoint are looked at */

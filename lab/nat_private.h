@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include <string.h>
+
 #include "lab/nat.h"
 #include "lab/nat_store.h"
 #include "wire/packet.h"
@@ -16,14 +18,16 @@ struct nat_point {
 	uint8_t family, transport;
 };
 
+/* First what every packet asks for, within one cache line. */
 struct nat_mapping {
 	struct nat_point inside, external;
-	struct nat_point key; /* the remote endpoint as far as the mapping depends on it */
+	uint64_t until_us; /* the latest end of a session so far */
+	uint32_t host; /* 0: it has no port to give back */
+	_Alignas(64) struct nat_point
+		key; /* the remote endpoint as far as the mapping depends on it */
 	struct nat_link by_inside, by_external;
 	struct nat_neighbours age;
 	struct nat_ends sessions; /* the newest first */
-	uint64_t until_us; /* the latest end of a session so far */
-	uint32_t host; /* 0: it has no port to give back */
 };
 
 enum nat_session_kind {
@@ -165,8 +169,17 @@ struct nat_point nat_point_of(const struct endpoint *e, enum nat_transport trans
 /* The remote endpoint: without the port of an echo, which is the inside one. */
 struct nat_point nat_remote_of(const struct endpoint *e, enum nat_transport transport);
 struct endpoint nat_endpoint_of(const struct nat_point *p);
-bool nat_point_equal(const struct nat_point *a, const struct nat_point *b);
-bool nat_same_address(const struct nat_point *a, const struct nat_point *b);
+/* Inline, as every look-up compares: the length of an address is known to the compiler. */
+static inline bool nat_same_address(const struct nat_point *a, const struct nat_point *b)
+{
+	return a->family == b->family && !memcmp(a->address, b->address, sizeof(a->address));
+}
+
+static inline bool nat_point_equal(const struct nat_point *a, const struct nat_point *b)
+{
+	return a->port == b->port && a->transport == b->transport && nat_same_address(a, b);
+}
+
 struct nat_point nat_point_masked(const struct nat_point *p, enum nat_dependence dependence);
 uint32_t nat_point_hash(
 	const struct nat *nat, const struct nat_point *a, const struct nat_point *b);

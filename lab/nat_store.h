@@ -84,7 +84,7 @@ struct nat_timer {
 
 /*
  * A heap that is lazy: a timer that is put off keeps its place until its old time has come, so that
- * refreshing a session costs nothing.
+ * refreshing a session costs nothing: the key of an entry is at most the time of its timer.
  */
 struct nat_heap {
 	const struct nat_pool *pool;
@@ -103,6 +103,6 @@ int nat_heap_reserve(struct nat_heap *h);
 /* Sets a timer, new (for which there is room) or not. */
 void nat_heap_set(struct nat_heap *h, uint32_t record, uint64_t expires_us);
 void nat_heap_remove(struct nat_heap *h, uint32_t record);
-/* The record whose time has come by now; 0: none, and then when the next one will be. */
+/* The record whose time has come by now; 0: none, and none before *next_us. */
 uint32_t nat_heap_due(struct nat_heap *h, uint64_t now_us, uint64_t *next_us);
 size_t nat_heap_bytes(const struct nat_heap *h);

@@ -11,7 +11,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "tests/unit/test_nat_kit.h"
+#include "tests/unit/test_nat_grid.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
 
@@ -527,9 +527,17 @@ static void test_ttl(void **state)
 	kit_end(&kit);
 }
 
+static void test_grid(void **state)
+{
+	(void)state;
+	grid_check(NAT_ICMP, false);
+	grid_check(NAT_ICMP, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_echo_grid),
 		cmocka_unit_test(test_echo_inward),

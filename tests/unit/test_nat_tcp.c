@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "lab/kinds.h"
-#include "tests/unit/test_nat_kit.h"
+#include "tests/unit/test_nat_grid.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
 
@@ -524,9 +524,17 @@ static void test_hairpin(void **state)
 	kit_end(&kit);
 }
 
+static void test_grid(void **state)
+{
+	(void)state;
+	grid_check(NAT_TCP, false);
+	grid_check(NAT_TCP, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_mapping_and_filtering),
 		cmocka_unit_test(test_inward),

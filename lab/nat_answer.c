@@ -83,9 +83,13 @@ bool nat_answer_unreachable(struct nat_work *w, uint8_t code)
 	return nat_answer_error(w, UNREACHABLE6, code_of_ipv6(code));
 }
 
-bool nat_answer_prohibited(struct nat_work *w)
+void nat_answer_limit(struct nat_work *w, enum nat_reason reason)
 {
-	return nat_answer_unreachable(w, PROHIBITED);
+	bool limit = reason == NAT_DROP_NO_PORT || reason == NAT_DROP_TABLE_FULL ||
+		reason == NAT_DROP_RATE;
+
+	if (limit && w->nat->config.limits.tell)
+		nat_answer_unreachable(w, PROHIBITED);
 }
 
 static bool answer_echo(struct nat_work *w)

@@ -107,8 +107,10 @@ enum nat_reason nat_hairpin(struct nat_work *w)
 		nat_answer_as_host(w);
 		return NAT_DROP_ACCEPTED;
 	}
-	if (reason != NAT_FORWARDED)
+	if (reason != NAT_FORWARDED) {
+		nat_answer_limit(w, reason);
 		return reason;
+	}
 	translate(w, &h);
 	return nat_send(w, NAT_INSIDE, NAT_HAIRPINNED);
 }

@@ -13,8 +13,8 @@
 /* How many mappings of one inside endpoint are looked through for one that fits */
 #define SIBLINGS_MAX 64
 
-/* As many as a second allows at once, and then at its pace. */
-static bool take_credit(struct nat *nat)
+/* As many as a second allows at once, and then at its pace; add_session takes it. */
+static bool has_credit(struct nat *nat)
 {
 	uint64_t rate = nat->config.limits.new_per_second, full = rate * ONE_SESSION;
 	uint64_t elapsed = nat->now_us - nat->credit_us;
@@ -25,10 +25,7 @@ static bool take_credit(struct nat *nat)
 	nat->credit = elapsed >= ONE_SESSION ? full : nat->credit + elapsed * rate;
 	if (nat->credit > full)
 		nat->credit = full;
-	if (nat->credit < ONE_SESSION)
-		return false;
-	nat->credit -= ONE_SESSION;
-	return true;
+	return nat->credit >= ONE_SESSION;
 }
 
 /* What is in use for this packet is not thrown out for it. */
@@ -73,11 +70,12 @@ static bool make_room_for_mapping(struct nat *nat)
 	return true;
 }
 
+/* Nothing is thrown out for a session that is too many in this second. */
 static enum nat_reason make_room(struct nat *nat)
 {
-	if (!make_room_for_session(nat))
-		return NAT_DROP_TABLE_FULL;
-	return take_credit(nat) ? NAT_FORWARDED : NAT_DROP_RATE;
+	if (!has_credit(nat))
+		return NAT_DROP_RATE;
+	return make_room_for_session(nat) ? NAT_FORWARDED : NAT_DROP_TABLE_FULL;
 }
 
 /* --- mappings --- */
@@ -181,6 +179,8 @@ static enum nat_reason add_session(struct nat *nat, uint32_t mapping,
 	*session =
 		nat_session_open(nat, NAT_SESSION_PEER, mapping, &external, remote, from_outside);
 	if (*session) {
+		if (nat->config.limits.new_per_second)
+			nat->credit -= ONE_SESSION;
 		nat_session_start(nat, *session);
 		return NAT_FORWARDED;
 	}

@@ -321,8 +321,8 @@ enum nat_reason nat_hairpin(struct nat_work *w);
 bool nat_answer_error(struct nat_work *w, uint8_t type, uint8_t code);
 /* Destination unreachable, with a code of ICMP. */
 bool nat_answer_unreachable(struct nat_work *w, uint8_t code);
-/* Administratively prohibited (RFC 5508 REQ-8). */
-bool nat_answer_prohibited(struct nat_work *w);
+/* Where the config says so: administratively prohibited, if a limit was the reason (RFC 5508 REQ-8). */
+void nat_answer_limit(struct nat_work *w, enum nat_reason reason);
 /* As a host that has no such port would answer: port unreachable, RST, echo reply. */
 bool nat_answer_as_host(struct nat_work *w);
 

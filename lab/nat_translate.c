@@ -133,13 +133,8 @@ static enum nat_reason give_up_outward(struct nat_work *w, enum nat_reason reaso
 	case NAT_DROP_SEQUENCE:
 	case NAT_DROP_NO_MAPPING:
 		return nat_forward_untracked(w, reason);
-	case NAT_DROP_NO_PORT:
-	case NAT_DROP_TABLE_FULL:
-	case NAT_DROP_RATE:
-		if (w->nat->config.limits.tell)
-			nat_answer_prohibited(w);
-		return reason;
 	default:
+		nat_answer_limit(w, reason);
 		return reason;
 	}
 }

@@ -192,6 +192,53 @@ static void test_rate(void **state)
 	kit_end(&kit);
 }
 
+/* What is refused throws nothing out, and what does not become a session does not count as one. */
+static void test_rate_and_room(void **state)
+{
+	struct nat_config c = kit_config();
+	struct endpoint first;
+
+	(void)state;
+	c.limits.new_per_second = 2;
+	c.limits.sessions = 2;
+	c.limits.evict_oldest = true;
+	kit_begin(&kit, &c, 1);
+	assert_reason(udp_out(&kit, inside(1), server), NAT_FORWARDED);
+	first = kit.seen.source;
+	assert_reason(udp_out(&kit, inside(2), server), NAT_FORWARDED);
+	assert_reason(udp_out(&kit, inside(3), server), NAT_DROP_RATE);
+	assert_int_equal(nat_session_count(kit.nat), 2);
+	assert_reason(udp_in(&kit, server, first), NAT_FORWARDED);
+	kit_end(&kit);
+	c.limits.evict_oldest = false;
+	c.limits.sessions = 1;
+	kit_begin(&kit, &c, 1);
+	assert_reason(udp_out(&kit, inside(1), server), NAT_FORWARDED);
+	for (uint16_t i = 2; i < 9; i++)
+		assert_reason(udp_out(&kit, inside(i), server), NAT_DROP_TABLE_FULL);
+	kit_end(&kit);
+}
+
+/* REQ-8 of RFC 5508 is about hairpinned packets too. */
+static void test_tell_hairpin(void **state)
+{
+	struct nat_config c = kit_config();
+	struct endpoint external;
+
+	(void)state;
+	c.behaviour[NAT_UDP].hairpin = NAT_HAIRPIN_EXTERNAL;
+	c.limits.mappings = 1;
+	c.limits.tell = true;
+	kit_begin(&kit, &c, 1);
+	assert_reason(udp_out(&kit, inside(1), server), NAT_FORWARDED);
+	external = kit.seen.source;
+	assert_reason(udp_out(&kit, inside(2), external), NAT_DROP_TABLE_FULL);
+	assert_int_equal(kit.answer.type, 3);
+	assert_int_equal(kit.answer.code, 13);
+	assert_endpoint(kit.answer.destination, inside(0));
+	kit_end(&kit);
+}
+
 /* Over many seconds the rate is what was configured. */
 static void test_rate_over_time(void **state)
 {
@@ -218,7 +265,9 @@ int main(void)
 		cmocka_unit_test(test_evict_itself),
 		cmocka_unit_test(test_from_outside),
 		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate_and_room),
 		cmocka_unit_test(test_rate_over_time),
+		cmocka_unit_test(test_tell_hairpin),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

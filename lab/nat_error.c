@@ -128,6 +128,21 @@ static enum nat_reason turn_around(
 	return nat_send(w, NAT_INSIDE, NAT_HAIRPINNED);
 }
 
+/*
+ * RFC 5508 REQ-5 c: who has an address of its own keeps that, also a router between the host and the NAT; else
+ * the NAT speaks for it, as inside addresses mean nothing outside.
+ */
+static void set_sender(struct nat_work *w, const struct endpoint *external)
+{
+	const struct nat *nat = w->nat;
+	struct nat_point sender = nat_point_of(&w->packet.source, NAT_ICMP);
+	int n = -1;
+
+	if (nat_translation_of(nat, w->packet.family) == NAT_ADDRESSES)
+		n = nat_bound_number(nat, &sender);
+	packet_set_source(&w->packet, n < 0 ? external : &nat->config.external[n]);
+}
+
 /* What is for the box stays here: it has sent nothing that this could be about. */
 static enum nat_reason give_up(struct nat_work *w)
 {
@@ -157,10 +172,9 @@ static enum nat_reason go_outward(struct nat_work *w, const struct packet *quote
 		return nat_send(w, NAT_OUTSIDE, NAT_FORWARDED);
 	if (nat_external_number(nat, &w->packet.destination) >= 0)
 		return turn_around(w, quoted, &external);
-	/* also of a router between the host and the NAT, whose address means nothing outside */
 	from = nat_endpoint_of(&external);
 	packet_set_quoted_destination(&w->packet, &from);
-	packet_set_source(&w->packet, &from);
+	set_sender(w, &from);
 	return nat_send(w, NAT_OUTSIDE, NAT_FORWARDED);
 }
 

@@ -83,19 +83,24 @@ void nat_host_drop(struct nat *nat, uint32_t host)
 	nat_pool_give(&nat->hosts, host);
 }
 
+int nat_bound_number(const struct nat *nat, const struct nat_point *inside)
+{
+	for (size_t i = 0; i < nat->config.external_count; i++)
+		if (nat_same_address(&nat->bound[i], inside))
+			return (int)i;
+	return -1;
+}
+
 int nat_bind_address(struct nat *nat, const struct nat_point *inside)
 {
-	struct nat_point address = address_of(inside);
-	int unused = -1;
+	int bound = nat_bound_number(nat, inside);
 
-	for (int i = (int)nat->config.external_count - 1; i >= 0; i--) {
-		if (nat_point_equal(&nat->bound[i], &address))
-			return i;
-		if (!nat->bound[i].family &&
-			(uint8_t)nat->config.external[i].family == address.family)
-			unused = i;
+	for (size_t i = 0; i < nat->config.external_count && bound < 0; i++) {
+		if (nat->bound[i].family ||
+			(uint8_t)nat->config.external[i].family != inside->family)
+			continue;
+		nat->bound[i] = address_of(inside);
+		bound = (int)i;
 	}
-	if (unused >= 0)
-		nat->bound[unused] = address;
-	return unused;
+	return bound;
 }

@@ -221,7 +221,9 @@ void nat_session_show_inside(struct nat *nat, uint32_t session);
 /* The host, new if need be; 0: no memory, or no external address of the family. */
 uint32_t nat_host_get(struct nat *nat, const struct nat_point *inside);
 void nat_host_drop(struct nat *nat, uint32_t host);
-/* NAT_ADDRESSES: the number of the address given to an inside one; -1: all are taken. */
+/* NAT_ADDRESSES: the number of the address that an inside one has; -1: it has none. */
+int nat_bound_number(const struct nat *nat, const struct nat_point *inside);
+/* The same, or one for it; -1: all are taken. */
 int nat_bind_address(struct nat *nat, const struct nat_point *inside);
 
 /* --- nat_ports.c --- */

@@ -370,6 +370,30 @@ static void test_error_outward(void **state)
 	}
 }
 
+/* REQ-5 c: with an address for each host, a router inside that has one is seen by that. */
+static void test_error_outward_one_to_one(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct nat_config c = kit_config();
+
+		c.translation = NAT_ADDRESSES;
+		c.external_count = 2;
+		c.external[1] = at("192.0.2.2");
+		kit_begin(&kit, &c, 1);
+		send_out(WHAT_UDP);
+		if (known)
+			assert_reason(
+				udp_out(&kit, with_port(inside_router, 9), server), NAT_FORWARDED);
+		send_in(WHAT_UDP);
+		assert_reason(kit_send(&kit, NAT_INSIDE, error_about_seen(inside_router, 11, 0)),
+			NAT_FORWARDED);
+		assert_endpoint(kit.seen.source, c.external[known]);
+		assert_endpoint(quoted().destination, external);
+		kit_end(&kit);
+	}
+}
+
 /* Without a session: dropped (REQ-5), or as Linux does it, out with the inside source. */
 static void test_error_untracked(void **state)
 {
@@ -548,6 +572,7 @@ int main(void)
 		cmocka_unit_test(test_quote),
 		cmocka_unit_test(test_short_quote),
 		cmocka_unit_test(test_error_outward),
+		cmocka_unit_test(test_error_outward_one_to_one),
 		cmocka_unit_test(test_error_untracked),
 		cmocka_unit_test(test_error_not_let_in),
 		cmocka_unit_test(test_error_and_session),

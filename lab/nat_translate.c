@@ -248,7 +248,9 @@ static enum nat_reason from_outside(struct nat_work *w)
 
 enum nat_reason nat_translate(struct nat_work *w)
 {
-	if (w->transport != NAT_ICMP && (!w->packet.source.port || !w->packet.destination.port))
+	/* port 0 cannot be mapped; to a router it is nothing special (RFC 768: no port) */
+	if (w->transport != NAT_ICMP && (!w->packet.source.port || !w->packet.destination.port) &&
+		!nat_is_router(w->nat, w->packet.family, w->transport))
 		return NAT_DROP_MALFORMED;
 	return w->side == NAT_INSIDE ? from_inside(w) : from_outside(w);
 }

@@ -96,6 +96,9 @@ static void test_router(void **state)
 	assert_reason(udp_out(&kit, a, server), NAT_FORWARDED);
 	assert_endpoint(kit.seen.source, a);
 	assert_int_equal(kit.seen.ttl, TTL_KIT - 1);
+	/* RFC 768: who wants no answer has no port */
+	assert_reason(udp_out(&kit, with_port(a, 0), server), NAT_FORWARDED);
+	assert_reason(udp_in(&kit, with_port(server, 0), a), NAT_FORWARDED);
 	assert_int_equal(nat_session_count(kit.nat), 0);
 	kit_end(&kit);
 }

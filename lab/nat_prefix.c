@@ -13,6 +13,8 @@
  * There is no state, and so no filter.
  */
 
+enum { UNREACHABLE6 = 1, NO_ROUTE6 = 0 };
+
 static uint16_t word_at(const struct endpoint *e, unsigned i)
 {
 	return (uint16_t)(e->address[2 * i] << 8 | e->address[2 * i + 1]);
@@ -96,8 +98,12 @@ static enum nat_reason go_outward(struct nat_work *w)
 	struct endpoint from = w->packet.source, to = w->packet.destination;
 	bool hairpin = has_prefix(&to, &c->prefix_outside, c->prefix_bits);
 
-	if (!to_outside(c, &from))
+	if (!to_outside(c, &from)) {
+		/* RFC 6296 3.4: a subnet that has no counterpart is told so */
+		if (c->prefix_bits <= 48 && has_prefix(&from, &c->prefix_inside, c->prefix_bits))
+			nat_answer_error(w, UNREACHABLE6, NO_ROUTE6);
 		return NAT_DROP_ADDRESS;
+	}
 	if (hairpin && !to_inside(c, &to)) /* NPTv6 has to hairpin (RFC 6296 4) */
 		return NAT_DROP_ADDRESS;
 	if (nat_is_box_inside(w->nat, &to))

@@ -341,9 +341,15 @@ static void test_prefix_others(void **state)
 	int length;
 
 	(void)state;
+	c.inside6 = at("fd01:203:405:1::ff");
 	kit_begin(&kit, &c, 1);
-	/* a subnet of all ones has no counterpart (RFC 6296 3.4) */
+	/* a subnet of all ones has no counterpart (RFC 6296 3.4), of which its hosts are told */
 	assert_reason(udp_out(&kit, at("[fd01:203:405:ffff::1]:7"), server6), NAT_DROP_ADDRESS);
+	assert_int_equal(kit.answer.type, 1);
+	assert_endpoint(kit.answer.source, at("fd01:203:405:1::ff"));
+	assert_endpoint(kit.answer.destination, at("fd01:203:405:ffff::1"));
+	assert_reason(udp_out(&kit, server6, to), NAT_DROP_ADDRESS);
+	assert_int_equal(kit.result.answer.length, 0);
 	/* hairpin */
 	assert_reason(udp_out(&kit, peer, server6), NAT_FORWARDED);
 	peer_out = kit.seen.source;

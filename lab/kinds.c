@@ -209,11 +209,12 @@ static void linux_random(struct nat_config *c)
 		c->behaviour[t].ports.allocation = NAT_RANDOM;
 }
 
-/* Its zone wan rejects, drops INVALID from masqueraded zones, and has its own sysctls. */
+/* Its zone wan rejects all but pings, drops INVALID from masqueraded zones, and has its own sysctls. */
 static void openwrt(struct nat_config *c)
 {
 	linux_drop(c);
 	set_unsolicited(c, NAT_REJECT_RST);
+	c->behaviour[NAT_ICMP].unsolicited = NAT_ACCEPT; /* rule Allow-Ping */
 	c->errors.untracked_outward = false;
 	c->behaviour[NAT_UDP].lifetimes.one_way_us = 60 * SECOND;
 	c->behaviour[NAT_UDP].lifetimes.both_ways_us = 180 * SECOND;
@@ -299,7 +300,8 @@ static void udp_rejected(struct nat_config *c)
 	KIND("linux-reject", linux_reject, "nftables masquerade, INPUT rejects")                   \
 	KIND("linux-random", linux_random, "nftables masquerade random, INPUT drops")              \
 	KIND("openwrt", openwrt, "OpenWrt with its firewall as it comes")                          \
-	KIND("cgnat", cgnat, "a carrier's NAT after RFC 6888, random ports, 60 s for UDP")         \
+	KIND("cgnat", cgnat,                                                                       \
+		"a carrier's NAT: filters by address, hairpins, random ports, 60 s for UDP")       \
 	KIND("carrier-block", carrier_block,                                                       \
 		"a carrier's symmetric NAT with blocks of 2016 ports for each subscriber")         \
 	KIND("rfc4787", rfc4787, "all that RFC 4787, 5382 and 5508 ask for")                       \

@@ -287,6 +287,27 @@ static void test_linux_untracked(void **state)
 	}
 }
 
+/* Who can ping the router from outside. */
+static void test_ping(void **state)
+{
+	static const struct {
+		const char *kind;
+		bool answered;
+	} rows[] = {{"linux", false}, {"linux-accept", true}, {"openwrt", true}, {"cgnat", false}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct nat_config c = config_of(rows[i].kind);
+
+		kit_begin(&kit, &c, 1);
+		echo_in(&kit, with_port(server, 7), with_port(c.external[0], 7), false);
+		assert_int_equal(kit.result.answer.length > 0, rows[i].answered);
+		if (rows[i].answered)
+			assert_true(kit.answer.echo_reply);
+		kit_end(&kit);
+	}
+}
+
 /* IPv6 goes through a firewall in the home routers. */
 static void test_linux_ipv6(void **state)
 {
@@ -512,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_linux_tcp),
 		cmocka_unit_test(test_linux_echo),
 		cmocka_unit_test(test_linux_untracked),
+		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_linux_ipv6),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_blocks),

@@ -23,8 +23,8 @@ struct nat_mapping {
 	struct nat_point inside, external;
 	uint64_t until_us; /* the latest end of a session so far */
 	uint32_t host; /* 0: it has no port to give back */
-	_Alignas(64) struct nat_point
-		key; /* the remote endpoint as far as the mapping depends on it */
+	/* the remote endpoint as far as the mapping depends on it */
+	_Alignas(64) struct nat_point key;
 	struct nat_link by_inside, by_external;
 	struct nat_neighbours age;
 	struct nat_ends sessions; /* the newest first */

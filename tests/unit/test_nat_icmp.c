@@ -198,20 +198,14 @@ static void send_out(enum what what)
 }
 
 /* The same in the other direction. */
-static void send_in(enum what what)
+static enum nat_reason send_in(enum what what)
 {
-	struct endpoint from = server;
-
-	if (what == WHAT_UDP) {
-		assert_reason(udp_in(&kit, server, external), NAT_FORWARDED);
-	} else if (what == WHAT_TCP) {
-		assert_reason(tcp_send(&kit, NAT_OUTSIDE, server, external, PACKET_SYN | PACKET_ACK,
-				      99, 78),
-			NAT_FORWARDED);
-	} else {
-		from.port = external.port;
-		assert_reason(echo_in(&kit, from, external, true), NAT_FORWARDED);
-	}
+	if (what == WHAT_UDP)
+		return udp_in(&kit, server, external);
+	if (what == WHAT_TCP)
+		return tcp_send(
+			&kit, NAT_OUTSIDE, server, external, PACKET_SYN | PACKET_ACK, 99, 78);
+	return echo_in(&kit, with_port(server, external.port), external, true);
 }
 
 /* An error about what was seen last. */
@@ -356,7 +350,7 @@ static void test_error_outward(void **state)
 
 		kit_begin(&kit, &c, 1);
 		send_out(what);
-		send_in(what);
+		assert_reason(send_in(what), NAT_FORWARDED);
 		assert_reason(
 			kit_send(&kit, NAT_INSIDE, error_about_seen(from, 3, 3)), NAT_FORWARDED);
 		assert_int_equal(kit.result.forward.side, NAT_OUTSIDE);
@@ -385,7 +379,7 @@ static void test_error_outward_one_to_one(void **state)
 		if (known)
 			assert_reason(
 				udp_out(&kit, with_port(inside_router, 9), server), NAT_FORWARDED);
-		send_in(WHAT_UDP);
+		assert_reason(send_in(WHAT_UDP), NAT_FORWARDED);
 		assert_reason(kit_send(&kit, NAT_INSIDE, error_about_seen(inside_router, 11, 0)),
 			NAT_FORWARDED);
 		assert_endpoint(kit.seen.source, c.external[known]);
@@ -444,27 +438,49 @@ static void test_error_not_let_in(void **state)
 	kit_end(&kit);
 }
 
-/* REQ-6, RFC 4787 REQ-12: an error ends nothing and prolongs nothing, unless a bad NAT is wanted. */
+/*
+ * REQ-6, RFC 4787 REQ-12, RFC 5382 REQ-10: an error ends nothing and prolongs nothing, unless a bad NAT is
+ * wanted.
+ */
 static void test_error_and_session(void **state)
 {
 	(void)state;
-	for (int ends = 0; ends < 2; ends++)
-		for (int early = 0; early < 2; early++) {
-			struct nat_config c = kit_config();
+	for (int i = 0; i < 4 * WHATS; i++) {
+		enum what what = (enum what)(i / 4);
+		bool ends = i & 2, early = i & 1;
+		struct nat_config c = kit_config();
 
-			c.errors.end_mapping = ends;
-			kit_begin(&kit, &c, 1);
-			send_out(WHAT_UDP);
-			kit.now += 20 * SECOND;
-			assert_reason(kit_send(&kit, NAT_OUTSIDE, error_about_seen(router, 3, 3)),
-				NAT_FORWARDED);
-			assert_int_equal(nat_session_count(kit.nat), !ends);
-			assert_int_equal(nat_mapping_count(kit.nat), !ends);
-			kit.now += 10 * SECOND - (unsigned)early;
-			assert_reason(udp_in(&kit, server, external),
-				early && !ends ? NAT_FORWARDED : NAT_DROP_NO_MAPPING);
-			kit_end(&kit);
-		}
+		c.errors.end_mapping = ends;
+		kit_begin(&kit, &c, 1);
+		send_out(what);
+		kit.now += 20 * SECOND;
+		assert_reason(
+			kit_send(&kit, NAT_OUTSIDE, error_about_seen(router, 3, 3)), NAT_FORWARDED);
+		assert_int_equal(nat_session_count(kit.nat), !ends);
+		assert_int_equal(nat_mapping_count(kit.nat), !ends);
+		kit.now += 10 * SECOND - early;
+		assert_reason(send_in(what), early && !ends ? NAT_FORWARDED : NAT_DROP_NO_MAPPING);
+		kit_end(&kit);
+	}
+}
+
+/* REQ-9, 10: other kinds of ICMP are nobody's. */
+static void test_other_kinds(void **state)
+{
+	static const uint8_t types[] = {9, 10, 13, 14, 15, 16, 17, 18, 42};
+	struct nat_config c = kit_config();
+
+	(void)state;
+	kit_begin(&kit, &c, 1);
+	for (size_t i = 0; i < 2 * LENGTH(types); i++) {
+		int length = kit_echo(&kit, i & 1 ? server : a, i & 1 ? c.external[0] : server, 0);
+
+		kit.bytes[20] = types[i / 2]; /* whose checksum nobody looks at */
+		assert_reason(kit_send(&kit, i & 1 ? NAT_OUTSIDE : NAT_INSIDE, length),
+			NAT_DROP_PROTOCOL);
+		assert_int_equal(kit.result.answer.length, 0);
+	}
+	kit_end(&kit);
 }
 
 /* REQ-7: A sends to B by the external endpoint of B, whose port is closed. */
@@ -576,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_error_untracked),
 		cmocka_unit_test(test_error_not_let_in),
 		cmocka_unit_test(test_error_and_session),
+		cmocka_unit_test(test_other_kinds),
 		cmocka_unit_test(test_error_hairpin),
 		cmocka_unit_test(test_ttl),
 	};

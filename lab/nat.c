@@ -164,6 +164,13 @@ static bool has_right_header(const struct packet *p)
 	return sum == UINT16_MAX || !sum;
 }
 
+/* Of the box itself about what it could not pass on inside: the link behind it gives it back like a router's. */
+static bool is_own_error(const struct nat_work *w)
+{
+	return w->side == NAT_INSIDE && w->packet.protocol == PACKET_ERROR &&
+		nat_is_box_inside(w->nat, &w->packet.source);
+}
+
 static enum nat_reason handle(struct nat_work *w, void *bytes, size_t length)
 {
 	struct nat_fragment_note note;
@@ -176,8 +183,8 @@ static enum nat_reason handle(struct nat_work *w, void *bytes, size_t length)
 	if (!nat_may_be_forwarded(&w->packet.source) ||
 		!nat_may_be_forwarded(&w->packet.destination))
 		return NAT_DROP_ADDRESS;
-	if (nat_is_own(w->nat, &w->packet.source)) /* forged: what the box sends does not come in */
-		return NAT_DROP_ADDRESS;
+	if (nat_is_own(w->nat, &w->packet.source) && !is_own_error(w))
+		return NAT_DROP_ADDRESS; /* forged: what the box sends does not come in */
 	if (w->nat->config.fragments == NAT_FRAGMENTS_REFUSED &&
 		(w->packet.more_fragments || w->packet.fragment_offset))
 		return NAT_DROP_FRAGMENT;

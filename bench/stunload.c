@@ -201,7 +201,9 @@ int main(int argc, char **argv)
 	int err = parse(&l, argc, argv);
 
 	if (err == -EPERM)
-		fprintf(stderr, "stunload: only a server on loopback or with a documentation address is asked\n");
+		fprintf(stderr,
+			"stunload: only a server on loopback or with a documentation address is "
+			"asked\n");
 	if (err)
 		return usage();
 	prepare(&l);

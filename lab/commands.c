@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "lab/commands.h"
 #include "lab/commands_spawn.h"
 
@@ -50,7 +51,7 @@ struct commands {
 	struct random random;
 	struct running *list;
 	struct event *children, *look, *grace;
-	unsigned looks;
+	uint64_t ready_by_us;
 	bool started, stopping, done;
 	char error[128];
 };
@@ -331,7 +332,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 	if (are_ready(c)) {
 		event_del(c->look);
 		start_all(c);
-	} else if (++c->looks > READY_MAX_US / READY_EVERY_US) {
+	} else if (clock_now_us() > c->ready_by_us) { /* a look may take long itself */
 		event_del(c->look);
 		fail(c, first_unready(c), "its daemon has opened no socket within %d s",
 			READY_MAX_US / 1000000);
@@ -411,6 +412,7 @@ static void begin(struct commands *c)
 		daemons = true;
 		event_add(c->list[i].start, &at_once);
 	}
+	c->ready_by_us = clock_now_us() + READY_MAX_US;
 	if (daemons)
 		event_add(c->look, &every);
 	else

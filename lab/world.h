@@ -40,7 +40,7 @@ struct world_link {
 		hops; /* routers on it, at most 32: each one takes a hop, and says when there are none left */
 	struct endpoint
 		routers[2]; /* IPv4, IPv6: the addresses of the routers are the ones behind these */
-	unsigned mtu; /* bytes of the largest packet; 0: any */
+	unsigned mtu; /* bytes of the largest packet, but 1280 at least over IPv6; 0: any */
 	bool mtu_silent; /* nobody is told what was too large: a black hole */
 	unsigned filter; /* of enum world_filter */
 	unsigned
@@ -71,8 +71,8 @@ int world_create(uint64_t seed, const struct endpoint internet[2], struct world 
 void world_destroy(struct world *w);
 
 /*
- * The number of the new node, 1 or more. Negative, with one line in error: -EINVAL (bad addresses or
- * NAT), -EEXIST (an address is taken), -ENOSPC, -ENOMEM.
+ * The number of the new node, 1 or more. Negative, with one line in error, and nothing was added: -EINVAL (bad
+ * addresses or NAT), -EEXIST (an address is taken), -ENOSPC, -ENOMEM.
  */
 int world_add(struct world *w, const struct world_node *node, char *error, size_t size);
 

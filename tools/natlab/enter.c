@@ -65,11 +65,35 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static int run_and_wait(char **argv)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(run(argv));
+	return pid < 0 ? fail(STATUS_ENVIRONMENT, strerror(errno)) : wait_for(pid);
+}
+
+/*
+ * Only children of the one who enters are in the host's process namespace: hence the second fork. The first is
+ * for what a process clones for itself, as the leak check of a sanitizer does at its end, and waits for in vain.
+ */
+static int enter(const struct natlab_exec_params *p)
+{
+	char error[1024];
+	pid_t pid = fork();
+
+	if (pid)
+		return pid < 0 ? fail(STATUS_ENVIRONMENT, strerror(errno)) : wait_for(pid);
+	if (control_enter(p->laboratory, p->host, error, sizeof(error)))
+		_exit(fail(STATUS_ENVIRONMENT, error));
+	_exit(run_and_wait(p->argv));
+}
+
 int enter_main(int argc, char **argv)
 {
 	struct natlab_exec_params p;
 	char error[1024];
-	pid_t pid;
 
 	if (natlab_exec_parse(argc, argv, &p, error, sizeof(error)))
 		return fail(STATUS_USAGE, error);
@@ -81,10 +105,5 @@ int enter_main(int argc, char **argv)
 		return fflush(stdout) ? fail(STATUS_ENVIRONMENT, "cannot write") : STATUS_DONE;
 	if (!p.laboratory)
 		p.laboratory = find_laboratory(error, sizeof(error));
-	if (p.laboratory < 0 || control_enter(p.laboratory, p.host, error, sizeof(error)))
-		return fail(STATUS_ENVIRONMENT, error);
-	pid = fork(); /* only children are in the process namespace */
-	if (!pid)
-		_exit(run(p.argv));
-	return pid < 0 ? fail(STATUS_ENVIRONMENT, strerror(errno)) : wait_for(pid);
+	return p.laboratory < 0 ? fail(STATUS_ENVIRONMENT, error) : enter(&p);
 }

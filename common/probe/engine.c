@@ -559,6 +559,19 @@ static bool mapped_usable(const struct observation *o)
 		endpoint_is_loopback(e) == endpoint_is_loopback(&o->local);
 }
 
+/* The socket of a filtering question has meanwhile sent there itself (early.c): what comes then proves nothing. */
+static bool was_opened(const struct probe *p, const struct observation *filtering)
+{
+	for (size_t i = 0; i < p->transaction_count; i++) {
+		const struct observation *o = p->transactions[i].o;
+
+		if (o->question == QUESTION_EARLY_CHECK && o->socket == filtering->socket &&
+			o->sent)
+			return true;
+	}
+	return false;
+}
+
 static void take_answer(struct probe *p, uint64_t now_us, struct transaction *t,
 	const struct endpoint *from, uint8_t ttl, const struct stun_message *m)
 {
@@ -575,6 +588,8 @@ static void take_answer(struct probe *p, uint64_t now_us, struct transaction *t,
 	for (size_t i = 0; i < m->icmp_count; i++)
 		o->reported[o->reported_count++] = m->icmp[i];
 	if (o->state != OBSERVATION_OPEN && o->state != OBSERVATION_SILENT)
+		return;
+	if (is_filtering(o) && was_opened(p, o))
 		return;
 	if (!is_filtering(o))
 		probe_rtt(t->server, o, now_us);

@@ -267,6 +267,27 @@ static void test_jitter(void **state)
 	assert_int_equal(t.mapping + t.filtering + t.early + t.unreachable, 0);
 }
 
+/* A busy machine: answers that come after the question was given up, and after the next one was put. */
+static void test_late_answers(void **state)
+{
+	struct simnet_config c = one_server(SIMNET_OWN);
+	struct tally t = {0};
+
+	(void)state;
+	c.jitter_us = 150 * MS;
+	for (size_t i = 0; i < 16 * seeds(); i++) {
+		c.seed = i;
+		c.mapping = kinds[i / 4 % 4];
+		c.filtering = kinds[i % 4];
+		c.early = EARLY_SILENT;
+		add_run(&c, &t);
+	}
+	print_message("# late answers: %u runs, %u wrong, filtering %u, early %u unknown\n", t.runs,
+		t.wrong, t.filtering, t.early);
+	assert_in_range(1000 * t.wrong, 0, 2 * t.runs);
+	assert_int_equal(t.filtering, 0);
+}
+
 static void test_loss_own(void **state)
 {
 	struct tally t;
@@ -715,6 +736,7 @@ int main(void)
 		cmocka_unit_test(test_grid_rfc5780),
 		cmocka_unit_test(test_grid_all_tests),
 		cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_late_answers),
 		cmocka_unit_test(test_loss_own),
 		cmocka_unit_test(test_loss_rfc5780),
 		cmocka_unit_test(test_liars_alone),

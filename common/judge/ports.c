@@ -16,6 +16,7 @@
 #define SEQUENCE_STEP 64 /* larger steps are not called a sequence */
 #define PORTS_ALL     64512.0 /* 1024 to 65535: what NATs choose from */
 #define CONFIDENCE    0.95
+#define ORDER_SIGMAS  3.5 /* eight ports that all rise are just beyond */
 
 struct sample {
 	uint64_t t_us;
@@ -117,19 +118,26 @@ static size_t commonest_step(const struct sample *s, size_t count, int *step)
 	return best;
 }
 
-/* Others use the NAT too and take ports in between: three steps of five have to be alike. */
-static bool judge_sequence(const struct samples *s, struct behaviour *b)
+/* In the order of sending; of all sockets, or only of those whose order of arrival is sure. */
+static size_t in_order(const struct samples *s, bool only_sure, struct sample *ordered)
 {
-	struct sample ordered[SAMPLES_MAX];
-	size_t count = 0, alike;
-	int step;
+	size_t count = 0;
 
 	for (size_t i = 0; i < s->from_ports; i++)
-		if (s->all[i].once)
+		if (s->all[i].once || !only_sure)
 			ordered[count++] = s->all[i];
+	qsort(ordered, count, sizeof(*ordered), by_time);
+	return count;
+}
+
+/* Others use the NAT too and take ports in between: three steps of five have to be alike. */
+static bool is_sequence(const struct sample *ordered, size_t count, struct behaviour *b)
+{
+	size_t alike;
+	int step;
+
 	if (count < SAMPLES_MIN)
 		return false;
-	qsort(ordered, count, sizeof(*ordered), by_time);
 	alike = commonest_step(ordered, count, &step);
 	if (!step || abs(step) > SEQUENCE_STEP || 5 * alike < 3 * (count - 1))
 		return false;
@@ -137,6 +145,38 @@ static bool judge_sequence(const struct samples *s, struct behaviour *b)
 	b->allocation.step = step;
 	b->allocation.confidence = (double)alike / (double)(count - 1);
 	return true;
+}
+
+/*
+ * What was sent twice tells the order only if the answer was lost, not the request. Left out, it leaves a gap in
+ * the first case; taken, it is out of order in the second.
+ */
+static bool judge_sequence(const struct samples *s, struct behaviour *b)
+{
+	struct sample ordered[SAMPLES_MAX];
+
+	return is_sequence(ordered, in_order(s, true, ordered), b) ||
+		is_sequence(ordered, in_order(s, false, ordered), b);
+}
+
+/*
+ * Ports that rise, or fall, more often than chosen ones would: of n in any order, (n-1)/2 of the steps rise on the
+ * average, with a variance of (n+1)/12.
+ */
+static bool have_order(const struct samples *s)
+{
+	struct sample ordered[SAMPLES_MAX];
+	size_t count = in_order(s, true, ordered);
+	double rising = 0;
+
+	if (count < SAMPLES_MIN)
+		count = in_order(s, false, ordered);
+	if (count < SAMPLES_MIN)
+		return false;
+	for (size_t i = 1; i < count; i++)
+		rising += ordered[i].external > ordered[i - 1].external;
+	return fabs(rising - (double)(count - 1) / 2) >
+		ORDER_SIGMAS * sqrt((double)(count + 1) / 12);
 }
 
 /* --- bands --- */
@@ -285,6 +325,7 @@ static void judge_pooling(const struct view *v, struct behaviour *b)
 void judge_ports(const struct view *v, struct behaviour *b)
 {
 	struct samples s;
+	bool ordered = false;
 
 	memset(&s, 0, sizeof(s));
 	if (!b->external_count) {
@@ -295,12 +336,18 @@ void judge_ports(const struct view *v, struct behaviour *b)
 	}
 	collect(v, b, &s);
 	judge_preservation(&s, b);
-	if (b->allocation.pattern == ALLOCATION_UNKNOWN && !judge_sequence(&s, b))
-		judge_band(&s, b);
+	if (b->allocation.pattern == ALLOCATION_UNKNOWN && !judge_sequence(&s, b)) {
+		ordered = have_order(&s);
+		if (!ordered)
+			judge_band(&s, b);
+	}
 	judge_parity(&s, b);
 	judge_contiguity(&s, b);
 	b->allocation.samples = (unsigned)s.count;
-	if (b->allocation.pattern == ALLOCATION_UNKNOWN)
+	if (ordered)
+		basis_text(&b->allocation_basis,
+			"the ports follow each other, but too unevenly or too far apart");
+	else if (b->allocation.pattern == ALLOCATION_UNKNOWN)
 		basis_text(&b->allocation_basis, "only %zu sockets were measured", s.count);
 	judge_pooling(v, b);
 }

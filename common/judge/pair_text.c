@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <stdio.h>
+
+#include "judge/pair_private.h"
+
+#define PACKETS_MANY 300
+#define ENTRIES_MANY 100 /* home routers have room for some thousands */
+
+const char *pair_strategy_name(enum pair_strategy s)
+{
+	switch (s) {
+	case PAIR_DIRECT:
+		return "direct";
+	case PAIR_ORDERED:
+		return "ordered";
+	case PAIR_LOW_TTL:
+		return "low-ttl";
+	case PAIR_PREDICTION:
+		return "prediction";
+	case PAIR_BIRTHDAY:
+		return "birthday";
+	case PAIR_BOTH_HARD:
+		return "both-hard";
+	case PAIR_STRATEGIES:
+		break;
+	}
+	return "unknown";
+}
+
+static void text_of_chance(double chance, char *out, size_t size)
+{
+	unsigned percent = (unsigned)(chance * 100 + 0.5);
+
+	if (percent >= 100)
+		snprintf(out, size, "over 99 %%");
+	else if (percent < 1)
+		snprintf(out, size, "under 1 %%");
+	else
+		snprintf(out, size, "%u %%", percent);
+}
+
+/* To two digits. */
+static unsigned roughly(unsigned number)
+{
+	unsigned unit = 1;
+
+	while (number / unit >= 100)
+		unit *= 10;
+	return (number + unit / 2) / unit * unit;
+}
+
+static void text_of_time(unsigned packets, unsigned rate, char *out, size_t size)
+{
+	uint64_t s = rate ? ((uint64_t)packets + rate / 2) / rate : 0;
+
+	if (s >= 120)
+		snprintf(out, size, "%llu minutes", (unsigned long long)((s + 30) / 60));
+	else
+		snprintf(out, size, "%llu s", (unsigned long long)(s ? s : 1));
+}
+
+/* Who guesses, with what: one side guesses for the other's sockets, or both for themselves. */
+static void text_of_roles(const struct pair_role role[2], char *out, size_t size)
+{
+	const struct pair_role *a = &role[0], *b = &role[1];
+
+	if (a->targets == PAIR_KNOWN || b->targets == PAIR_KNOWN) {
+		snprintf(out, size, "%u sockets x %u probes",
+			a->targets == PAIR_KNOWN ? a->sockets : b->sockets,
+			a->targets == PAIR_KNOWN ? b->guesses : a->guesses);
+		return;
+	}
+	if (a->sockets == b->sockets && a->guesses == b->guesses)
+		snprintf(out, size, "%u probes from %u sockets on each side", a->guesses,
+			a->sockets);
+	else
+		snprintf(out, size, "%u probes from %u sockets and %u from %u", a->guesses,
+			a->sockets, b->guesses, b->sockets);
+}
+
+void pair_cost(struct pair_plan *p)
+{
+	const struct pair_role *a = &p->role[0], *b = &p->role[1];
+	unsigned guesses = a->guesses > b->guesses ? a->guesses : b->guesses;
+	char roles[80], chance[16], duration[32];
+
+	if (a->packets <= PACKETS_MANY && b->packets <= PACKETS_MANY &&
+		a->entries <= ENTRIES_MANY && b->entries <= ENTRIES_MANY)
+		return;
+	text_of_roles(p->role, roles, sizeof(roles));
+	text_of_chance(p->chance, chance, sizeof(chance));
+	text_of_time(guesses, p->rate_pps, duration, sizeof(duration));
+	snprintf(p->cost, sizeof(p->cost), "%s, %s, %s, about %s, about %u entries in the routers",
+		pair_strategy_name(p->strategy), roles, chance, duration,
+		roughly(a->entries + b->entries));
+}

@@ -36,6 +36,13 @@ struct pair_side {
 /* Of a judged behaviour; depth, sync error and budget are not in it and stay as they are in *out. */
 void pair_side_from(const struct behaviour *b, struct pair_side *out);
 
+#define PAIR_SIDE_BYTES 64 /* at most, encoded; what later versions add included */
+
+/* The length; -EINVAL: a value that pair_side_decode would refuse; -EMSGSIZE. */
+int pair_side_encode(const struct pair_side *s, void *buffer, size_t size);
+/* 0; -EBADMSG: too short, too long or a value out of its range. What a later version adds is not looked at. */
+int pair_side_decode(const void *data, size_t length, struct pair_side *out);
+
 enum pair_strategy {
 	PAIR_DIRECT, /* both send to the endpoint that they know of */
 	PAIR_ORDERED, /* one sends first, the other when it has been told that this is done */

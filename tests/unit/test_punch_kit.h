@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "punch/keys.h"
 
 /* Hexadecimal digits, with blanks anywhere, as bytes; how many. */
 static inline size_t from_hex(const char *text, uint8_t *out)
@@ -34,4 +35,15 @@ static inline size_t from_hex(const char *text, uint8_t *out)
 static inline struct span span_of(const char *text)
 {
 	return (struct span){(const uint8_t *)text, strlen(text)};
+}
+
+/* Keys of both sides, from the bytes 0 to 63 as ISK; the first has the smaller share. */
+static inline void keys_of_both(struct keys *a, struct keys *b)
+{
+	uint8_t isk[CPACE_ISK_BYTES], shares[2][CPACE_POINT_BYTES] = {{1}, {2}};
+
+	for (size_t i = 0; i < sizeof(isk); i++)
+		isk[i] = (uint8_t)i;
+	keys_derive(isk, shares[0], shares[1], a);
+	keys_derive(isk, shares[1], shares[0], b);
 }

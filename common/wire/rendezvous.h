@@ -12,12 +12,21 @@
  *
  *	JOIN, request     everything that a party says, every time: it can be repeated at will, and
  *	                  keeps the place. Without a COOKIE that proves its source it gets error 438 with one.
- *	JOIN, success     all that there is to know: mapped address, the other party and its slot, go.
- *	NEWS, indication  the same, unasked, as soon as something has changed; repeated until the next JOIN
- *	                  says in SEEN that it has arrived.
- *	LEAVE, request    the other party is told at once.
+ *	JOIN, success     all that there is to know: mapped address, the other party and its slot, go; a new
+ *	                  COOKIE where the one of the request will not be good for long.
+ *	NEWS, indication  the same, unasked, as soon as something has changed, with the session; repeated
+ *	                  until the next JOIN says in SEEN that it has arrived. What SEEN has no word for (the
+ *	                  other party has left, came back, has another endpoint) counts as arrived with any
+ *	                  JOIN, for its answer says it again.
+ *	LEAVE, request    the other party is told at once. Needs no COOKIE: PARTY proves who it is.
  *
- * A session has two parties; a third one gets error 409 (RENDEZVOUS_TAKEN).
+ * An answer to a source that is not proved is never longer than its request: a JOIN shorter than
+ * RENDEZVOUS_JOIN_MIN may get none. Over TCP no cookie is needed, and a connection is good for one party.
+ *
+ * A session has two parties; a third one gets error 409 (RENDEZVOUS_TAKEN). Once two have been in it
+ * nobody new gets in until both are gone, so that a short code gives a stranger one guess; only who had a place
+ * has it back. A client that has seen a peer and is told NOBODY later (the session ended or the server has begun
+ * anew) begins SEEN anew and must take nobody for the same peer who does not show the same slot.
  */
 
 #define RENDEZVOUS_JOIN		 0x5d1
@@ -28,6 +37,7 @@
 #define RENDEZVOUS_PARTY_BYTES	 16
 #define RENDEZVOUS_COOKIE_MAX	 32
 #define RENDEZVOUS_SLOT_MAX	 960
+#define RENDEZVOUS_JOIN_MIN	 64 /* fill up to this: so long may error 438 be with its cookie */
 #define RENDEZVOUS_LIFETIME_US	 60000000u /* without a JOIN the place is given up */
 
 enum rendezvous_error {
@@ -57,7 +67,10 @@ enum rendezvous_attribute {
 
 enum rendezvous_peer { RENDEZVOUS_NOBODY = 0, RENDEZVOUS_HERE = 1, RENDEZVOUS_LEFT = 2 };
 
-/* Whatever was not there is 0. Spans point into the message that was decoded. */
+/*
+ * Whatever was not there is 0, and so is what has no meaning in a message of this class. Spans point into
+ * the message that was decoded.
+ */
 struct rendezvous_message {
 	enum stun_class class;
 	uint16_t method;
@@ -88,14 +101,23 @@ struct rendezvous_message {
 	int32_t go_wait_us; /* … which begins so long after this message has been received */
 };
 
+/* Whether the header says one of these methods: for a first look, before anything is decoded. */
+bool rendezvous_looks_like(const void *data, size_t length);
+
 /*
- * Decodes one message. 0; -EBADMSG: malformed, or a value of wrong size; -EPROTO: STUN, but none of these
- * methods, or without a session where one must be.
+ * Decodes one message. 0; -EBADMSG: malformed, or a value of wrong size or out of its range; -EPROTO: STUN,
+ * but none of these methods, or without a session or party where they must be, or with an attribute that must be
+ * understood and is not.
  */
 int rendezvous_decode(const void *data, size_t length, struct rendezvous_message *out);
 
 /*
- * Writes what is set (with FINGERPRINT), filled up to fill bytes where it is shorter (0: not). The length, or
- * -EMSGSIZE. For an error response error_code, and cookie with RENDEZVOUS_STALE.
+ * Writes what is set and has a meaning in a message of this class (with FINGERPRINT), filled up to fill
+ * bytes, a multiple of 4, where it is shorter (0: not). The length, or -EMSGSIZE. For an error response
+ * error_code, and cookie with RENDEZVOUS_STALE.
  */
 int rendezvous_encode(const struct rendezvous_message *m, void *buffer, size_t size, size_t fill);
+
+/* The session of those who share a nameplate: its letters in lower case, or a NUMBER in decimal. */
+void rendezvous_session_of(
+	const char *nameplate, size_t length, uint8_t out[static RENDEZVOUS_SESSION_BYTES]);

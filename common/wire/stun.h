@@ -157,6 +157,15 @@ int stun_decode(const void *data, size_t length, struct stun_message *out);
 bool stun_looks_like(const void *data, size_t length);
 
 /*
+ * The attributes of a decoded message one by one, for methods with attributes of their own: *cursor begins
+ * with 0. False behind the last one that counts, which is the one before integrity or FINGERPRINT.
+ */
+bool stun_next(const struct stun_message *m, size_t *cursor, uint16_t *type, struct span *value);
+
+/* The endpoint in the value of an attribute that is written as XOR-MAPPED-ADDRESS is. 0 or -EBADMSG. */
+int stun_xor_address(const struct stun_message *m, struct span value, struct endpoint *out);
+
+/*
  * Whether MESSAGE-INTEGRITY (HMAC-SHA1, RFC 8489 14.5) or -SHA256 (14.6) is there and right under the
  * key. 0; -ENOENT: none there; -EBADMSG: wrong.
  */
@@ -177,6 +186,8 @@ void stun_add_u32(struct stun_writer *s, uint16_t type, uint32_t value);
 void stun_add_text(struct stun_writer *s, uint16_t type, const char *text);
 /* MAPPED-ADDRESS and its like; the XOR form where the type is XOR-MAPPED-ADDRESS. */
 void stun_add_address(struct stun_writer *s, uint16_t type, const struct endpoint *e);
+/* An attribute of any type that is written as XOR-MAPPED-ADDRESS is. */
+void stun_add_xor_address(struct stun_writer *s, uint16_t type, const struct endpoint *e);
 /* RESPONSE-PORT with length 4, or the length 2 that some servers insist on (RFC 5780 7.5). */
 void stun_add_response_port(struct stun_writer *s, uint16_t port, bool short_form);
 void stun_add_error(struct stun_writer *s, unsigned code, const char *reason);

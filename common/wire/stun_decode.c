@@ -257,6 +257,34 @@ static int decode_attributes(struct reader *r, struct stun_message *m)
 	return ok && !r->failed ? 0 : -EBADMSG;
 }
 
+static bool is_trailer(uint16_t type)
+{
+	return type == STUN_MESSAGE_INTEGRITY || type == STUN_MESSAGE_INTEGRITY_SHA256 ||
+		type == STUN_FINGERPRINT;
+}
+
+bool stun_next(const struct stun_message *m, size_t *cursor, uint16_t *type, struct span *value)
+{
+	struct reader r = reader_over(m->bytes.data, m->bytes.length);
+	uint16_t length;
+
+	reader_skip(&r, *cursor ? *cursor : STUN_HEADER_BYTES);
+	*type = reader_u16(&r);
+	length = reader_u16(&r);
+	*value = reader_span(&r, length);
+	reader_skip(&r, stun_padded(length) - length);
+	if (r.failed || is_trailer(*type))
+		return false;
+	*cursor = r.position;
+	return true;
+}
+
+int stun_xor_address(const struct stun_message *m, struct span value, struct endpoint *out)
+{
+	out->family = FAMILY_NONE;
+	return take_address(value, true, &m->id, out) ? 0 : -EBADMSG;
+}
+
 bool stun_looks_like(const void *data, size_t length)
 {
 	struct reader r = reader_over(data, length);

@@ -97,6 +97,13 @@ void stun_add_address(struct stun_writer *s, uint16_t type, const struct endpoin
 	update_length(s);
 }
 
+void stun_add_xor_address(struct stun_writer *s, uint16_t type, const struct endpoint *e)
+{
+	writer_u32(&s->w, (uint32_t)type << 16 | (uint32_t)address_bytes(e));
+	write_address(s, e, true);
+	update_length(s);
+}
+
 void stun_add_response_port(struct stun_writer *s, uint16_t port, bool short_form)
 {
 	uint8_t value[4] = {(uint8_t)(port >> 8), (uint8_t)port};

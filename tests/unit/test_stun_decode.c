@@ -367,6 +367,53 @@ static void test_repeated(void **state)
 	assert_int_equal(decode("0020" V4_XOR "0020 0004 00000000", &m), -EBADMSG);
 }
 
+/* One by one, in their order, known or not, up to what proves integrity. */
+static void test_next(void **state)
+{
+	static const struct {
+		uint16_t type;
+		size_t length;
+		uint8_t first;
+	} rows[] = {{0xc001, 1, 0xaa}, {0xc002, 0, 0}, {0x0020, 8, 0}, {0xc001, 4, 0xbb}};
+	struct stun_message m =
+		decoded("c001 0001 aa000000 c002 0000 0020" V4_XOR "c001 0004 bbbbbbbb"
+			"0008 0014 0000000000000000000000000000000000000000"
+			"c003 0000");
+	struct span value;
+	size_t cursor = 0;
+	uint16_t type;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_true(stun_next(&m, &cursor, &type, &value));
+		assert_int_equal(type, rows[i].type);
+		assert_int_equal(value.length, rows[i].length);
+		assert_true(!value.length || value.data[0] == rows[i].first);
+	}
+	for (int i = 0; i < 2; i++)
+		assert_false(stun_next(&m, &cursor, &type, &value));
+	m = decoded("");
+	cursor = 0;
+	assert_false(stun_next(&m, &cursor, &type, &value));
+}
+
+static void test_xor_address(void **state)
+{
+	struct stun_message m = decoded("da89" V4_XOR "da8a 0004 00000000");
+	struct endpoint e;
+	struct span value;
+	size_t cursor = 0;
+	uint16_t type;
+
+	(void)state;
+	assert_true(stun_next(&m, &cursor, &type, &value));
+	assert_int_equal(stun_xor_address(&m, value, &e), 0);
+	assert_endpoint(&e, "192.0.2.1:32853");
+	assert_true(stun_next(&m, &cursor, &type, &value));
+	assert_int_equal(stun_xor_address(&m, value, &e), -EBADMSG);
+	assert_int_equal(e.family, FAMILY_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +426,8 @@ int main(void)
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_repeated),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_xor_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

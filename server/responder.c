@@ -291,13 +291,18 @@ static bool refuse(const struct exchange *x)
 		write_error(x, 420, "Unknown Attribute", m->unknown, m->unknown_count);
 		return true;
 	}
-	/* RFC 5780 6.1. RFC 3489 clients ask for no change at all in this way: that can be had. */
-	if (!x->paired && m->change_request & (STUN_CHANGE_ADDRESS | STUN_CHANGE_PORT)) {
+	/*
+	 * RFC 5780 6.1. RFC 3489 clients ask for no change at all in this way: that can be had. A connection has
+	 * two ends, which cannot be changed either.
+	 */
+	if ((!x->paired || x->request->stream) &&
+		m->change_request & (STUN_CHANGE_ADDRESS | STUN_CHANGE_PORT)) {
 		write_error(x, 420, "Unknown Attribute", &change_request, 1);
 		return true;
 	}
 	/* RFC 5780 7.5, 7.6: together they would send fragments to somebody who did not ask */
-	if (m->has_response_port && (m->has_padding || !m->response_port)) {
+	if ((m->has_response_port && (m->has_padding || !m->response_port)) ||
+		(x->request->stream && (m->has_response_port || m->has_padding))) {
 		write_error(x, 400, "Bad Request", NULL, 0);
 		return true;
 	}
@@ -317,7 +322,7 @@ void responder_answer(const struct responder *r, const struct responder_request 
 	if (message.class != STUN_REQUEST || message.method != STUN_BINDING)
 		return;
 	x.paired = other_endpoint(&x)->family != FAMILY_NONE;
-	if (message.has_probe && message.probe.version && !message.classic)
+	if (message.has_probe && message.probe.version && !message.classic && !request->stream)
 		x.probe = message.probe;
 	if (refuse(&x))
 		return;

@@ -49,6 +49,7 @@ struct responder_request {
 	size_t length;
 	struct endpoint from;
 	unsigned local; /* index of the endpoint where it came in */
+	bool stream; /* over TCP: the one reply goes back over the same connection */
 	struct udp_meta meta;
 };
 

@@ -15,7 +15,7 @@
 
 #include "server/responder.h"
 
-#define HEAD_BYTES	4 /* in front of the message: local endpoint and pairing, errors, port */
+#define HEAD_BYTES	4 /* in front of the message: local endpoint, pairing and TCP, errors, port */
 #define ERROR_OVERSHOOT 12
 #define PLAIN_V4	68
 #define PLAIN_V6	116
@@ -65,6 +65,8 @@ static void check_reply(const struct responder *r, const struct responder_reques
 		(request->has_response_port && reply->to.port == request->response_port));
 	require(reply->to.port != 0);
 	require(reply->local < RESPONDER_ENDPOINTS);
+	require(!q->stream ||
+		(reply->local == q->local && reply->copies == 1 && reply->to.port == q->from.port));
 	require(r->advertised[reply->local].family == q->from.family);
 	require(reply->copies >= 1 && reply->copies <= RESPONDER_COPIES_MAX);
 	require(!stun_decode(reply->bytes, reply->length, &answer));
@@ -106,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	icmp_count = data[1] % (STUN_ICMP_MAX + 1);
 	r = make_responder(!(data[0] & 8), &icmp_count);
 	q.local = data[0] & 7;
+	q.stream = data[0] & 16;
 	q.from.family = q.local & RESPONDER_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
 	q.from.port = (uint16_t)(data[2] << 8 | data[3]);
 	memcpy(q.from.address, "\xc0\x00\x02\x07", 4);
@@ -115,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	responder_answer(&r, &q, &out);
 	if (!out.count)
 		return 0;
-	require(out.count <= RESPONDER_REPLIES_MAX);
+	require(out.count <= (q.stream ? 1 : RESPONDER_REPLIES_MAX));
 	require(!stun_decode(q.data, q.length, &request));
 	require(request.class == STUN_REQUEST && request.method == STUN_BINDING);
 	for (size_t i = 0; i < out.count; i++)

@@ -154,7 +154,7 @@ struct row {
 	const char *name;
 	/* the request */
 	unsigned local;
-	bool single, classic, fingerprint;
+	bool single, stream, classic, fingerprint;
 	int change; /* flags; 0: no CHANGE-REQUEST */
 	struct stun_probe probe; /* version 0: none */
 	int response_port; /* 0: none */
@@ -233,6 +233,20 @@ static const struct row rows[] = {
 		.fill = 400,
 		.to_port = 40001,
 		.receipt = true,
+		.software = true},
+
+	/* over TCP: a connection has its two ends */
+	{.name = "TCP plain", .stream = true, .local = 2, .from = 2, .length = 68},
+	{.name = "TCP change nothing", .stream = true, .change = FLAGS_NONE, .length = 68},
+	{.name = "TCP change port", .stream = true, .change = STUN_CHANGE_PORT, .error = 420},
+	{.name = "TCP change address", .stream = true, .change = STUN_CHANGE_ADDRESS, .error = 420},
+	{.name = "TCP response port", .stream = true, .response_port = 40001, .error = 400},
+	{.name = "TCP padding", .stream = true, .padding = 100, .error = 400},
+	{.name = "TCP probe",
+		.stream = true,
+		.probe = PROBE(STUN_WANT_RECEIPT | STUN_WANT_OBSERVED | STUN_WANT_ICMP, 4),
+		.fill = 400,
+		.icmp_recorded = 2,
 		.software = true},
 
 	/* unknown attributes (RFC 8489 6.3.1) */
@@ -581,6 +595,7 @@ static void test_rules(void **state)
 			.length = build(row, data),
 			.from = client(row->local),
 			.local = row->local,
+			.stream = row->stream,
 			.meta = {57, 2, 1480}};
 		struct responder_replies out;
 

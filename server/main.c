@@ -57,6 +57,7 @@ static void say_ready(struct log *log, const struct settings *s)
 				endpoint_format(&s->advertised[i], text));
 	log_text(&line, "version", PACKAGE_VERSION);
 	log_text(&line, "addresses", all);
+	log_number(&line, "sessions", s->no_rendezvous ? 0 : s->sessions);
 	log_number(&line, "rate", s->rate);
 	log_end(&line);
 	if (geteuid())

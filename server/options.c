@@ -9,17 +9,21 @@
 
 #include "base/number.h"
 #include "server/options.h"
+#include "server/store_memory.h"
 
 #define DEFAULT_PORT	   3478
 #define DEFAULT_OTHER_PORT 3479
 #define DEFAULT_RATE	   2000
 #define RATE_MAX	   100000000
+#define DEFAULT_SESSIONS   200000
 
 enum option {
 	OPTION_PORT,
 	OPTION_OTHER_PORT,
 	OPTION_SINGLE,
 	OPTION_RATE,
+	OPTION_SESSIONS,
+	OPTION_NO_RENDEZVOUS,
 	OPTION_USER,
 	OPTION_LOG_ADDRESSES,
 	OPTION_QUIET,
@@ -38,6 +42,10 @@ static const struct option_spec specs[OPTION_COUNT] = {
 		"serve one address, without the tests that need a second one"},
 	[OPTION_RATE] = {0, "rate", "N", OPTION_WORDS_NONE, NULL,
 		"tokens per second and source address (2000); 0: no limit"},
+	[OPTION_SESSIONS] = {0, "sessions", "N", OPTION_WORDS_NONE, NULL,
+		"sessions of the rendezvous at most (200000)"},
+	[OPTION_NO_RENDEZVOUS] = {0, "no-rendezvous", NULL, OPTION_WORDS_NONE, NULL,
+		"no rendezvous and no TCP"},
 	[OPTION_USER] = {0, "user", "NAME", OPTION_WORDS_NONE, NULL,
 		"become this user once the sockets are bound"},
 	[OPTION_LOG_ADDRESSES] = {0, "log-addresses", "HOW", OPTION_WORDS_ONE, "truncated full",
@@ -55,7 +63,8 @@ const struct option_table natprobed_options = {
 	.operands = "ADDRESS[=PUBLIC]...",
 	.operand_kind = OPTION_WORDS_HOST,
 	.summary =
-		"Serves STUN behaviour discovery (RFC 5780, 8489) on two addresses and two ports.",
+		"Serves STUN behaviour discovery (RFC 5780, 8489) on two addresses and two ports, "
+		"and a rendezvous for two hosts.",
 	.specs = specs,
 	.count = OPTION_COUNT,
 };
@@ -104,6 +113,14 @@ static int handle(void *context, size_t index, const char *argument, char *error
 		err = take_number(OPTION_RATE, argument, 0, RATE_MAX, &number, error, error_size);
 		s->rate = (uint32_t)number;
 		return err;
+	case OPTION_SESSIONS:
+		err = take_number(OPTION_SESSIONS, argument, 1, STORE_MEMORY_SESSIONS_MAX, &number,
+			error, error_size);
+		s->sessions = (uint32_t)number;
+		return err;
+	case OPTION_NO_RENDEZVOUS:
+		s->no_rendezvous = true;
+		break;
 	case OPTION_LOG_ADDRESSES:
 		return take_log_addresses(s, argument, error, error_size);
 	case OPTION_SINGLE:
@@ -245,6 +262,7 @@ int settings_parse(struct settings *s, int argc, char **argv, char *error, size_
 	s->port = DEFAULT_PORT;
 	s->other_port = DEFAULT_OTHER_PORT;
 	s->rate = DEFAULT_RATE;
+	s->sessions = DEFAULT_SESSIONS;
 	err = options_parse(&natprobed_options, argc, argv, handle, s, &first, error, error_size);
 	if (err || s->help || s->version)
 		return err;

@@ -19,9 +19,11 @@ struct settings {
 	bool help, version;
 	bool single; /* a family with one address only is served, without what needs a second one */
 	bool full_addresses;
+	bool no_rendezvous; /* nor TCP */
 	enum log_level level;
 	uint16_t port, other_port;
 	uint32_t rate; /* tokens per second and source; 0: no limit */
+	uint32_t sessions; /* of the rendezvous, at most */
 	const char *user; /* to become; or NULL */
 	/* by responder index: where to bind, and what to call it; FAMILY_NONE: not served */
 	struct endpoint local[RESPONDER_ENDPOINTS], advertised[RESPONDER_ENDPOINTS];

@@ -14,43 +14,13 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "net/udp.h"
-#include "server/icmp_table.h"
-#include "server/limits.h"
-#include "server/responder.h"
-#include "server/worker.h"
+#include "server/worker_private.h"
 
 /* Work per wake-up: a socket under flood leaves the others their turn. */
 #define BATCHES_PER_TURN    8
 #define ERRORS_PER_TURN	    64
 
 #define SOCKET_BUFFER_BYTES (4 << 20) /* the kernel gives as much of it as its rmem_max allows */
-#define SIGNALS		    2
-
-struct listener {
-	struct worker *worker;
-	unsigned index;
-	int fd;
-	struct event *event;
-	struct udp_batch *out;
-};
-
-struct counts {
-	uint64_t requests, replies, ignored, refused, icmp_errors, unsent;
-};
-
-struct worker {
-	struct event_base *base;
-	struct event *signals[SIGNALS];
-	struct listener listeners[RESPONDER_ENDPOINTS];
-	struct udp_batch *in;
-	struct responder responder;
-	struct limits *limits;
-	struct icmp_table *icmp;
-	struct log *log;
-	uint64_t now_us; /* when this turn began */
-	struct counts counts;
-	struct responder_replies replies;
-};
 
 #ifdef PACKAGE_VERSION
 static const char software[] = "natprobed " PACKAGE_VERSION;
@@ -71,23 +41,28 @@ static void flush(struct listener *l)
 	l->worker->counts.unsent += count - sent;
 }
 
-static void flush_all(struct worker *w)
+void worker_flush(struct worker *w)
 {
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
 		if (w->listeners[i].out)
 			flush(&w->listeners[i]);
 }
 
+void worker_queue(struct worker *w, unsigned local, const struct endpoint *to, const void *data,
+	size_t length)
+{
+	struct listener *l = &w->listeners[local];
+
+	if (udp_batch_count(l->out) == UDP_BATCH)
+		flush(l);
+	memcpy(udp_batch_slot(l->out), data, length);
+	udp_batch_add(l->out, length, to);
+}
+
 static void queue(struct worker *w, const struct responder_reply *reply)
 {
-	struct listener *l = &w->listeners[reply->local];
-
-	for (unsigned i = 0; i < reply->copies; i++) {
-		if (udp_batch_count(l->out) == UDP_BATCH)
-			flush(l);
-		memcpy(udp_batch_slot(l->out), reply->bytes, reply->length);
-		udp_batch_add(l->out, reply->length, &reply->to);
-	}
+	for (unsigned i = 0; i < reply->copies; i++)
+		worker_queue(w, reply->local, &reply->to, reply->bytes, reply->length);
 }
 
 /* Past the batches, which do not tell what was refused; whether the kernel took every copy. */
@@ -129,7 +104,7 @@ static void log_unsent(struct worker *w)
 
 /* --- receiving --- */
 
-static void refuse(struct worker *w, const struct endpoint *from)
+void worker_refuse(struct worker *w, const struct endpoint *from)
 {
 	struct log_line line;
 
@@ -155,10 +130,23 @@ static void serve(struct worker *w, const struct responder_request *request)
 	bytes = responder_bytes(&w->replies, &datagrams);
 	if (!limits_take(w->limits, &request->from, limits_cost(datagrams, request->length, bytes),
 		    w->now_us)) {
-		refuse(w, &request->from);
+		worker_refuse(w, &request->from);
 		return;
 	}
 	send_replies(w);
+}
+
+static void serve_datagram(struct worker *w, const struct responder_request *request)
+{
+	struct rendezvous_input in = {.data = request->data,
+		.length = request->length,
+		.from = request->from,
+		.local = request->local};
+
+	if (w->rendezvous && rendezvous_looks_like(request->data, request->length))
+		worker_meet(w, &in);
+	else
+		serve(w, request);
 }
 
 /* One batch; false when there was no more to have. */
@@ -175,9 +163,9 @@ static bool serve_batch(struct listener *l)
 	for (unsigned i = 0; i < (unsigned)n; i++) {
 		request.data =
 			udp_batch_data(w->in, i, &request.length, &request.from, &request.meta);
-		serve(w, &request);
+		serve_datagram(w, &request);
 	}
-	flush_all(w);
+	worker_flush(w);
 	if (w->counts.unsent != unsent)
 		log_unsent(w);
 	return n == UDP_BATCH;
@@ -239,6 +227,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	for (unsigned i = 0; i < BATCHES_PER_TURN; i++)
 		if (!serve_batch(l))
 			break;
+	worker_turn(l->worker);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *context)
@@ -262,6 +251,7 @@ int worker_run(struct worker *w)
 	log_number(&line, "ignored", w->counts.ignored);
 	log_number(&line, "unsent", w->counts.unsent);
 	log_number(&line, "icmp_errors", w->counts.icmp_errors);
+	worker_summarise(w, &line);
 	log_end(&line);
 	return result < 0 ? -EIO : 0;
 }
@@ -302,9 +292,9 @@ static int open_listener(struct worker *w, unsigned index, const struct endpoint
 
 static int watch_signals(struct worker *w)
 {
-	static const int numbers[SIGNALS] = {SIGTERM, SIGINT};
+	static const int numbers[WORKER_SIGNALS] = {SIGTERM, SIGINT};
 
-	for (size_t i = 0; i < SIGNALS; i++) {
+	for (size_t i = 0; i < WORKER_SIGNALS; i++) {
 		w->signals[i] = evsignal_new(w->base, numbers[i], on_signal, w);
 		if (!w->signals[i] || event_add(w->signals[i], NULL))
 			return -ENOMEM;
@@ -357,7 +347,9 @@ static int open_all(
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS && !err; i++)
 		if (settings->local[i].family != FAMILY_NONE)
 			err = open_listener(w, i, &settings->local[i], error, error_size);
-	return err;
+	return err || settings->no_rendezvous
+		? err
+		: worker_open_rendezvous(w, settings, error, error_size);
 }
 
 int worker_create(struct worker **out, const struct settings *settings, struct log *log,
@@ -386,6 +378,7 @@ int worker_create(struct worker **out, const struct settings *settings, struct l
 
 void worker_destroy(struct worker *w)
 {
+	worker_close_rendezvous(w);
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++) {
 		struct listener *l = &w->listeners[i];
 
@@ -395,7 +388,7 @@ void worker_destroy(struct worker *w)
 			close(l->fd);
 		udp_batch_destroy(l->out);
 	}
-	for (size_t i = 0; i < SIGNALS; i++)
+	for (size_t i = 0; i < WORKER_SIGNALS; i++)
 		if (w->signals[i])
 			event_free(w->signals[i]);
 	if (w->base)

@@ -8,7 +8,10 @@
 #include "server/log.h"
 #include "server/options.h"
 
-/* The packet loop: sockets, the responder between them, limits, ICMP errors that come back. */
+/*
+ * The packet loop: sockets, the responder and the rendezvous between them, limits, ICMP errors that come
+ * back.
+ */
 
 struct worker;
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include <event2/event.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/udp.h"
+#include "server/icmp_table.h"
+#include "server/limits.h"
+#include "server/rendezvous.h"
+#include "server/responder.h"
+#include "server/stream.h"
+#include "server/worker.h"
+
+/* What the two halves of the worker share, UDP and the rendezvous with its TCP; nobody else includes this. */
+
+#define WORKER_SIGNALS 2
+
+struct listener {
+	struct worker *worker;
+	unsigned index;
+	int fd;
+	struct event *event;
+	struct udp_batch *out;
+};
+
+struct counts {
+	uint64_t requests, replies, ignored, refused, icmp_errors, unsent;
+};
+
+struct worker {
+	struct event_base *base;
+	struct event *signals[WORKER_SIGNALS];
+	struct listener listeners[RESPONDER_ENDPOINTS];
+	struct udp_batch *in;
+	struct responder responder;
+	struct limits *limits;
+	struct icmp_table *icmp;
+	struct log *log;
+	uint64_t now_us; /* when this turn began */
+	struct counts counts;
+	struct responder_replies replies;
+
+	/* NULL with --no-rendezvous */
+	struct store *store;
+	struct rendezvous *rendezvous;
+	struct stream *stream;
+	struct event *stream_event, *timer;
+	uint64_t timer_us; /* when the timer is set to; UINT64_MAX: not */
+	struct rendezvous_output output;
+};
+
+/* --- worker.c --- */
+
+/* Into the batch of our endpoint `local`, which worker_flush sends. */
+void worker_queue(struct worker *w, unsigned local, const struct endpoint *to, const void *data,
+	size_t length);
+void worker_flush(struct worker *w);
+/* A request for which its source had no tokens left. */
+void worker_refuse(struct worker *w, const struct endpoint *from);
+
+/* --- worker_rendezvous.c --- */
+
+/* The store, the engine and the TCP listeners. 0, or a negative errno with one line in error. */
+int worker_open_rendezvous(
+	struct worker *w, const struct settings *settings, char *error, size_t error_size);
+void worker_close_rendezvous(struct worker *w);
+
+/* One message of the rendezvous, and its answer. */
+void worker_meet(struct worker *w, const struct rendezvous_input *in);
+
+/* At the end of each turn: what has become due meanwhile is sent, and the timer set. */
+void worker_turn(struct worker *w);
+
+void worker_summarise(const struct worker *w, struct log_line *line);

@@ -20,7 +20,7 @@
  * one is there; the session ends when nobody is there any more.
  *
  * Time is the caller's, in microseconds, and never goes back. What is handed out are copies; their spans stay
- * good until the next call that changes something. Of what is refused nothing has changed.
+ * good until the next join, leave or due. Of what is refused nothing has changed.
  */
 
 /* What is known of a party. */
@@ -112,14 +112,13 @@ struct store_operations {
 	int (*go)(struct store *store, const uint8_t *session, uint16_t go, uint64_t go_us);
 
 	/*
-	 * Keeps what is to be told to a place of a paired session, and when `due` shall remind of it. This
-	 * concerns the party's own server only. 0 or -ENOENT.
+	 * Keeps what is to be told to a place of a paired session, and when `due` shall remind of it; a shared store
+	 * passes it on to the server that the party talks to. 0 or -ENOENT.
 	 */
 	int (*remind)(struct store *store, const uint8_t *session, unsigned place,
 		const struct store_news *news);
 
-	/* What is due at this time, one by one; false: nothing more. One that is shared also tells here
-	   what other servers have changed for a party of this one, as STORE_DUE. */
+	/* What is due at this time for parties of this server, one by one; false: nothing more. */
 	bool (*due)(struct store *store, uint64_t now_us, struct store_event *out);
 
 	/* When `due` may have something next, never too late; STORE_NEVER. */

@@ -21,6 +21,7 @@
 
 #define EVENTS_PER_TURN	 64
 #define ACCEPTS_PER_TURN 64
+#define ENDS_PER_TURN	 256
 #define PAUSE_US	 100000u /* without accepting, when the kernel has no descriptors left */
 #define BACKLOG		 1024
 #define INDEX_BITS	 20 /* of a connection's number, below those that make it unique */
@@ -419,12 +420,17 @@ void stream_run(struct stream *s, uint64_t now_us)
 
 void stream_tick(struct stream *s, uint64_t now_us)
 {
+	unsigned left = ENDS_PER_TURN;
+
 	s->now_us = now_us;
 	if (s->paused_until_us && s->paused_until_us <= now_us)
 		pause_listeners(s, false);
 	for (enum state state = STATE_IDLE; state <= STATE_BOUND; state++)
-		while (s->lists[state].oldest && s->lists[state].oldest->deadline_us <= now_us)
+		for (; left && s->lists[state].oldest; left--) {
+			if (s->lists[state].oldest->deadline_us > now_us)
+				break;
 			end(s, s->lists[state].oldest);
+		}
 	reap(s);
 }
 

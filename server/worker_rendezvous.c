@@ -13,6 +13,8 @@
 #include "server/worker_private.h"
 
 #define PLACES_PER_SOURCE 64
+#define OUTPUTS_PER_TURN \
+	256 /* when very many are due at once the sockets have their turn between them */
 #define OTHER_DESCRIPTORS 64 /* besides connections: sockets, log, event loop */
 #define NEVER		  UINT64_MAX
 
@@ -124,7 +126,9 @@ static void deliver(struct worker *w)
 {
 	uint64_t now_us = clock_now_us();
 
-	while (rendezvous_poll(w->rendezvous, now_us, &w->output)) {
+	for (unsigned i = 0; i < OUTPUTS_PER_TURN; i++) {
+		if (!rendezvous_poll(w->rendezvous, now_us, &w->output))
+			break;
 		log_output(w, NULL);
 		if (w->output.length && is_paid(w, now_us))
 			send_output(w);

@@ -123,21 +123,50 @@ static bool is_earlier_error(int err)
 		err == EACCES || err == ENOPROTOOPT;
 }
 
-int udp_send(int fd, const struct endpoint *to, const void *data, size_t length)
+static void add_ttl(struct msghdr *message, enum family family, uint8_t ttl)
 {
+	bool v4 = family == FAMILY_IPV4;
+	int value = ttl;
+	struct cmsghdr *c = CMSG_FIRSTHDR(message);
+
+	c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT;
+	c->cmsg_len = CMSG_LEN(sizeof(value));
+	memcpy(CMSG_DATA(c), &value, sizeof(value));
+}
+
+int udp_send_ttl(int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t length)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {.bytes = {0}};
 	struct sockaddr_storage address;
-	socklen_t address_length = sockaddr_from_endpoint(to, &address);
+	struct iovec part = {(void *)data, length};
+	struct msghdr message = {.msg_name = &address,
+		.msg_namelen = sockaddr_from_endpoint(to, &address),
+		.msg_iov = &part,
+		.msg_iovlen = 1};
 	int err = 0;
 
+	if (ttl) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		add_ttl(&message, to->family, ttl);
+	}
 	for (int try = 0; try < 2; try++) {
-		if (sendto(fd, data, length, MSG_NOSIGNAL, (struct sockaddr *)&address,
-			    address_length) >= 0)
+		if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
 			return 0;
 		err = -errno;
 		if (!is_earlier_error(-err))
 			break;
 	}
 	return err;
+}
+
+int udp_send(int fd, const struct endpoint *to, const void *data, size_t length)
+{
+	return udp_send_ttl(fd, to, 0, data, length);
 }
 
 static void read_meta(struct msghdr *message, struct udp_meta *meta)

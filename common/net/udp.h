@@ -47,6 +47,9 @@ struct udp_meta {
  */
 int udp_send(int fd, const struct endpoint *to, const void *data, size_t length);
 
+/* The same with this TTL (hop limit), for this datagram only; 0: as usual. */
+int udp_send_ttl(int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t length);
+
 /* Receives one datagram of at most size bytes; returns its length, -EAGAIN when none waits. */
 int udp_receive(int fd, void *buffer, size_t size, struct endpoint *from, struct udp_meta *meta);
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal/trail.h"
+
+int trail_create(uint64_t start_us, struct trail **out)
+{
+	struct trail *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->events = calloc(TRAIL_EVENTS, sizeof(*t->events));
+	if (!t || !t->events) {
+		free(t);
+		return -ENOMEM;
+	}
+	t->start_us = start_us;
+	*out = t;
+	return 0;
+}
+
+void trail_destroy(struct trail *t)
+{
+	if (!t)
+		return;
+	free(t->events);
+	free(t);
+}
+
+void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy)
+{
+	struct trail_attempt *a = &t->attempts[t->attempt];
+
+	a->end_us = t_us;
+	if (t->attempt + 1 < TRAIL_ATTEMPTS && *a->strategy)
+		a = &t->attempts[++t->attempt];
+	snprintf(a->strategy, sizeof(a->strategy), "%s", strategy);
+	if (!a->begin_us)
+		a->begin_us = t_us;
+}
+
+static void count_error(struct trail *t, const struct trail_event *e)
+{
+	struct trail_error *error;
+
+	for (size_t i = 0; i < t->error_count; i++) {
+		error = &t->errors[i];
+		if (error->type != e->type || error->code != e->code ||
+			error->attempt != t->attempt ||
+			!endpoint_same_address(&error->offender, &e->from) ||
+			!endpoint_same_address(&error->to, &e->to))
+			continue;
+		error->count++;
+		return;
+	}
+	if (t->error_count == TRAIL_ERRORS)
+		return;
+	error = &t->errors[t->error_count++];
+	*error = (struct trail_error){.offender = e->from,
+		.to = e->to,
+		.type = e->type,
+		.code = e->code,
+		.count = 1,
+		.attempt = t->attempt};
+}
+
+static void count(struct trail *t, const struct trail_event *e)
+{
+	struct trail_attempt *a = &t->attempts[t->attempt];
+
+	switch (e->kind) {
+	case TRAIL_SENT:
+		a->sent++;
+		break;
+	case TRAIL_RECEIVED:
+		a->received++;
+		break;
+	case TRAIL_REFUSED:
+		a->refused++;
+		break;
+	case TRAIL_STRANGER:
+		t->strangers++;
+		break;
+	case TRAIL_ICMP:
+		a->errors++;
+		count_error(t, e);
+		break;
+	default:
+		break;
+	}
+}
+
+void trail_add(struct trail *t, const struct trail_event *event)
+{
+	struct trail_event e = *event;
+
+	e.attempt = t->attempt;
+	count(t, &e);
+	if (t->event_count < TRAIL_EVENTS)
+		t->events[t->event_count++] = e;
+	if (t->listener)
+		t->listener(t->listener_context, &e);
+}
+
+void trail_step(struct trail *t, uint64_t t_us, const char *format, ...)
+{
+	struct trail_event e = {.t_us = t_us, .kind = TRAIL_STEP};
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(e.text, sizeof(e.text), format, args);
+	va_end(args);
+	trail_add(t, &e);
+}

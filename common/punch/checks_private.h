@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "punch/checks.h"
+#include "punch/window.h"
+
+/* What the files of the checks share; nobody else includes this. */
+
+#define ANSWERS_MAX 64
+#define NO_SOCKET   UINT32_MAX
+
+struct way {
+	unsigned socket;
+	struct endpoint remote;
+	enum check_kind kind;
+	bool of_plan; /* the plan's order and TTL are for it */
+	bool heard; /* something authentic came from there */
+	bool proved; /* … and what we send arrives */
+	unsigned sent, limit; /* of requests that nobody has asked for */
+	uint64_t next_us, last_us;
+	uint64_t rtt_us;
+	struct endpoint mapped;
+};
+
+/* An answer that has to be sent. */
+struct reply {
+	unsigned socket;
+	struct endpoint to;
+	struct stun_id id;
+};
+
+enum extra_state { EXTRA_WANTED, EXTRA_ASKED, EXTRA_OPEN, EXTRA_GONE };
+
+/* A socket that the strategy wants. */
+struct extra {
+	enum extra_state state;
+	unsigned sent;
+	uint64_t next_us;
+};
+
+/* Ports of the peer that are tried one after the other, again and again. */
+struct guesses {
+	unsigned count, next, pass;
+	uint64_t next_us, interval_us;
+	uint32_t start,
+		stride; /* of PAIR_BAND: a permutation of the band, from another place for each socket */
+};
+
+struct checks {
+	struct checks_config config;
+	uint8_t id_key[16];
+	uint64_t counter;
+	struct window window;
+	unsigned main[2]; /* IPv4, IPv6 */
+	struct way ways[CHECKS_WAYS];
+	size_t way_count;
+	size_t unvouched; /* packets to endpoints that nobody vouches for */
+	struct reply replies[ANSWERS_MAX];
+	size_t reply_first, reply_count;
+	struct checks_attempt attempt;
+	struct checks_target target;
+	bool active; /* between checks_begin and checks_pause */
+	bool held; /* not yet gone, or second and not yet released */
+	uint64_t shy_until_us; /* the phase of low TTL */
+	struct extra extras[CHECKS_SOCKETS];
+	unsigned extra_count;
+	unsigned closing[CHECKS_SOCKETS], closing_count; /* sockets that are not needed any more */
+	struct guesses guesses;
+	struct way *chosen;
+	bool acknowledged; /* controlling: the peer has answered to the nomination */
+	struct checks_result result;
+};
+
+/* --- checks_ways.c --- */
+struct way *checks_way_find(struct checks *c, unsigned socket, const struct endpoint *remote);
+/* The way, new if need be; NULL: there are too many. */
+struct way *checks_way_get(
+	struct checks *c, unsigned socket, const struct endpoint *remote, enum check_kind kind);
+/* When the next request on a way is due, after one at now. */
+uint64_t checks_way_interval(struct checks *c, const struct way *way);
+bool checks_way_is_held(const struct checks *c, const struct way *way);
+
+/* --- checks_plan.c: further sockets and guesses --- */
+void checks_plan_begin(struct checks *c);
+void checks_plan_go(struct checks *c, uint64_t now_us);
+void checks_plan_end(struct checks *c);
+/* What the plan wants next: whether there is something; else *deadline_us may become earlier. */
+bool checks_plan_poll(
+	struct checks *c, uint64_t now_us, struct checks_output *out, uint64_t *deadline_us);
+bool checks_plan_is_done(const struct checks *c);
+
+/* --- checks.c --- */
+/* Fills in a request on any way. */
+void checks_request(struct checks *c, uint64_t now_us, unsigned socket, const struct endpoint *to,
+	uint8_t flags, bool shy, struct checks_output *out);

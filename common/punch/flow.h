@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "base/endpoint.h"
+#include "base/random.h"
+#include "punch/channel.h"
+
+/*
+ * A channel over the way that was punched, without I/O: datagrams, keepalives that are answered and so measure
+ * round trip and loss, and a last word. The peer is where its newest authentic packet came from.
+ */
+
+struct flow_config {
+	const struct keys *keys;
+	unsigned socket;
+	struct endpoint remote;
+	uint64_t keepalive_us; /* without anything sent for so long a keepalive goes out */
+	struct random random;
+};
+
+enum flow_action { FLOW_WAIT, FLOW_SEND };
+
+struct flow_output {
+	enum flow_action action;
+	unsigned socket;
+	struct endpoint to;
+	uint8_t data[CHANNEL_PACKET_MAX];
+	size_t length;
+	uint64_t deadline_us; /* of FLOW_WAIT */
+};
+
+enum flow_event {
+	FLOW_NOTHING, /* of this channel, and dealt with */
+	FLOW_STRANGE, /* not of this channel */
+	FLOW_DATA, /* payload is for the caller */
+	FLOW_CLOSED, /* the peer has said its last word */
+};
+
+struct flow_statistics {
+	struct channel_statistics channel;
+	unsigned pings, pongs; /* keepalives sent, and answered */
+	uint64_t rtt_us, rtt_min_us; /* smoothed, and the shortest; 0: none yet */
+	uint64_t heard_us; /* when something authentic came last; 0: never */
+	unsigned moves; /* how often the peer's endpoint has changed */
+};
+
+struct flow;
+
+int flow_create(const struct flow_config *config, uint64_t now_us, struct flow **out); /* -ENOMEM */
+void flow_destroy(struct flow *f);
+
+/* Seals a datagram for the peer, of at most CHANNEL_PAYLOAD_MAX bytes. 0, or what channel_seal says. */
+int flow_send(
+	struct flow *f, uint64_t now_us, const void *data, size_t length, struct flow_output *out);
+/* So many keepalives, one every interval_us. */
+void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us);
+/* The last word, which goes out a few times. */
+void flow_close(struct flow *f, uint64_t now_us);
+
+enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *out);
+
+/* A datagram that is no STUN; of FLOW_DATA *payload and *length, valid until the next call. */
+enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
+	const struct endpoint *from, const void *data, size_t size, const uint8_t **payload,
+	size_t *length);
+
+/* Whether nothing has been heard of the peer for so long that the way is not what it was. */
+bool flow_is_silent(const struct flow *f, uint64_t now_us);
+struct flow_statistics flow_statistics(const struct flow *f);
+struct endpoint flow_remote(const struct flow *f);

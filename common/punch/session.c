@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "punch/session_private.h"
+
+/* Sockets, the meeting, and from state to state. */
+
+#define EXCHANGE_MAX_US 20000000 /* for the hello of a side that has come */
+
+static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
+
+int session_create(const struct session_config *config, uint64_t now_us, struct session **out)
+{
+	struct session *s;
+	int err;
+
+	if (config->secret.length > SECRET_MAX)
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->config = *config;
+	memcpy(s->secret, config->secret.data, config->secret.length);
+	s->secret_length = config->secret.length;
+	s->view.started_us = now_us;
+	s->view.own.transport = HELLO_UDP;
+	for (int f = 0; f < 2; f++)
+		if (config->servers[f].family != FAMILY_NONE)
+			s->main[f] = (struct session_main){s->next_main++, OPENING_WANTED, {0}};
+	err = session_measure_begin(s, now_us);
+	if (err) {
+		session_destroy(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void session_destroy(struct session *s)
+{
+	if (!s)
+		return;
+	probe_destroy(s->probes[0]);
+	probe_destroy(s->probes[1]);
+	meeting_destroy(s->meeting);
+	checks_destroy(s->checks);
+	cpace_forget(&s->cpace);
+	keys_wipe(&s->keys);
+	sodium_memzero(s->secret, sizeof(s->secret));
+	free(s);
+}
+
+const struct session_view *session_view(const struct session *s)
+{
+	return &s->view;
+}
+
+const struct keys *session_keys(const struct session *s)
+{
+	return &s->keys;
+}
+
+static bool is_over(const struct session *s)
+{
+	return s->view.state == SESSION_CONNECTED || s->view.state == SESSION_FAILED;
+}
+
+void session_fail(struct session *s, uint64_t now_us, enum session_failure failure)
+{
+	if (is_over(s))
+		return;
+	s->view.state = SESSION_FAILED;
+	s->view.failure = failure;
+	s->view.ended_us = now_us;
+	if (s->checks)
+		checks_pause(s->checks);
+}
+
+void session_leave(struct session *s, uint64_t now_us)
+{
+	if (!s->meeting || s->leaving)
+		return;
+	s->leaving = true;
+	meeting_leave(s->meeting, now_us);
+}
+
+/* --- sockets --- */
+
+void session_renew_sockets(struct session *s)
+{
+	for (int f = 0; f < 2; f++) {
+		if (s->main[f].state != OPENING_DONE)
+			continue;
+		s->old[f] = s->main[f];
+		s->main[f] = (struct session_main){s->next_main++, OPENING_WANTED, {0}};
+		if (s->next_main == SESSION_FURTHER)
+			s->next_main = 0;
+	}
+}
+
+bool session_sockets_are_current(const struct session *s)
+{
+	for (int f = 0; f < 2; f++)
+		if (s->main[f].state == OPENING_WANTED || s->main[f].state == OPENING_ASKED)
+			return false;
+	return meeting_is_current(s->meeting) ||
+		meeting_view(s->meeting)->state == MEETING_UNREACHABLE;
+}
+
+static void add_candidate(struct session *s, enum check_kind kind, const struct endpoint *e)
+{
+	struct hello *h = &s->view.own;
+
+	if (h->candidate_count == HELLO_CANDIDATES || e->family == FAMILY_NONE)
+		return;
+	for (size_t i = 0; i < h->candidate_count; i++)
+		if (endpoint_equal(&h->candidates[i].endpoint, e))
+			return;
+	h->candidates[h->candidate_count].kind = kind;
+	h->candidates[h->candidate_count++].endpoint = *e;
+}
+
+/* Where the main sockets can be reached, as far as is known. */
+static void collect_candidates(struct session *s)
+{
+	s->view.own.candidate_count = 0;
+	if (s->meeting)
+		add_candidate(s, CHECK_SERVER_REFLEXIVE, &meeting_view(s->meeting)->mapped);
+	add_candidate(s, CHECK_SERVER_REFLEXIVE, &s->reflexive.mapped);
+	for (size_t i = 0; i < s->config.host_count; i++) {
+		struct endpoint e = s->config.hosts[i];
+		int f = e.family == FAMILY_IPV6;
+
+		e.port = s->main[f].local.port;
+		if (s->main[f].state == OPENING_DONE && e.port)
+			add_candidate(s, CHECK_HOST, &e);
+	}
+}
+
+static void begin_meeting(struct session *s, uint64_t now_us, int f)
+{
+	struct meeting_config config = {.server = s->config.servers[f],
+		.allocate = s->config.allocate,
+		.random = s->config.random,
+		.trail = s->config.trail};
+
+	memcpy(config.session, s->config.id, sizeof(config.session));
+	random_bytes(&s->config.random, config.random.seed, sizeof(config.random.seed));
+	if (meeting_create(&config, &s->meeting))
+		return;
+	s->meeting_family = families[f];
+	s->view.meeting = meeting_view(s->meeting);
+	trail_step(s->config.trail, now_us, "register: over IPv%d", (int)families[f]);
+}
+
+/* The first socket that can be had decides by which family one meets. */
+static void main_opened(struct session *s, uint64_t now_us, int f, int error)
+{
+	bool other_pending =
+		s->main[!f].state == OPENING_WANTED || s->main[!f].state == OPENING_ASKED;
+
+	if (error)
+		trail_step(s->config.trail, now_us, "socket: none for IPv%d: %s", (int)families[f],
+			strerror(-error));
+	if (!error && !s->meeting)
+		begin_meeting(s, now_us, f);
+	else if (!error && s->meeting_family == families[f])
+		meeting_rebind(s->meeting, now_us);
+	if (!error && s->meeting && s->meeting_family != families[f])
+		query_begin(&s->reflexive, now_us, s->main[f].socket, &s->config.servers[f],
+			&s->config.random);
+	if (error && !s->meeting && !other_pending)
+		session_fail(s, now_us, SESSION_NO_SOCKET);
+}
+
+void session_opened(struct session *s, uint64_t now_us, unsigned socket, int error,
+	const struct endpoint *local)
+{
+	for (int f = 0; f < 2; f++) {
+		struct session_main *m = &s->main[f];
+
+		if (m->state != OPENING_ASKED || m->socket != socket)
+			continue;
+		m->state = error ? OPENING_FAILED : OPENING_DONE;
+		if (!error)
+			m->local = s->view.local[f] = *local;
+		main_opened(s, now_us, f, error);
+		return;
+	}
+	if (socket >= SESSION_PROBE6) {
+		if (s->probes[1])
+			probe_opened(s->probes[1], now_us, socket - SESSION_PROBE6, error, local);
+	} else if (socket >= SESSION_PROBE4) {
+		if (s->probes[0])
+			probe_opened(s->probes[0], now_us, socket - SESSION_PROBE4, error, local);
+	} else if (socket >= SESSION_LATEST) {
+		s->latest_state = error ? OPENING_FAILED : OPENING_DONE;
+		if (!error)
+			query_begin(&s->latest, now_us, socket,
+				&s->config.servers[s->view.family == FAMILY_IPV6],
+				&s->config.random);
+	} else if (s->checks) {
+		struct hello *own = &s->view.own;
+
+		checks_opened(s->checks, now_us, socket, error);
+		if (!error && own->port_count < CHECKS_PORTS)
+			own->ports[own->port_count++] = local->port;
+	}
+}
+
+/* --- output --- */
+
+static bool want_open(struct session_output *out, unsigned socket, enum family family)
+{
+	out->action = SESSION_OPEN;
+	out->socket = socket;
+	out->family = family;
+	return true;
+}
+
+static bool poll_sockets(struct session *s, struct session_output *out)
+{
+	for (int f = 0; f < 2; f++) {
+		if (s->main[f].state == OPENING_WANTED) {
+			s->main[f].state = OPENING_ASKED;
+			return want_open(out, s->main[f].socket, families[f]);
+		}
+		if (s->old[f].state == OPENING_DONE && s->main[f].state == OPENING_DONE) {
+			s->old[f].state = OPENING_NONE;
+			out->action = SESSION_CLOSE;
+			out->socket = s->old[f].socket;
+			return true;
+		}
+	}
+	if (s->latest_state == OPENING_WANTED) {
+		s->latest_state = OPENING_ASKED;
+		return want_open(out, SESSION_LATEST + s->view.attempt, s->view.family);
+	}
+	return false;
+}
+
+static bool poll_meeting(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
+{
+	int f = s->meeting_family == FAMILY_IPV6;
+	uint64_t at_us;
+
+	if (!s->meeting || s->main[f].state != OPENING_DONE)
+		return false;
+	if (meeting_poll(s->meeting, now_us, out->data, &out->length, &at_us)) {
+		out->action = SESSION_SEND;
+		out->socket = s->main[f].socket;
+		out->to = s->config.servers[f];
+		return true;
+	}
+	if (at_us < *deadline_us)
+		*deadline_us = at_us;
+	return false;
+}
+
+static bool poll_query(
+	struct query *q, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
+{
+	if (!query_poll(q, now_us, out->data, sizeof(out->data), &out->length, deadline_us))
+		return false;
+	out->action = SESSION_SEND;
+	out->socket = q->socket;
+	out->to = q->to;
+	return true;
+}
+
+static bool poll_checks(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
+{
+	struct checks_output c;
+
+	if (!s->checks)
+		return false;
+	out->socket = c.socket = 0;
+	switch (checks_poll(s->checks, now_us, &c)) {
+	case CHECKS_OPEN:
+		return want_open(out, c.socket, c.to.family);
+	case CHECKS_CLOSE:
+		out->action = SESSION_CLOSE;
+		out->socket = c.socket;
+		return true;
+	case CHECKS_SEND:
+		out->action = SESSION_SEND;
+		out->socket = c.socket;
+		out->to = c.to;
+		out->ttl = c.ttl;
+		out->length = c.length;
+		memcpy(out->data, c.data, c.length);
+		return true;
+	default:
+		break;
+	}
+	if (c.deadline_us < *deadline_us)
+		*deadline_us = c.deadline_us;
+	return false;
+}
+
+/* --- from state to state --- */
+
+static void begin_checks(struct session *s)
+{
+	struct checks_config config = {.controlling = !s->view.side, .trail = s->config.trail};
+
+	memcpy(config.key_out, s->keys.send.mac, sizeof(config.key_out));
+	memcpy(config.key_in, s->keys.receive.mac, sizeof(config.key_in));
+	random_bytes(&s->config.random, config.random.seed, sizeof(config.random.seed));
+	if (!s->checks && !checks_create(&config, &s->checks))
+		s->view.checks = checks_result(s->checks);
+	sodium_memzero(&config, sizeof(config));
+}
+
+static void heed_meeting(struct session *s, uint64_t now_us)
+{
+	const struct meeting_view *v = meeting_view(s->meeting);
+
+	s->view.number = v->number;
+	if (!s->view.registered_us)
+		s->view.registered_us = v->registered_us;
+	if (v->registered_us && s->view.state == SESSION_REGISTERING)
+		s->view.state = SESSION_WAITING;
+	if (v->state == MEETING_PAIRED && s->view.state == SESSION_WAITING)
+		s->view.state = SESSION_EXCHANGING;
+	s->view.error_code = v->error_code;
+	if (v->state == MEETING_REFUSED)
+		session_fail(s, now_us, SESSION_REFUSED);
+	else if (v->state == MEETING_UNREACHABLE && s->view.state < SESSION_PUNCHING)
+		session_fail(s, now_us, SESSION_UNREACHABLE);
+	else if (v->state == MEETING_LEFT)
+		session_fail(s, now_us, SESSION_PEER_LEFT);
+	else if (s->view.state < SESSION_EXCHANGING && s->config.wait_us &&
+		now_us - s->view.started_us >= s->config.wait_us)
+		session_fail(s, now_us, SESSION_NO_PEER);
+	else if (s->view.state == SESSION_EXCHANGING && now_us - v->paired_us >= EXCHANGE_MAX_US)
+		session_fail(s, now_us, SESSION_PEER_SILENT);
+}
+
+static void heed_checks(struct session *s, uint64_t now_us)
+{
+	const struct checks_result *r = s->view.checks;
+
+	if (!r)
+		return;
+	s->view.first_sent_us = r->first_sent_us;
+	s->view.first_heard_us = r->first_heard_us;
+	s->view.proved_us = r->proved_us;
+	if (!r->connected || is_over(s))
+		return;
+	s->view.state = SESSION_CONNECTED;
+	s->view.ended_us = now_us;
+	s->config.trail->attempts[s->config.trail->attempt].succeeded = true;
+}
+
+static void advance(struct session *s, uint64_t now_us)
+{
+	if (is_over(s) || !s->meeting)
+		return;
+	heed_meeting(s, now_us);
+	session_measure_advance(s, now_us);
+	collect_candidates(s);
+	if (!s->began_cpace && meeting_view(s->meeting)->registered_us &&
+		session_exchange_begin(s, now_us))
+		session_fail(s, now_us, SESSION_BAD_PEER);
+	session_exchange_advance(s, now_us);
+	if (s->has_keys && !s->checks && s->view.state != SESSION_FAILED)
+		begin_checks(s);
+	if (s->view.state == SESSION_EXCHANGING && s->view.has_peer && s->published && s->checks) {
+		s->view.exchanged_us = now_us;
+		session_attempts_begin(s, now_us);
+	}
+	heed_checks(s, now_us);
+	session_attempt_advance(s, now_us);
+}
+
+static uint64_t own_deadline(const struct session *s, uint64_t now_us)
+{
+	if (is_over(s) || !s->meeting)
+		return UINT64_MAX;
+	if (s->view.state < SESSION_EXCHANGING && s->config.wait_us)
+		return s->view.started_us + s->config.wait_us;
+	if (s->view.state == SESSION_EXCHANGING)
+		return meeting_view(s->meeting)->paired_us + EXCHANGE_MAX_US;
+	return session_attempt_deadline(s, now_us);
+}
+
+enum session_action session_poll(struct session *s, uint64_t now_us, struct session_output *out)
+{
+	uint64_t deadline_us;
+
+	memset(out, 0, sizeof(*out));
+	advance(s, now_us);
+	deadline_us = own_deadline(s, now_us);
+	if (poll_sockets(s, out) || poll_meeting(s, now_us, out, &deadline_us) ||
+		session_measure_poll(s, now_us, out, &deadline_us) ||
+		poll_query(&s->reflexive, now_us, out, &deadline_us) ||
+		poll_query(&s->latest, now_us, out, &deadline_us) ||
+		poll_checks(s, now_us, out, &deadline_us))
+		return out->action;
+	if (!s->measured && !s->probes[0] && !s->probes[1] && s->meeting && !is_over(s))
+		deadline_us = now_us; /* the measurement has just ended */
+	out->action = SESSION_WAIT;
+	out->deadline_us = deadline_us;
+	return SESSION_WAIT;
+}
+
+/* --- input --- */
+
+bool session_input(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *from,
+	uint8_t ttl, const void *data, size_t length)
+{
+	int f = socket >= SESSION_PROBE6;
+
+	if (socket >= SESSION_PROBE4) {
+		if (s->probes[f])
+			probe_input(s->probes[f], now_us,
+				socket - (f ? SESSION_PROBE6 : SESSION_PROBE4), from, ttl, data,
+				length);
+		return true;
+	}
+	if (query_input(&s->reflexive, socket, from, data, length) ||
+		query_input(&s->latest, socket, from, data, length))
+		return true;
+	if (s->meeting &&
+		endpoint_equal(from, &s->config.servers[s->meeting_family == FAMILY_IPV6]) &&
+		meeting_input(s->meeting, now_us, data, length))
+		return true;
+	return s->checks && checks_input(s->checks, now_us, socket, from, data, length);
+}
+
+void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
+	const struct icmp_seen *error, const void *quoted, size_t length)
+{
+	int f = socket >= SESSION_PROBE6;
+	const struct trail_event e = {.t_us = now_us,
+		.kind = TRAIL_ICMP,
+		.socket = socket,
+		.from = error->offender,
+		.to = *to,
+		.type = error->type,
+		.code = error->code};
+
+	if (socket < SESSION_PROBE4)
+		trail_add(s->config.trail, &e);
+	else if (s->probes[f])
+		probe_error(s->probes[f], now_us, socket - (f ? SESSION_PROBE6 : SESSION_PROBE4),
+			to, error, quoted, length);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "base/random.h"
+#include "journal/journal.h"
+#include "journal/trail.h"
+#include "judge/behaviour.h"
+#include "punch/checks.h"
+#include "punch/hello.h"
+#include "punch/keys.h"
+#include "punch/meeting.h"
+
+/*
+ * One side of a punch over UDP, from a code to a proved way, without I/O: measures the own NATs, meets the other side at
+ * natprobed, proves the code, plans together with it, and goes through the plans until one succeeds or
+ * none is left. The caller carries its packets and wakes it at its deadline.
+ */
+
+enum session_socket {
+	SESSION_MAIN = 0, /* of both families, and those of later attempts */
+	SESSION_FURTHER = 32, /* of strategies */
+	SESSION_LATEST = 400, /* of predictions, one an attempt */
+	SESSION_PROBE4 = 512, /* of the measurement */
+	SESSION_PROBE6 = 640,
+	SESSION_SOCKETS = 768,
+};
+
+struct session_config {
+	struct endpoint servers[2]; /* natprobed, IPv4 and IPv6; FAMILY_NONE: none */
+	struct endpoint hosts[HELLO_CANDIDATES]; /* addresses of this host, ports ignored */
+	size_t host_count;
+	bool allocate; /* the server chooses a nameplate, and code_ready is called with it */
+	uint8_t id[RENDEZVOUS_SESSION_BYTES]; /* else: of the nameplate */
+	struct span secret; /* both sides have the same; copied */
+	uint32_t packets_max; /* in one attempt */
+	uint16_t sockets_max;
+	uint32_t rate_pps;
+	uint64_t wait_us; /* for the other side, at most */
+	struct random random;
+	struct trail *trail;
+	struct journal *journal; /* of the measurement */
+};
+
+enum session_action { SESSION_WAIT, SESSION_OPEN, SESSION_SEND, SESSION_CLOSE };
+
+struct session_output {
+	enum session_action action;
+	unsigned socket;
+	enum family family; /* of SESSION_OPEN */
+	struct endpoint to;
+	uint8_t ttl; /* 0: as usual */
+	uint8_t data[STUN_MESSAGE_BYTES];
+	size_t length;
+	uint64_t deadline_us; /* of SESSION_WAIT */
+};
+
+enum session_state {
+	SESSION_REGISTERING,
+	SESSION_WAITING, /* for the other side */
+	SESSION_EXCHANGING,
+	SESSION_PUNCHING,
+	SESSION_CONNECTED,
+	SESSION_FAILED,
+};
+
+enum session_failure {
+	SESSION_NO_FAILURE,
+	SESSION_NO_SOCKET, /* of any family with a server */
+	SESSION_UNREACHABLE, /* the server */
+	SESSION_REFUSED, /* by the server: error_code */
+	SESSION_NO_PEER, /* nobody came in time */
+	SESSION_PEER_LEFT,
+	SESSION_PEER_SILENT, /* came, and stopped to answer at the server */
+	SESSION_WRONG_CODE, /* the other side does not know it */
+	SESSION_BAD_PEER, /* what it says cannot be understood */
+	SESSION_NO_FAMILY, /* the sides have no address family in common */
+	SESSION_NO_PATH, /* all plans have failed, or there is none */
+};
+
+struct session_view {
+	enum session_state state;
+	enum session_failure failure;
+	unsigned error_code;
+	uint32_t number; /* of an allocated nameplate; 0: not yet, or none was asked for */
+	unsigned side; /* ours in the plans: 0 or 1 */
+	bool has_peer; /* its hello has been opened */
+	struct hello own, peer;
+	struct behaviour own_behaviour[2]; /* IPv4, IPv6 */
+	enum family family; /* of the plans */
+	struct pair_advice advice;
+	unsigned attempt; /* the present one, from 1; 0: none yet */
+	const struct checks_result *checks; /* NULL: no keys yet */
+	const struct meeting_view *meeting; /* NULL: not yet begun */
+	struct endpoint local[2]; /* of the main sockets */
+	/* moments; 0: not reached. exchanged: both know each other */
+	uint64_t started_us, registered_us, exchanged_us, first_sent_us, first_heard_us, proved_us,
+		ended_us;
+};
+
+struct session;
+
+int session_create(const struct session_config *config, uint64_t now_us, struct session **out);
+void session_destroy(struct session *s);
+
+enum session_action session_poll(struct session *s, uint64_t now_us, struct session_output *out);
+
+/* A socket was opened as `local`, or could not be (negative errno). */
+void session_opened(struct session *s, uint64_t now_us, unsigned socket, int error,
+	const struct endpoint *local);
+
+/* Whether the datagram was one of this session's; others may be the channel's. */
+bool session_input(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *from,
+	uint8_t ttl, const void *data, size_t length);
+
+/* An ICMP (or local) error for a datagram of ours. */
+void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
+	const struct icmp_seen *error, const void *quoted, size_t length);
+
+/* Tells the other side and the server that this one goes. */
+void session_leave(struct session *s, uint64_t now_us);
+
+const struct session_view *session_view(const struct session *s);
+
+/* Of the channel; valid when connected. */
+const struct keys *session_keys(const struct session *s);

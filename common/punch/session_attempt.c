@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <string.h>
+
+#include "punch/session_private.h"
+
+/*
+ * One plan after the other, both sides in step: phase 2n-1 begins attempt n, phase 2n lets the side go that has to
+ * be second. A plan that needs no order begins at once.
+ */
+
+#define READY_MAX_US  15000000 /* then the other side counts as silent */
+#define ALONE_US      2000000 /* with a server that is gone, one begins without it */
+#define LAST_WORDS_US 1500000 /* for the other side's account of a failure */
+
+static const struct pair_plan *plan_of(const struct session *s)
+{
+	return &s->view.advice.plans[s->view.attempt - 1];
+}
+
+static const struct pair_role *own_role(const struct session *s)
+{
+	return &plan_of(s)->role[s->view.side];
+}
+
+static const struct pair_role *peer_role(const struct session *s)
+{
+	return &plan_of(s)->role[!s->view.side];
+}
+
+static bool needs_step(const struct session *s)
+{
+	const struct pair_plan *p = plan_of(s);
+
+	return s->view.attempt > 1 || p->strategy != PAIR_DIRECT || p->role[0].second ||
+		p->role[1].second || p->role[0].low_ttl || p->role[1].low_ttl;
+}
+
+/* Our own mapping is another one for each endpoint of the peer, so what it knows of is of no use. */
+static bool is_dependent(const struct session *s)
+{
+	const struct pair_side *own = &s->view.own.side[s->view.family == FAMILY_IPV6];
+
+	return plan_of(s)->strategy >= PAIR_PREDICTION && own->nat != TRI_NO &&
+		own->mapping != DEPENDENCE_ENDPOINT_INDEPENDENT;
+}
+
+/* --- the other side's endpoints --- */
+
+/* As the server sees it, or as it says itself where the meeting is of the other family. */
+static struct endpoint peer_endpoint(const struct session *s)
+{
+	const struct hello *peer = &s->view.peer;
+	struct endpoint none = {.family = FAMILY_NONE};
+
+	if (meeting_view(s->meeting)->peer.family == s->view.family)
+		return meeting_view(s->meeting)->peer;
+	for (size_t i = 0; i < peer->candidate_count; i++)
+		if (peer->candidates[i].kind == CHECK_SERVER_REFLEXIVE &&
+			peer->candidates[i].endpoint.family == s->view.family)
+			return peer->candidates[i].endpoint;
+	return none;
+}
+
+/*
+ * A private address is only worth a packet where both sides are behind the same NAT, or seem to be in the same
+ * network, as in a VPN.
+ */
+static bool is_near(const struct session *s, const struct endpoint *e)
+{
+	const struct meeting_view *v = meeting_view(s->meeting);
+	size_t bytes = e->family == FAMILY_IPV4 ? 3 : 6;
+
+	if (!endpoint_is_private(e) || endpoint_same_address(&v->mapped, &v->peer))
+		return true;
+	for (size_t i = 0; i < s->config.host_count; i++)
+		if (s->config.hosts[i].family == e->family &&
+			!memcmp(s->config.hosts[i].address, e->address, bytes))
+			return true;
+	return false;
+}
+
+static void add_candidates(struct session *s, uint64_t now_us)
+{
+	const struct hello *peer = &s->view.peer;
+
+	for (size_t i = 0; i < peer->candidate_count; i++) {
+		const struct endpoint *e = &peer->candidates[i].endpoint;
+
+		/* the one that the plan is about comes with the plan */
+		if (peer->candidates[i].kind == CHECK_SERVER_REFLEXIVE &&
+			e->family == s->view.family)
+			continue;
+		if (!is_near(s, e))
+			continue;
+		checks_add_candidate(s->checks, now_us, peer->candidates[i].kind, e,
+			endpoint_same_address(e, &meeting_view(s->meeting)->peer));
+	}
+}
+
+/* --- stages --- */
+
+static void enter(struct session *s, uint64_t now_us, enum stage stage)
+{
+	s->stage = stage;
+	s->stage_us = now_us;
+}
+
+static void set_mains(struct session *s)
+{
+	checks_set_main(s->checks, FAMILY_IPV4, s->main[0].socket);
+	checks_set_main(s->checks, FAMILY_IPV6, s->main[1].socket);
+}
+
+static void run(struct session *s, uint64_t now_us)
+{
+	const struct hello *peer = &s->view.peer;
+	struct checks_target target = {.peer = peer_endpoint(s),
+		.latest = peer->latest.port,
+		.port_count = peer->port_count};
+
+	memcpy(target.ports, peer->ports, sizeof(target.ports));
+	enter(s, now_us, STAGE_RUNNING);
+	s->begin_us = now_us;
+	set_mains(s);
+	checks_go(s->checks, now_us, &target);
+	if (own_role(s)->second && needs_step(s))
+		meeting_set_ready(s->meeting, now_us, (uint16_t)(2 * s->view.attempt));
+}
+
+static void open_sockets(struct session *s, uint64_t now_us)
+{
+	const struct checks_attempt attempt = {.number = s->view.attempt,
+		.role = *own_role(s),
+		.further = is_dependent(s),
+		.rate_pps = plan_of(s)->rate_pps,
+		.family = s->view.family,
+		.first_socket = SESSION_FURTHER};
+
+	s->view.own.port_count = 0;
+	checks_begin(s->checks, now_us, &attempt);
+	if (s->view.attempt > 1)
+		session_renew_sockets(s);
+}
+
+static void begin_attempt(struct session *s, uint64_t now_us)
+{
+	const struct pair_plan *p = plan_of(s);
+
+	trail_attempt(s->config.trail, now_us, pair_strategy_name(p->strategy));
+	trail_step(s->config.trail, now_us, "plan: %s", *p->cost ? p->cost : p->why);
+	open_sockets(s, now_us);
+	if (!needs_step(s)) {
+		run(s, now_us);
+		return;
+	}
+	enter(s, now_us, STAGE_PREPARING);
+	s->latest = (struct query){.begun = false};
+	s->latest_state = peer_role(s)->targets == PAIR_SEQUENCE ? OPENING_WANTED : OPENING_NONE;
+	if (s->view.attempt > 1)
+		session_renew_sockets(s);
+}
+
+void session_attempts_begin(struct session *s, uint64_t now_us)
+{
+	bool v4 = s->view.own.has_side[0] && s->view.peer.has_side[0];
+	bool v6 = s->view.own.has_side[1] && s->view.peer.has_side[1];
+	struct pair_side sides[2];
+	int f;
+
+	/* IPv6 without blocks is tried in any case, with the other candidates */
+	f = v4 && s->view.own.side[0].status != PATH_BLOCKED &&
+			s->view.peer.side[0].status != PATH_BLOCKED
+		? 0
+		: v6;
+	if (!v4 && !v6) {
+		session_fail(s, now_us, SESSION_NO_FAMILY);
+		return;
+	}
+	s->view.family = f ? FAMILY_IPV6 : FAMILY_IPV4;
+	sides[s->view.side] = s->view.own.side[f];
+	sides[!s->view.side] = s->view.peer.side[f];
+	pair_advise(sides, &s->view.advice);
+	s->view.state = SESSION_PUNCHING;
+	s->view.attempt = 1;
+	set_mains(s);
+	add_candidates(s, now_us);
+	if (s->view.advice.count)
+		begin_attempt(s, now_us);
+	else
+		trail_step(s->config.trail, now_us, "plan: none: %s", s->view.advice.why_not);
+}
+
+/* What both sides can tell of it afterwards. */
+static void note_attempt(struct session *s)
+{
+	const struct trail *t = s->config.trail;
+	const struct trail_attempt *a = &t->attempts[t->attempt];
+	const struct trail_error *worst = NULL;
+	struct hello_attempt *out = &s->view.own.attempt;
+
+	for (size_t i = 0; i < t->error_count; i++)
+		if (!worst || t->errors[i].count > worst->count)
+			worst = &t->errors[i];
+	*out = (struct hello_attempt){.number = (uint16_t)s->view.attempt,
+		.sent = a->sent,
+		.received = a->received,
+		.refused = a->refused,
+		.errors = a->errors};
+	if (worst) {
+		out->offender = worst->offender;
+		out->type = worst->type;
+		out->code = worst->code;
+	}
+}
+
+static void end_attempt(struct session *s, uint64_t now_us)
+{
+	note_attempt(s);
+	trail_step(s->config.trail, now_us, "attempt %u: no success", s->view.attempt);
+	if (s->view.attempt < s->view.advice.count) {
+		s->view.attempt++;
+		begin_attempt(s, now_us);
+		return;
+	}
+	s->view.own.failed = true;
+	s->wait_until_us = now_us + LAST_WORDS_US;
+	session_publish(s, now_us);
+}
+
+/* Which port our NAT gives out now; asked when nothing else will take one any more. */
+static bool is_latest_known(struct session *s)
+{
+	if (peer_role(s)->targets != PAIR_SEQUENCE)
+		return true;
+	if (s->latest_state == OPENING_NONE && checks_candidates_are_tried(s->checks))
+		s->latest_state = OPENING_WANTED;
+	return s->latest_state == OPENING_FAILED || s->latest.done;
+}
+
+static void prepare(struct session *s, uint64_t now_us)
+{
+	if (!session_sockets_are_current(s) || !checks_are_open(s->checks) || !is_latest_known(s))
+		return;
+	s->view.own.latest = s->latest.mapped;
+	note_attempt(s);
+	session_publish(s, now_us);
+	meeting_set_ready(s->meeting, now_us, (uint16_t)(2 * s->view.attempt - 1));
+	enter(s, now_us, STAGE_READY);
+}
+
+/* Whether the server has given the phase free, or is gone. */
+static bool may_go(const struct session *s, uint64_t now_us, unsigned phase)
+{
+	const struct meeting_view *v = meeting_view(s->meeting);
+
+	if (v->state == MEETING_UNREACHABLE)
+		return now_us - s->stage_us >= ALONE_US;
+	return v->go >= phase && now_us >= v->go_at_us;
+}
+
+static void wait_for_go(struct session *s, uint64_t now_us)
+{
+	if (may_go(s, now_us, 2 * s->view.attempt - 1))
+		run(s, now_us);
+	else if (now_us - s->stage_us >= READY_MAX_US)
+		session_fail(s, now_us, SESSION_PEER_SILENT);
+}
+
+static void go_on(struct session *s, uint64_t now_us)
+{
+	unsigned phase = 2 * s->view.attempt;
+
+	if (needs_step(s) && !own_role(s)->second && peer_role(s)->second &&
+		checks_has_sent_all(s->checks))
+		meeting_set_ready(s->meeting, now_us, (uint16_t)phase);
+	if (own_role(s)->second && may_go(s, now_us, phase))
+		checks_release(s->checks, now_us);
+	if (now_us - s->begin_us >= plan_of(s)->give_up_us)
+		end_attempt(s, now_us);
+}
+
+/* Nothing is left to try: the other side's last words, for the explanation. */
+static void wind_up(struct session *s, uint64_t now_us)
+{
+	if (!s->wait_until_us) {
+		s->view.own.failed = true;
+		s->wait_until_us = now_us + LAST_WORDS_US;
+		session_publish(s, now_us);
+	}
+	if (now_us >= s->wait_until_us)
+		session_fail(s, now_us, SESSION_NO_PATH);
+}
+
+void session_attempt_advance(struct session *s, uint64_t now_us)
+{
+	if (s->view.state != SESSION_PUNCHING)
+		return;
+	if (s->view.own.failed || !s->view.advice.count) {
+		wind_up(s, now_us);
+		return;
+	}
+	if (s->stage == STAGE_PREPARING)
+		prepare(s, now_us);
+	if (s->stage == STAGE_READY)
+		wait_for_go(s, now_us);
+	if (s->view.state == SESSION_PUNCHING && s->stage == STAGE_RUNNING)
+		go_on(s, now_us);
+}
+
+uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us)
+{
+	const struct meeting_view *v = meeting_view(s->meeting);
+	uint64_t at_us = UINT64_MAX;
+
+	if (s->view.state != SESSION_PUNCHING)
+		return UINT64_MAX;
+	if (s->wait_until_us)
+		return s->wait_until_us;
+	if (s->stage == STAGE_READY)
+		at_us = s->stage_us + (v->state == MEETING_UNREACHABLE ? ALONE_US : READY_MAX_US);
+	if (s->stage == STAGE_RUNNING)
+		at_us = s->begin_us + plan_of(s)->give_up_us;
+	/* what is over has been heeded */
+	return v->go_at_us > now_us && v->go_at_us < at_us ? v->go_at_us : at_us;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "probe/probe.h"
+#include "punch/query.h"
+#include "punch/session.h"
+
+/* What the files of a session share; nobody else includes this. */
+
+#define SECRET_MAX 256
+
+enum stage {
+	STAGE_PREPARING, /* new sockets, and what the other side has to know of them */
+	STAGE_READY, /* both sides have to be, at the server */
+	STAGE_RUNNING,
+};
+
+/* Sockets that we have asked for. */
+enum opening { OPENING_NONE, OPENING_WANTED, OPENING_ASKED, OPENING_DONE, OPENING_FAILED };
+
+struct session_main {
+	unsigned socket;
+	enum opening state;
+	struct endpoint local;
+};
+
+struct session {
+	struct session_config config;
+	struct session_view view;
+	uint8_t secret[SECRET_MAX];
+	size_t secret_length;
+	struct session_main main[2], old[2]; /* old ones that have yet to be closed */
+	unsigned next_main;
+	enum family meeting_family;
+	struct meeting *meeting;
+	bool meets; /* the main socket that the meeting needs is there */
+	struct probe *probes[2];
+	bool measured;
+	struct query reflexive; /* of the family without a meeting */
+	struct query latest;
+	enum opening latest_state;
+	struct cpace cpace;
+	bool began_cpace, has_keys;
+	uint8_t own_share[CPACE_POINT_BYTES], peer_share[CPACE_POINT_BYTES];
+	struct keys keys;
+	uint32_t peer_version; /* of the slot that has been taken */
+	bool published; /* the peer can know of the hello */
+	bool tells; /* a hello is due, whatever is in it */
+	struct checks *checks;
+	enum stage stage;
+	uint64_t stage_us, begin_us, wait_until_us;
+	bool leaving;
+};
+
+/* --- session_measure.c: what our own NATs are like --- */
+int session_measure_begin(struct session *s, uint64_t now_us);
+/* What the probers want; else *deadline_us may become earlier. */
+bool session_measure_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+/* Facts into the own hello, when there are all. */
+void session_measure_advance(struct session *s, uint64_t now_us);
+
+/* --- session_exchange.c: keys and hellos --- */
+int session_exchange_begin(struct session *s, uint64_t now_us);
+/* The own slot anew. */
+void session_publish(struct session *s, uint64_t now_us);
+/* What has come in the other's slot. */
+void session_exchange_advance(struct session *s, uint64_t now_us);
+
+/* --- session_attempt.c: one plan after the other --- */
+void session_attempts_begin(struct session *s, uint64_t now_us);
+void session_attempt_advance(struct session *s, uint64_t now_us);
+/* When it has to be called again at the latest. */
+uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us);
+
+/* --- session.c --- */
+void session_fail(struct session *s, uint64_t now_us, enum session_failure failure);
+/* New main sockets, and an own hello with their endpoints once they are known. */
+void session_renew_sockets(struct session *s);
+bool session_sockets_are_current(const struct session *s);

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/topology.h"
+#include "server/rendezvous.h"
+#include "server/responder.h"
+#include "server/store_memory.h"
+#include "tests/unit/punchnet.h"
+#include "wire/packet.h"
+
+#define BEGIN_US      1000000000u
+#define LIMIT_US      90000000u
+#define STEPS_MAX     4000000u
+#define TTL_USUAL     64
+#define SERVER_PORT   3478
+#define SERVER_OTHER  3479
+#define EPHEMERAL_LOW 32768
+#define EPHEMERAL     28000
+#define AFTER_US      2000000u /* what is still carried after both have ended */
+
+struct party {
+	const struct punchnet_party *config;
+	struct session *session;
+	struct journal *journal;
+	int host;
+	uint16_t ports[SESSION_SOCKETS]; /* 0: not open */
+	enum family families[SESSION_SOCKETS];
+	uint64_t deadline_us;
+	bool dead;
+};
+
+struct net {
+	const struct punchnet_config *config;
+	struct punchnet_result *result;
+	struct topology *topology;
+	struct world *world;
+	struct random random;
+	uint64_t now;
+	int server;
+	struct responder responder;
+	struct store *store;
+	struct rendezvous *rendezvous;
+	struct party party[PUNCHNET_PARTIES];
+};
+
+static void break_promise(struct net *n, const char *what)
+{
+	if (!*n->result->broken)
+		snprintf(n->result->broken, sizeof(n->result->broken), "%.150s", what);
+}
+
+/* --- addresses --- */
+
+static struct endpoint address_of(const struct net *n, int host, enum family family, unsigned which)
+{
+	const struct world_node *node = world_at(n->world, host);
+	struct endpoint none = {.family = FAMILY_NONE};
+
+	for (size_t i = 0; i < node->address_count; i++)
+		if (node->addresses[i].family == family && !which--)
+			return node->addresses[i];
+	return none;
+}
+
+static void send_packet(struct net *n, int host, const struct endpoint *from,
+	const struct endpoint *to, uint8_t ttl, const void *data, size_t length)
+{
+	static uint8_t bytes[PACKET_BYTES_MAX];
+	int size = packet_build_udp(bytes, sizeof(bytes), from, to, ttl, data, length);
+
+	if (size > 0)
+		world_input(n->world, n->now, host, bytes, (size_t)size);
+}
+
+/* --- the server --- */
+
+static void create_server(struct net *n)
+{
+	static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
+	static const struct store_memory_limits limits = {.sessions = 1000, .per_source = 64};
+
+	n->responder.software = "natprobed";
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++) {
+		struct endpoint *e = &n->responder.advertised[i];
+
+		*e = address_of(n, n->server, families[(i & RESPONDER_IPV6) != 0],
+			(i & RESPONDER_ADDRESS) != 0);
+		e->port = i & RESPONDER_PORT ? SERVER_OTHER : SERVER_PORT;
+	}
+	if (store_memory_create(&n->store, &limits, n->random.seed) ||
+		rendezvous_create(&n->rendezvous, n->store, &n->random))
+		break_promise(n, "no server");
+}
+
+static bool server_is_there(const struct net *n)
+{
+	return !n->config->server_dies_us || n->now < BEGIN_US + n->config->server_dies_us;
+}
+
+static void send_output(struct net *n, const struct rendezvous_output *out)
+{
+	if (out->length)
+		send_packet(n, n->server, &n->responder.advertised[out->local], &out->to, TTL_USUAL,
+			out->bytes, out->length);
+}
+
+static void poll_server(struct net *n)
+{
+	struct rendezvous_output out;
+
+	while (server_is_there(n) && rendezvous_poll(n->rendezvous, n->now, &out))
+		send_output(n, &out);
+}
+
+static void serve(struct net *n, const struct packet *p)
+{
+	struct responder_request q = {.data = p->bytes + p->payload,
+		.length = p->payload_length,
+		.from = p->source,
+		.local = RESPONDER_ENDPOINTS,
+		.meta = {.ttl = p->ttl}};
+	struct responder_replies replies = {.count = 0};
+	struct rendezvous_input in = {.data = q.data, .length = q.length, .from = p->source};
+	struct rendezvous_output out;
+
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
+		if (endpoint_equal(&n->responder.advertised[i], &p->destination))
+			q.local = in.local = i;
+	if (q.local == RESPONDER_ENDPOINTS || !server_is_there(n))
+		return;
+	responder_answer(&n->responder, &q, &replies);
+	for (size_t i = 0; i < replies.count; i++)
+		for (unsigned k = 0; k < replies.reply[i].copies; k++)
+			send_packet(n, n->server, &n->responder.advertised[replies.reply[i].local],
+				&replies.reply[i].to, TTL_USUAL, replies.reply[i].bytes,
+				replies.reply[i].length);
+	if (replies.count)
+		return;
+	rendezvous_input(n->rendezvous, n->now, &in, &out);
+	send_output(n, &out);
+	poll_server(n);
+}
+
+/* --- the parties --- */
+
+static void open_socket(struct net *n, struct party *p, const struct session_output *out)
+{
+	struct endpoint local = address_of(n, p->host, out->family, 0);
+
+	if (out->socket >= SESSION_SOCKETS || p->ports[out->socket])
+		break_promise(n, "a socket is opened twice");
+	if (local.family == FAMILY_NONE) {
+		session_opened(p->session, n->now, out->socket, -EADDRNOTAVAIL, NULL);
+		return;
+	}
+	local.port = (uint16_t)(EPHEMERAL_LOW + random_below(&n->random, EPHEMERAL));
+	p->ports[out->socket] = local.port;
+	p->families[out->socket] = out->family;
+	session_opened(p->session, n->now, out->socket, 0, &local);
+}
+
+static void count_packet(struct net *n, int number, const struct endpoint *to)
+{
+	struct punchnet_outcome *o = &n->result->party[number];
+
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
+		if (endpoint_same_address(&n->responder.advertised[i], to))
+			return;
+	o->sent++;
+	if (!endpoint_is_unicast(to) || endpoint_is_loopback(to))
+		break_promise(n, "a packet to no host");
+}
+
+static void send_from(struct net *n, int number, const struct session_output *out)
+{
+	struct party *p = &n->party[number];
+	struct endpoint from = address_of(n, p->host, out->to.family, 0);
+
+	from.port = p->ports[out->socket];
+	if (!from.port) {
+		break_promise(n, "a packet from a socket that is not open");
+		return;
+	}
+	if (endpoint_equal(&from, &out->to))
+		break_promise(n, "a packet to its own source");
+	count_packet(n, number, &out->to);
+	send_packet(n, p->host, &from, &out->to, out->ttl ? out->ttl : TTL_USUAL, out->data,
+		out->length);
+}
+
+static void poll_party(struct net *n, int number)
+{
+	struct party *p = &n->party[number];
+	struct session_output out;
+
+	p->deadline_us = UINT64_MAX;
+	if (p->dead)
+		return;
+	if (n->now < BEGIN_US + p->config->start_us) {
+		p->deadline_us = BEGIN_US + p->config->start_us;
+		return;
+	}
+	while (session_poll(p->session, n->now, &out) != SESSION_WAIT) {
+		if (++n->result->steps > STEPS_MAX) {
+			break_promise(n, "it does not come to rest");
+			return;
+		}
+		if (out.action == SESSION_OPEN)
+			open_socket(n, p, &out);
+		else if (out.action == SESSION_CLOSE)
+			p->ports[out.socket] = 0;
+		else
+			send_from(n, number, &out);
+	}
+	p->deadline_us = out.deadline_us;
+}
+
+static int find_socket(const struct party *p, const struct endpoint *local)
+{
+	for (int i = 0; i < SESSION_SOCKETS; i++)
+		if (p->ports[i] && p->ports[i] == local->port && p->families[i] == local->family)
+			return i;
+	return -1;
+}
+
+static void take_error(struct net *n, struct party *p, const struct packet *error)
+{
+	struct icmp_seen seen = {.type = error->type,
+		.code = error->code,
+		.offender = error->source,
+		.error = ECONNREFUSED,
+		.t_us = n->now};
+	struct packet quoted;
+	int socket;
+
+	if (packet_decode_quoted(error, &quoted) || quoted.protocol != PACKET_UDP)
+		return;
+	socket = find_socket(p, &quoted.source);
+	if (socket >= 0)
+		session_error(p->session, n->now, (unsigned)socket, &quoted.destination, &seen,
+			quoted.bytes + quoted.payload, quoted.payload_length);
+}
+
+static void deliver(struct net *n, const struct world_arrival *a)
+{
+	struct packet packet;
+	int socket;
+
+	if (packet_decode((void *)a->bytes, a->length, &packet))
+		return;
+	if (a->host == n->server && packet.protocol == PACKET_UDP) {
+		serve(n, &packet);
+		return;
+	}
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		struct party *p = &n->party[i];
+
+		if (a->host != p->host || p->dead || !p->session)
+			continue;
+		if (packet.protocol == PACKET_ERROR)
+			take_error(n, p, &packet);
+		if (packet.protocol != PACKET_UDP)
+			continue;
+		socket = find_socket(p, &packet.destination);
+		if (socket >= 0)
+			session_input(p->session, n->now, (unsigned)socket, &packet.source,
+				packet.ttl, packet.bytes + packet.payload, packet.payload_length);
+	}
+}
+
+/* --- the run --- */
+
+static int create_network(struct net *n)
+{
+	char error[200];
+	int err = topology_create(&n->topology);
+
+	if (!err)
+		err = topology_read(n->topology, n->config->topology, strlen(n->config->topology),
+			error, sizeof(error));
+	if (!err)
+		err = topology_complete(n->topology, error, sizeof(error));
+	if (!err)
+		err = topology_build(n->topology, n->config->seed, &n->world, error, sizeof(error));
+	n->server = topology_find(n->topology, WORLD_HOST, "server");
+	n->party[0].host = topology_find(n->topology, WORLD_HOST, "a");
+	n->party[1].host = topology_find(n->topology, WORLD_HOST, "b");
+	if (err)
+		break_promise(n, error);
+	return err;
+}
+
+static void create_party(struct net *n, int number)
+{
+	static const uint8_t id[RENDEZVOUS_SESSION_BYTES] = {7};
+	struct party *p = &n->party[number];
+	bool v4 = n->config->ipv4 || !n->config->ipv6, v6 = n->config->ipv6;
+	struct session_config c = {.packets_max = 2048,
+		.sockets_max = 256,
+		.rate_pps = 200,
+		.wait_us = n->config->wait_us ? n->config->wait_us : 60000000};
+
+	p->config = &n->config->party[number];
+	if (p->config->packets_max)
+		c.packets_max = p->config->packets_max;
+	if (p->config->sockets_max)
+		c.sockets_max = p->config->sockets_max;
+	if (p->config->rate_pps)
+		c.rate_pps = p->config->rate_pps;
+	memcpy(c.id, id, sizeof(id));
+	c.secret = (struct span){(const uint8_t *)p->config->secret, strlen(p->config->secret)};
+	if (v4)
+		c.hosts[c.host_count++] = address_of(n, p->host, FAMILY_IPV4, 0);
+	if (v6)
+		c.hosts[c.host_count++] = address_of(n, p->host, FAMILY_IPV6, 0);
+	c.servers[0] = v4 ? n->responder.advertised[0] : (struct endpoint){FAMILY_NONE, 0, 0, {0}};
+	c.servers[1] = v6 ? n->responder.advertised[RESPONDER_IPV6]
+			  : (struct endpoint){FAMILY_NONE, 0, 0, {0}};
+	random_init_number(&c.random, n->config->seed * 16 + 8 + (unsigned)number);
+	if (journal_create(BEGIN_US + p->config->start_us, &p->journal) ||
+		trail_create(BEGIN_US + p->config->start_us, &n->result->party[number].trail)) {
+		break_promise(n, "no memory");
+		return;
+	}
+	c.journal = p->journal;
+	c.trail = n->result->party[number].trail;
+	if (session_create(&c, BEGIN_US + p->config->start_us, &p->session))
+		break_promise(n, "no session");
+}
+
+static bool has_ended(const struct party *p)
+{
+	enum session_state state = session_view(p->session)->state;
+
+	return p->dead || state == SESSION_CONNECTED || state == SESSION_FAILED;
+}
+
+static void kill_the_dying(struct net *n)
+{
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		uint64_t die_us = n->party[i].config->die_us;
+
+		if (die_us && n->now >= BEGIN_US + die_us)
+			n->party[i].dead = true;
+	}
+}
+
+static void step(struct net *n)
+{
+	struct world_arrival a;
+	uint64_t next_us, at_us;
+
+	kill_the_dying(n);
+	while (world_poll(n->world, n->now, &a, &next_us))
+		deliver(n, &a);
+	poll_server(n);
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		poll_party(n, i);
+	/* what has just been sent may arrive at once */
+	while (world_poll(n->world, n->now, &a, &next_us)) {
+		deliver(n, &a);
+		next_us = n->now;
+	}
+	at_us = rendezvous_next_us(n->rendezvous);
+	if (server_is_there(n) && at_us < next_us)
+		next_us = at_us;
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		if (n->party[i].deadline_us < next_us)
+			next_us = n->party[i].deadline_us;
+	n->now = next_us > n->now ? next_us : n->now + 1;
+}
+
+static void take_outcome(struct net *n, int number)
+{
+	struct party *p = &n->party[number];
+	struct punchnet_outcome *o = &n->result->party[number];
+
+	o->view = *session_view(p->session);
+	o->ended = has_ended(p) && !p->dead;
+	if (o->view.checks)
+		o->checks = *o->view.checks;
+	o->view.checks = NULL;
+	o->view.meeting = NULL;
+	if (!o->checks.connected)
+		return;
+	o->remote = o->checks.remote;
+	o->local = address_of(n, p->host, o->remote.family, 0);
+	o->local.port = p->ports[o->checks.socket];
+}
+
+void punchnet_run(const struct punchnet_config *config, struct punchnet_result *out)
+{
+	struct net *n = calloc(1, sizeof(*n));
+	uint64_t end_us = BEGIN_US + (config->limit_us ? config->limit_us : LIMIT_US);
+	uint64_t over_us = 0;
+
+	memset(out, 0, sizeof(*out));
+	n->config = config;
+	n->result = out;
+	n->now = BEGIN_US;
+	random_init_number(&n->random, config->seed * 16 + 7);
+	if (!create_network(n)) {
+		create_server(n);
+		for (int i = 0; i < PUNCHNET_PARTIES; i++)
+			create_party(n, i);
+		while (!*out->broken && n->now < end_us && (!over_us || n->now < over_us)) {
+			step(n);
+			if (!over_us && has_ended(&n->party[0]) && has_ended(&n->party[1]))
+				over_us = n->now + AFTER_US;
+		}
+		out->duration_us = n->now - BEGIN_US;
+	}
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		if (!n->party[i].session)
+			continue;
+		take_outcome(n, i);
+		session_destroy(n->party[i].session);
+		journal_destroy(n->party[i].journal);
+	}
+	rendezvous_destroy(n->rendezvous);
+	if (n->store)
+		n->store->does->destroy(n->store);
+	world_destroy(n->world);
+	topology_destroy(n->topology);
+	free(n);
+}
+
+void punchnet_free(struct punchnet_result *result)
+{
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		trail_destroy(result->party[i].trail);
+}

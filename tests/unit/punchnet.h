@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "punch/session.h"
+
+/*
+ * Two sides of a punch, natprobed's responder and rendezvous, and a network of natlab between them, all in virtual
+ * time: the same configuration always gives the same run. Hosts are called a, b and server.
+ */
+
+#define PUNCHNET_PARTIES 2
+
+struct punchnet_party {
+	uint64_t start_us; /* after the beginning */
+	const char *secret;
+	uint64_t die_us; /* stops to be there at this moment; 0: never */
+	uint32_t packets_max;
+	uint16_t sockets_max;
+	uint32_t rate_pps;
+};
+
+struct punchnet_config {
+	const char *topology; /* text; hosts a and b, and a host server */
+	uint64_t seed;
+	bool ipv4, ipv6; /* both false: IPv4 */
+	struct punchnet_party party[PUNCHNET_PARTIES];
+	uint64_t wait_us; /* for the other side */
+	uint64_t limit_us; /* of the whole run; 0: 90 s */
+	uint64_t server_dies_us; /* 0: never */
+};
+
+struct punchnet_outcome {
+	struct session_view view;
+	struct checks_result checks; /* all 0 without any */
+	struct trail *trail;
+	struct endpoint local, remote; /* of the way that was proved */
+	unsigned sent; /* packets of this host that were not for the server */
+	unsigned strangers; /* … and not for the other side's NAT or host */
+	bool ended;
+};
+
+struct punchnet_result {
+	struct punchnet_outcome party[PUNCHNET_PARTIES];
+	uint64_t duration_us;
+	unsigned steps;
+	char broken[160]; /* a promise that was not kept; empty: none */
+};
+
+void punchnet_run(const struct punchnet_config *config, struct punchnet_result *out);
+void punchnet_free(struct punchnet_result *result);

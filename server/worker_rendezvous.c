@@ -13,8 +13,7 @@
 #include "server/worker_private.h"
 
 #define PLACES_PER_SOURCE 64
-#define OUTPUTS_PER_TURN \
-	256 /* when very many are due at once the sockets have their turn between them */
+#define OUTPUTS_PER_TURN  256 /* then the sockets have their turn, however many are due */
 #define OTHER_DESCRIPTORS 64 /* besides connections: sockets, log, event loop */
 #define NEVER		  UINT64_MAX
 

@@ -18,22 +18,28 @@ static const struct journal *journal_of(const struct report_facts *facts)
 	return facts->verdict ? facts->journal : NULL;
 }
 
-static void add_head(struct maker *m, json_t *root, const struct report_run *run)
+void make_head(struct maker *m, json_t *root, const char *format, int version,
+	const struct report_run *run)
 {
 	double us = run->duration_ms * 1000;
-	json_t *tests = json_array();
 
-	for (size_t i = 0; i < run->test_count; i++)
-		make_append(m, tests, make_text(run->tests[i]));
-	make_set(m, root, "format", json_string(REPORT_FORMAT));
-	make_set(m, root, "format_version", json_integer(REPORT_FORMAT_VERSION));
+	make_set(m, root, "format", json_string(format));
+	make_set(m, root, "format_version", json_integer(version));
 	make_set(m, root, "tool", make_text(run->tool));
 	make_set(m, root, "version", make_text(run->version));
 	make_set(m, root, "time", make_text(run->time));
 	/* the bound keeps the conversion defined, and shuts out NaN */
 	make_set(m, root, "duration_ms", make_ms(us > 0 && us < 1e15 ? (uint64_t)(us + 0.5) : 0));
 	make_set(m, root, "complete", json_boolean(run->complete));
-	make_set(m, root, "tests", tests);
+}
+
+static json_t *make_tests(struct maker *m, const struct report_run *run)
+{
+	json_t *tests = json_array();
+
+	for (size_t i = 0; i < run->test_count; i++)
+		make_append(m, tests, make_text(run->tests[i]));
+	return tests;
 }
 
 static void add_servers(struct maker *m, json_t *root, const struct report_facts *facts)
@@ -115,26 +121,25 @@ static json_t *make_finding(struct maker *m, const struct finding *f)
 	return o;
 }
 
-static void add_findings(struct maker *m, json_t *root, const struct report_facts *facts)
+json_t *make_findings(struct maker *m, const struct finding *findings, size_t count)
 {
-	json_t *findings = json_array();
+	json_t *array = json_array();
 
-	for (size_t i = 0; i < facts->finding_count; i++)
-		make_append(m, findings, make_finding(m, &facts->findings[i]));
-	make_set(m, root, "findings", findings);
+	for (size_t i = 0; i < count; i++)
+		make_append(m, array, make_finding(m, &findings[i]));
+	return array;
 }
 
-static void add_evidence(struct maker *m, json_t *root, const struct report_facts *facts)
+json_t *make_all_evidence(struct maker *m, const struct journal *j)
 {
-	const struct journal *j = facts->journal;
 	json_t *evidence = json_array();
 
 	for (size_t i = 0; j && i < j->observation_count; i++)
 		make_append(m, evidence, make_evidence(m, j, i));
-	make_set(m, root, "evidence", evidence);
+	return evidence;
 }
 
-static void add_errors(struct maker *m, json_t *root, const struct report_run *run)
+json_t *make_errors(struct maker *m, const struct report_run *run)
 {
 	json_t *errors = json_array();
 
@@ -146,7 +151,7 @@ static void add_errors(struct maker *m, json_t *root, const struct report_run *r
 		make_set(m, o, "test", make_text(run->errors[i].test));
 		make_append(m, errors, o);
 	}
-	make_set(m, root, "errors", errors);
+	return errors;
 }
 
 int report_document(const struct report_run *run, const struct report_facts *facts, json_t **out)
@@ -155,16 +160,17 @@ int report_document(const struct report_run *run, const struct report_facts *fac
 	struct maker m = {.failed = false};
 	json_t *root = json_object();
 
-	add_head(&m, root, run);
+	make_head(&m, root, REPORT_FORMAT, REPORT_FORMAT_VERSION, run);
+	make_set(&m, root, "tests", make_tests(&m, run));
 	add_servers(&m, root, facts);
 	add_protocol(&m, root, "udp", "UDP", v ? &v->udp4 : NULL, v ? &v->udp6 : NULL);
 	add_protocol(&m, root, "tcp", "TCP", NULL, NULL);
 	add_protocol(&m, root, "icmp", "ICMP", NULL, NULL);
 	add_surroundings(&m, root);
 	add_outlook(&m, root, facts->outlook);
-	add_findings(&m, root, facts);
-	add_evidence(&m, root, facts);
-	add_errors(&m, root, run);
+	make_set(&m, root, "findings", make_findings(&m, facts->findings, facts->finding_count));
+	make_set(&m, root, "evidence", make_all_evidence(&m, facts->journal));
+	make_set(&m, root, "errors", make_errors(&m, run));
 	if (m.failed) {
 		json_decref(root);
 		root = NULL;

@@ -19,3 +19,10 @@ json_t *make_behaviour(
 	struct maker *m, const char *protocol, const struct behaviour *b, enum family family);
 json_t *make_server(struct maker *m, const struct journal *j, const struct verdict *v, size_t n);
 json_t *make_evidence(struct maker *m, const struct journal *j, size_t n);
+json_t *make_all_evidence(struct maker *m, const struct journal *j);
+
+/* What every document begins with, and what it ends with. */
+void make_head(struct maker *m, json_t *root, const char *format, int version,
+	const struct report_run *run);
+json_t *make_findings(struct maker *m, const struct finding *findings, size_t count);
+json_t *make_errors(struct maker *m, const struct report_run *run);

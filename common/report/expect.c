@@ -11,6 +11,7 @@
 
 #include "base/number.h"
 #include "report/expect.h"
+#include "report/terminal.h"
 
 #define KEY_BYTES 128
 
@@ -100,4 +101,26 @@ int expect_compare(const json_t *document, const char *argument, enum expect_res
 	*result = strcmp(text, end + 1) ? EXPECT_MISMATCH : EXPECT_MATCH;
 	free(text);
 	return 0;
+}
+
+unsigned expect_all(const char *tool, const json_t *document, const struct expectations *e)
+{
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		enum expect_result result;
+		char actual[256];
+		char *text;
+
+		if (!expect_compare(document, e->all[i], &result, actual, sizeof(actual)) &&
+			result == EXPECT_MATCH)
+			continue;
+		failed++;
+		text = terminal_escape(actual, terminal_utf8());
+		fprintf(stderr, "%s: expected %s, %s%s\n", tool, e->all[i],
+			result == EXPECT_NO_PATH ? "but there is no such place" : "but it is ",
+			result == EXPECT_NO_PATH || !text ? "" : text);
+		free(text);
+	}
+	return failed;
 }

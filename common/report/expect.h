@@ -27,3 +27,13 @@ int expect_check_syntax(const char *argument);
  */
 int expect_compare(const json_t *document, const char *argument, enum expect_result *result,
 	char *actual, size_t actual_size);
+
+#define EXPECTATIONS_MAX 64
+
+struct expectations {
+	const char *all[EXPECTATIONS_MAX];
+	size_t count;
+};
+
+/* Compares with each and says on stderr what differs, in the tool's name; how many do. */
+unsigned expect_all(const char *tool, const json_t *document, const struct expectations *e);

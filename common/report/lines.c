@@ -63,17 +63,30 @@ static void add_outcome(struct maker *m, json_t *line, const struct observation 
 	make_set(m, line, "mapped", o->answers ? make_endpoint(m, &o->answer.mapped) : json_null());
 }
 
+json_t *lines_new(struct lines *l, struct maker *m, const char *event, uint64_t since_start_us)
+{
+	json_t *line = json_object();
+
+	make_set(m, line, "event", json_string(event));
+	make_set(m, line, "seq", json_integer((json_int_t)l->sequence++));
+	make_set(m, line, "t_ms", make_ms(since_start_us));
+	return line;
+}
+
+void lines_put(struct lines *l, struct maker *m, json_t *line)
+{
+	write_object(l, line, m->failed);
+}
+
 void lines_event(void *context, const struct journal *j, const struct event *e)
 {
 	bool belongs = e->observation < j->observation_count;
 	const struct observation *o = belongs ? &j->observations[e->observation] : NULL;
 	struct lines *l = context;
 	struct maker m = {.failed = false};
-	json_t *line = json_object();
+	json_t *line = lines_new(
+		l, &m, event_name(e->kind), e->t_us > j->start_us ? e->t_us - j->start_us : 0);
 
-	make_set(&m, line, "event", json_string(event_name(e->kind)));
-	make_set(&m, line, "seq", json_integer((json_int_t)l->sequence++));
-	make_set(&m, line, "t_ms", make_ms(e->t_us > j->start_us ? e->t_us - j->start_us : 0));
 	make_set(&m, line, "n", o ? json_integer((json_int_t)e->observation) : json_null());
 	make_set(&m, line, "question", o ? json_string(question_name(o->question)) : json_null());
 	if (e->kind == EVENT_NOTE)

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "journal/journal.h"
+#include "report/make.h"
 
 /*
  * JSON lines: one object per event of the journal as it happens, each line flushed; the last one,
@@ -27,6 +28,10 @@ void lines_begin(struct lines *l, FILE *out);
 
 /* A journal_listener; the context is the struct lines. */
 void lines_event(void *context, const struct journal *j, const struct event *e);
+
+/* A line of another kind: begin it, add to it with make_set, put it; which takes it over. */
+json_t *lines_new(struct lines *l, struct maker *m, const char *event, uint64_t since_start_us);
+void lines_put(struct lines *l, struct maker *m, json_t *line);
 
 /* Writes the last line. 0, -ENOMEM, or -EIO when any line was lost. */
 int lines_end(struct lines *l, json_t *document);

@@ -18,7 +18,7 @@ static void check_params(const struct natprobe_params *p)
 {
 	require(p->ipv4 || p->ipv6);
 	require(p->port && p->tests && p->limit_us);
-	require(p->server_count <= SERVERLIST_MAX && p->expectation_count <= EXPECTATIONS_MAX);
+	require(p->server_count <= SERVERLIST_MAX && p->expectations.count <= EXPECTATIONS_MAX);
 	for (size_t i = 0; i < p->server_count; i++)
 		require(*p->servers[i].host && p->servers[i].port);
 	for (int i = 0; i < 2; i++)

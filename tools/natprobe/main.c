@@ -18,7 +18,10 @@
 #include "net/privileges.h"
 #include "probe/probe.h"
 #include "probe/run.h"
-#include "tools/natprobe/output.h"
+#include "report/document.h"
+#include "report/output.h"
+#include "report/terminal.h"
+#include "report/text.h"
 #include "tools/natprobe/progress.h"
 #include "tools/natprobe/servers.h"
 #include "tools/natprobe/status.h"
@@ -127,6 +130,33 @@ static json_t *make_document(struct session *s)
 	return document;
 }
 
+static int print_document(const struct natprobe_params *p, struct output *o, json_t *document)
+{
+	struct text_options options = {.utf8 = terminal_utf8(),
+		.brief = p->brief,
+		.reason = p->reason,
+		.verbose = p->verbose};
+
+	if (p->json_lines)
+		return lines_end(&o->lines, document);
+	if (p->json)
+		return report_write(document, o->file);
+	if (p->short_form)
+		return text_short(document, o->file);
+	options.color = terminal_color(p->color, o->fd < 0 ? STDOUT_FILENO : o->fd);
+	options.width = o->fd < 0 ? terminal_width(STDOUT_FILENO) : TERMINAL_WIDTH;
+	return text_render(document, &options, o->file);
+}
+
+static int write_document(const struct natprobe_params *p, struct output *o, json_t *document)
+{
+	int err;
+
+	errno = 0;
+	err = print_document(p, o, document);
+	return err == -EIO && errno ? -errno : err; /* a full disk is not a broken one */
+}
+
 /* Prints the report and holds it against the expectations; the status, made worse if they fail. */
 static int print(struct session *s, int status)
 {
@@ -135,8 +165,9 @@ static int print(struct session *s, int status)
 
 	/* people have been told on stderr what went wrong; a report without a run says nothing more */
 	if (!err && (s->journal || s->params.json || s->params.json_lines))
-		err = output_document(&s->params, &s->output, document);
-	if (!err && s->journal && status_expect(&s->params, document) && status != STATUS_USAGE)
+		err = write_document(&s->params, &s->output, document);
+	if (!err && s->journal && expect_all("natprobe", document, &s->params.expectations) &&
+		status != STATUS_USAGE)
 		status = STATUS_NEGATIVE;
 	close_err = s->output.file ? output_close(&s->output) : 0;
 	err = err ? err : close_err;
@@ -159,15 +190,15 @@ static int run(struct session *s, int argc, char **argv)
 	if (!err)
 		err = natprobe_find_servers(p, s->message, sizeof(s->message));
 	if (err) {
-		output_open(&(struct natprobe_params){.json_lines = p->json_lines}, &s->output);
+		output_open(NULL, p->json_lines, &s->output);
 		fail(s, err == -EINVAL ? "usage" : "environment");
 		return print(s, err == -EINVAL ? STATUS_USAGE : STATUS_ENVIRONMENT);
 	}
-	err = output_open(p, &s->output);
+	err = output_open(p->output, p->json_lines, &s->output);
 	if (err) {
 		snprintf(s->message, sizeof(s->message), "%s: %s", p->output, strerror(-err));
 		p->output = NULL;
-		output_open(p, &s->output);
+		output_open(NULL, p->json_lines, &s->output);
 		fail(s, "environment");
 		return print(s, STATUS_ENVIRONMENT);
 	}

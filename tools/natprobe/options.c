@@ -4,12 +4,11 @@
 #include <config.h>
 
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 
 #include "base/number.h"
 #include "probe/probe.h"
-#include "report/expect.h"
+#include "tools/arguments.h"
 #include "tools/natprobe/options.h"
 
 enum {
@@ -149,28 +148,6 @@ static int parse_tests(struct natprobe_params *p, const char *list, char *error,
 	}
 }
 
-static int parse_source(struct natprobe_params *p, const char *text)
-{
-	struct endpoint e;
-
-	if (endpoint_parse(text, 0, &e))
-		return -EINVAL;
-	p->source[e.family == FAMILY_IPV6] = e;
-	return 0;
-}
-
-static int parse_interface(struct natprobe_params *p, const char *text, char *error, size_t size)
-{
-	if (!parse_source(p, text))
-		return 0;
-	if (*text && strlen(text) < IFNAMSIZ) {
-		p->interface = text;
-		return 0;
-	}
-	snprintf(error, size, "--interface: \"%s\" is neither an interface nor an address", text);
-	return -EINVAL;
-}
-
 static int parse_port(struct natprobe_params *p, const char *text, char *error, size_t size)
 {
 	uint64_t port;
@@ -183,41 +160,9 @@ static int parse_port(struct natprobe_params *p, const char *text, char *error, 
 	return 0;
 }
 
-static int parse_deadline(struct natprobe_params *p, const char *text, char *error, size_t size)
-{
-	int err = duration_from_text(text, 100000, 3600000000u, &p->limit_us);
-
-	if (err)
-		snprintf(error, size, "--deadline: \"%s\" is %s", text,
-			err == -ERANGE ? "not between 100ms and 1h"
-				       : "not a time (a number and us, ms, s, m or h)");
-	return err ? -EINVAL : 0;
-}
-
-static int parse_expect(struct natprobe_params *p, const char *text, char *error, size_t size)
-{
-	if (expect_check_syntax(text)) {
-		snprintf(error, size, "--expect: \"%s\" is not PATH=VALUE", text);
-		return -EINVAL;
-	}
-	if (p->expectation_count >= EXPECTATIONS_MAX) {
-		snprintf(error, size, "--expect: more than %d of them", EXPECTATIONS_MAX);
-		return -EINVAL;
-	}
-	p->expectations[p->expectation_count++] = text;
-	return 0;
-}
-
-static int parse_color(struct natprobe_params *p, const char *text, char *error, size_t size)
-{
-	if (!terminal_color_from_text(text, &p->color))
-		return 0;
-	snprintf(error, size, "--color: \"%s\" is none of: auto always never", text);
-	return -EINVAL;
-}
-
 static int take(void *context, size_t index, const char *argument, char *error, size_t size)
 {
+	const struct argument_error wrong = {error, size};
 	struct natprobe_params *p = context;
 	bool *flags[] = {[OPTION_IPV4] = &p->ipv4,
 		[OPTION_IPV6] = &p->ipv6,
@@ -233,25 +178,23 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 
 	switch (index) {
 	case OPTION_INTERFACE:
-		return parse_interface(p, argument, error, size);
+		return argument_interface(argument, p->source, &p->interface, wrong);
 	case OPTION_PORT:
 		return parse_port(p, argument, error, size);
 	case OPTION_BIND:
-		if (!parse_source(p, argument))
-			return 0;
-		snprintf(error, size, "--bind: \"%s\" is not an address", argument);
-		return -EINVAL;
+		return argument_bind(argument, p->source, wrong);
 	case OPTION_DEADLINE:
-		return parse_deadline(p, argument, error, size);
+		return argument_time("deadline", argument, 100000, 3600000000u, "100ms and 1h",
+			&p->limit_us, wrong);
 	case OPTION_TEST:
 		return parse_tests(p, argument, error, size);
 	case OPTION_OUTPUT:
 		p->output = argument;
 		return 0;
 	case OPTION_EXPECT:
-		return parse_expect(p, argument, error, size);
+		return argument_expectation(argument, &p->expectations, wrong);
 	case OPTION_COLOR:
-		return parse_color(p, argument, error, size);
+		return argument_color(argument, &p->color, wrong);
 	default:
 		*flags[index] = true;
 		return 0;

@@ -5,11 +5,10 @@
 
 #include "base/options.h"
 #include "base/serverlist.h"
+#include "report/expect.h"
 #include "report/terminal.h"
 
 /* natprobe's options: their table, and what they come to. */
-
-#define EXPECTATIONS_MAX 64
 
 extern const struct option_table natprobe_options;
 
@@ -23,8 +22,7 @@ struct natprobe_params {
 	const char *interface, *output;
 	struct endpoint source[2]; /* for IPv4 and IPv6 */
 	enum color_when color;
-	const char *expectations[EXPECTATIONS_MAX];
-	size_t expectation_count;
+	struct expectations expectations;
 	struct server_spec servers[SERVERLIST_MAX];
 	size_t server_count;
 };

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "probe/probe.h"
-#include "report/expect.h"
-#include "report/terminal.h"
 #include "tools/natprobe/status.h"
 
 const char *status_code(int status)
@@ -117,27 +115,4 @@ int status_of(const struct natprobe_params *p, const struct journal *j, const st
 	if (family_partial(p, &v->udp4, !p->ipv6) || family_partial(p, &v->udp6, !p->ipv4))
 		return STATUS_PARTIAL;
 	return STATUS_DONE;
-}
-
-unsigned status_expect(const struct natprobe_params *p, const json_t *document)
-{
-	unsigned failed = 0;
-
-	for (size_t i = 0; i < p->expectation_count; i++) {
-		enum expect_result result;
-		char actual[256];
-		char *text;
-
-		if (!expect_compare(
-			    document, p->expectations[i], &result, actual, sizeof(actual)) &&
-			result == EXPECT_MATCH)
-			continue;
-		failed++;
-		text = terminal_escape(actual, terminal_utf8());
-		fprintf(stderr, "natprobe: expected %s, %s%s\n", p->expectations[i],
-			result == EXPECT_NO_PATH ? "but there is no such place" : "but it is ",
-			result == EXPECT_NO_PATH || !text ? "" : text);
-		free(text);
-	}
-	return failed;
 }

@@ -3,8 +3,6 @@
 
 #pragma once
 
-#include <jansson.h>
-
 #include "judge/behaviour.h"
 #include "probe/run.h"
 #include "tools/natprobe/options.h"
@@ -26,6 +24,3 @@ int status_of(const struct natprobe_params *p, const struct journal *j, const st
 
 /* The word for a status in errors[].code. */
 const char *status_code(int status);
-
-/* Compares with each --expect and names on stderr what differs; how many do. */
-unsigned status_expect(const struct natprobe_params *p, const json_t *document);

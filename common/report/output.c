@@ -9,56 +9,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "report/terminal.h"
-#include "report/text.h"
-#include "tools/natprobe/output.h"
+#include "report/output.h"
 
-int output_open(const struct natprobe_params *p, struct output *o)
+int output_open(const char *path, bool json_lines, struct output *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->fd = -1;
 	o->file = stdout;
-	if (p->output && strcmp(p->output, "-") != 0) {
-		o->fd = open(p->output, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (path && strcmp(path, "-") != 0) {
+		o->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 		if (o->fd < 0)
 			return -errno;
 		/* JSON lines are meant to be read while they come */
-		if (p->json_lines && ftruncate(o->fd, 0) && errno != EINVAL)
+		if (json_lines && ftruncate(o->fd, 0) && errno != EINVAL)
 			return -errno;
-		o->file = p->json_lines ? fdopen(o->fd, "w") : open_memstream(&o->buffer, &o->size);
+		o->file = json_lines ? fdopen(o->fd, "w") : open_memstream(&o->buffer, &o->size);
 		if (!o->file)
 			return -errno;
 	}
-	if (p->json_lines)
+	if (json_lines)
 		lines_begin(&o->lines, o->file);
 	return 0;
-}
-
-static int print_document(const struct natprobe_params *p, struct output *o, json_t *document)
-{
-	struct text_options options = {.utf8 = terminal_utf8(),
-		.brief = p->brief,
-		.reason = p->reason,
-		.verbose = p->verbose};
-
-	if (p->json_lines)
-		return lines_end(&o->lines, document);
-	if (p->json)
-		return report_write(document, o->file);
-	if (p->short_form)
-		return text_short(document, o->file);
-	options.color = terminal_color(p->color, o->fd < 0 ? STDOUT_FILENO : o->fd);
-	options.width = o->fd < 0 ? terminal_width(STDOUT_FILENO) : TERMINAL_WIDTH;
-	return text_render(document, &options, o->file);
-}
-
-int output_document(const struct natprobe_params *p, struct output *o, json_t *document)
-{
-	int err;
-
-	errno = 0;
-	err = print_document(p, o, document);
-	return err == -EIO && errno ? -errno : err; /* a full disk is not a broken one */
 }
 
 static int write_all(int fd, const char *data, size_t length)

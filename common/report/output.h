@@ -5,9 +5,7 @@
 
 #include <stdio.h>
 
-#include "report/document.h"
 #include "report/lines.h"
-#include "tools/natprobe/options.h"
 
 /* Where results go: stdout or a file that is written only when everything is known. */
 
@@ -19,11 +17,11 @@ struct output {
 	struct lines lines;
 };
 
-/* Opens what -o names, without changing it yet. 0 or a negative errno. */
-int output_open(const struct natprobe_params *p, struct output *o);
-
-/* Prints the document in the form that the options ask for. 0 or a negative errno. */
-int output_document(const struct natprobe_params *p, struct output *o, json_t *document);
+/*
+ * Opens the file that path names, without changing it yet unless JSON lines go there; NULL and "-" are stdout. 0 or
+ * a negative errno.
+ */
+int output_open(const char *path, bool json_lines, struct output *o);
 
 /* Writes what was held back, and closes. 0 or a negative errno: not everything was written. */
 int output_close(struct output *o);

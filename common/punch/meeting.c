@@ -13,6 +13,7 @@
 #define RETRY_FIRST_US	250000
 #define RETRY_MAX_US	2000000
 #define SILENCE_US	10000000 /* then the server counts as gone */
+#define UNHEARD_US	5000000 /* … when it has never answered: six requests */
 #define REFRESH_IDLE_US 15000000
 #define REFRESH_BUSY_US 1000000 /* news may have been lost */
 #define UNPROVED_BYTES \
@@ -159,6 +160,11 @@ static int write_request(struct meeting *m, uint64_t now_us, uint16_t method,
 		&out, data, STUN_MESSAGE_BYTES, m->cookie_length ? 0 : UNPROVED_BYTES);
 }
 
+static uint64_t silence_us(const struct meeting *m)
+{
+	return m->view.registered_us ? SILENCE_US : UNHEARD_US;
+}
+
 static void give_up(struct meeting *m, uint64_t now_us)
 {
 	m->view.state = MEETING_UNREACHABLE;
@@ -191,8 +197,9 @@ bool meeting_poll(struct meeting *m, uint64_t now_us, uint8_t data[static STUN_M
 	*deadline_us = UINT64_MAX;
 	if (is_over(m) && !m->leaving)
 		return false;
-	if (m->asked_us && !m->leaving && now_us - m->asked_us >= SILENCE_US) {
+	if (m->asked_us && !m->leaving && now_us - m->asked_us >= silence_us(m)) {
 		give_up(m, now_us);
+		*deadline_us = now_us; /* there is something to look at */
 		return false;
 	}
 	*deadline_us = m->next_us;

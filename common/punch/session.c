@@ -338,7 +338,9 @@ static void heed_meeting(struct session *s, uint64_t now_us)
 	else if (v->state == MEETING_UNREACHABLE && s->view.state < SESSION_PUNCHING)
 		session_fail(s, now_us, SESSION_UNREACHABLE);
 	else if (v->state == MEETING_LEFT)
-		session_fail(s, now_us, SESSION_PEER_LEFT);
+		session_fail(s, now_us,
+			s->view.has_peer && s->view.peer.failed ? SESSION_NO_PATH
+								: SESSION_PEER_LEFT);
 	else if (s->view.state < SESSION_EXCHANGING && s->config.wait_us &&
 		now_us - s->view.started_us >= s->config.wait_us)
 		session_fail(s, now_us, SESSION_NO_PEER);

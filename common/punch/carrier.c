@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/udp.h"
+#include "punch/carrier.h"
+
+#define DATAGRAM_MAX	65536
+#define PACKETS_IN_TURN 64
+#define SENDS_IN_TURN	4096
+
+struct carried {
+	struct carrier *carrier;
+	struct event *event;
+	int fd;
+	unsigned number;
+	enum family family;
+};
+
+struct carrier {
+	struct carrier_config config;
+	struct event *timer;
+	bool turning;
+	struct carried sockets[SESSION_SOCKETS];
+	uint8_t datagram[DATAGRAM_MAX];
+};
+
+/* --- input --- */
+
+static void take_errors(struct carried *s)
+{
+	struct carrier *c = s->carrier;
+	struct udp_error e;
+	uint8_t quoted[STUN_MESSAGE_BYTES];
+
+	for (int i = 0; i < PACKETS_IN_TURN; i++) {
+		struct icmp_seen seen;
+
+		if (udp_receive_error(s->fd, quoted, sizeof(quoted), &e))
+			return;
+		seen = (struct icmp_seen){.count = 1,
+			.t_us = clock_now_us(),
+			.local = e.local,
+			.error = e.error,
+			.type = e.type,
+			.code = e.code,
+			.offender = e.offender};
+		session_error(
+			c->config.session, seen.t_us, s->number, &e.to, &seen, quoted, e.quoted);
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct carried *s = context;
+	struct carrier *c = s->carrier;
+	struct udp_meta meta;
+	struct endpoint from;
+
+	(void)what;
+	take_errors(s);
+	for (int i = 0; i < PACKETS_IN_TURN && s->fd == fd; i++) {
+		int n = udp_receive(fd, c->datagram, sizeof(c->datagram), &from, &meta);
+
+		if (n < 0)
+			break;
+		if (!session_input(c->config.session, clock_now_us(), s->number, &from, meta.ttl,
+			    c->datagram, (size_t)n) &&
+			c->config.datagram)
+			c->config.datagram(
+				c->config.context, s->number, &from, c->datagram, (size_t)n);
+	}
+	carrier_turn(c);
+}
+
+/* --- sockets --- */
+
+static void forget(struct carried *s)
+{
+	if (s->event)
+		event_free(s->event);
+	*s = (struct carried){.fd = -1, .carrier = s->carrier, .number = s->number};
+}
+
+static void close_socket(struct carried *s)
+{
+	int fd = s->fd;
+
+	forget(s);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Only the first socket of a family has the port that the user wants: there can be no two of it. */
+static struct endpoint local_for(struct carrier *c, unsigned number, enum family family)
+{
+	struct endpoint *wanted = &c->config.local[family == FAMILY_IPV6], e = *wanted;
+
+	if (e.family == FAMILY_NONE)
+		return (struct endpoint){.family = family};
+	if (number < SESSION_FURTHER)
+		wanted->port = 0;
+	else
+		e.port = 0;
+	return e;
+}
+
+static void open_socket(struct carrier *c, unsigned number, enum family family)
+{
+	struct endpoint local = local_for(c, number, family);
+	struct carried *s = &c->sockets[number];
+	int err = udp_open(&local, c->config.interface, UDP_META, &s->fd);
+
+	s->family = family;
+	if (!err)
+		err = udp_local(s->fd, &local);
+	if (!err) {
+		s->event = event_new(c->config.base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+		err = s->event && !event_add(s->event, NULL) ? 0 : -ENOMEM;
+	}
+	if (err)
+		close_socket(s);
+	session_opened(c->config.session, clock_now_us(), number, err, err ? NULL : &local);
+}
+
+/* --- output --- */
+
+static void send_packet(struct carrier *c, const struct session_output *out)
+{
+	struct carried *s = &c->sockets[out->socket];
+	struct icmp_seen seen = {.count = 1, .local = true, .t_us = clock_now_us()};
+	int err = s->fd >= 0 ? udp_send_ttl(s->fd, &out->to, out->ttl, out->data, out->length)
+			     : -EBADF;
+
+	/* what did not leave this host is evidence, too; a full queue is only a lost packet */
+	if (!err || err == -EAGAIN || err == -ENOBUFS)
+		return;
+	seen.error = -err;
+	session_error(
+		c->config.session, seen.t_us, out->socket, &out->to, &seen, out->data, out->length);
+}
+
+static void carry(struct carrier *c, const struct session_output *out)
+{
+	switch (out->action) {
+	case SESSION_OPEN:
+		open_socket(c, out->socket, out->family);
+		return;
+	case SESSION_CLOSE:
+		close_socket(&c->sockets[out->socket]);
+		return;
+	case SESSION_SEND:
+		send_packet(c, out);
+		return;
+	default:
+		return;
+	}
+}
+
+static void arm(struct carrier *c, uint64_t now_us, uint64_t deadline_us)
+{
+	uint64_t us = deadline_us > now_us ? deadline_us - now_us : 0;
+	struct timeval wait = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+
+	if (deadline_us == UINT64_MAX)
+		event_del(c->timer);
+	else
+		event_add(c->timer, &wait);
+}
+
+void carrier_turn(struct carrier *c)
+{
+	struct session_output out = {.deadline_us = 0};
+	uint64_t now_us = clock_now_us();
+	int sends = 0;
+
+	if (c->turning)
+		return;
+	c->turning = true;
+	while (sends++ < SENDS_IN_TURN &&
+		session_poll(c->config.session, now_us = clock_now_us(), &out) != SESSION_WAIT)
+		carry(c, &out);
+	c->turning = false;
+	arm(c, now_us, out.action == SESSION_WAIT ? out.deadline_us : now_us);
+	if (c->config.changed)
+		c->config.changed(c->config.context); /* last: it may turn again */
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	carrier_turn(context);
+}
+
+int carrier_send(struct carrier *c, unsigned socket, const struct endpoint *to, const void *data,
+	size_t length)
+{
+	if (socket >= SESSION_SOCKETS || c->sockets[socket].fd < 0)
+		return -EBADF;
+	return udp_send(c->sockets[socket].fd, to, data, length);
+}
+
+int carrier_take(struct carrier *c, unsigned socket)
+{
+	int fd;
+
+	if (socket >= SESSION_SOCKETS || c->sockets[socket].fd < 0)
+		return -EBADF;
+	fd = c->sockets[socket].fd;
+	forget(&c->sockets[socket]);
+	return fd;
+}
+
+int carrier_create(const struct carrier_config *config, struct carrier **out)
+{
+	struct carrier *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->config = *config;
+	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
+		c->sockets[i] = (struct carried){.carrier = c, .fd = -1, .number = i};
+	c->timer = event_new(config->base, -1, 0, on_timer, c);
+	if (!c->timer) {
+		carrier_destroy(c);
+		return -ENOMEM;
+	}
+	*out = c;
+	return 0;
+}
+
+void carrier_destroy(struct carrier *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
+		close_socket(&c->sockets[i]);
+	if (c->timer)
+		event_free(c->timer);
+	free(c);
+}

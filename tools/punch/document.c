@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <string.h>
+
+#include "report/document_private.h"
+#include "report/lines.h"
+#include "tools/punch/document.h"
+
+const char *punch_failure_name(enum session_failure f)
+{
+	switch (f) {
+	case SESSION_NO_FAILURE:
+		return "none";
+	case SESSION_NO_SOCKET:
+		return "no-socket";
+	case SESSION_UNREACHABLE:
+		return "server-unreachable";
+	case SESSION_REFUSED:
+		return "refused";
+	case SESSION_NO_PEER:
+		return "no-peer";
+	case SESSION_PEER_LEFT:
+		return "peer-left";
+	case SESSION_PEER_SILENT:
+		return "peer-silent";
+	case SESSION_WRONG_CODE:
+		return "wrong-code";
+	case SESSION_BAD_PEER:
+		return "bad-peer";
+	case SESSION_NO_FAMILY:
+		return "no-common-family";
+	case SESSION_NO_PATH:
+		return "no-path";
+	}
+	return "unknown";
+}
+
+/* --- the way --- */
+
+static const struct checks_result *result_of(const struct punch_facts *f)
+{
+	return f->view && f->view->checks && f->view->checks->connected ? f->view->checks : NULL;
+}
+
+static const char *strategy_of(const struct punch_facts *f)
+{
+	const struct trail_attempt *a = &f->trail->attempts[f->trail->attempt];
+
+	return a->succeeded ? a->strategy : NULL;
+}
+
+/* Between two moments; null when either was not reached. */
+static json_t *make_span(uint64_t from_us, uint64_t to_us)
+{
+	return from_us && to_us >= from_us ? make_ms(to_us - from_us) : json_null();
+}
+
+static json_t *make_times(struct maker *m, const struct session_view *v)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "register", make_span(v->started_us, v->registered_us));
+	make_set(m, o, "exchange", make_span(v->registered_us, v->exchanged_us));
+	make_set(m, o, "first_packet", make_span(v->exchanged_us, v->first_sent_us));
+	make_set(m, o, "first_inbound", make_span(v->exchanged_us, v->first_heard_us));
+	make_set(m, o, "confirmed", make_span(v->exchanged_us, v->proved_us));
+	make_set(m, o, "total", make_span(v->started_us, v->ended_us));
+	return o;
+}
+
+static void add_way(struct maker *m, json_t *root, const struct punch_facts *f)
+{
+	const struct checks_result *r = result_of(f);
+	const struct flow_statistics *s = f->flow;
+
+	make_set(m, root, "local", make_endpoint(m, &f->local));
+	make_set(m, root, "mapped", make_endpoint(m, &f->mapped));
+	make_set(m, root, "peer", r ? make_endpoint(m, &r->remote) : json_null());
+	make_set(m, root, "peer_kind", r ? json_string(check_kind_name(r->kind)) : json_null());
+	make_set(m, root, "strategy", r ? make_text(strategy_of(f)) : json_null());
+	make_set(m, root, "time_ms", f->view ? make_times(m, f->view) : json_null());
+	make_set(m, root, "rtt_ms",
+		s && s->rtt_us		 ? make_ms(s->rtt_us)
+			: r && r->rtt_us ? make_ms(r->rtt_us)
+					 : json_null());
+	make_set(m, root, "loss",
+		s && s->pings ? json_real((double)(1000 * (s->pings - s->pongs) / s->pings) / 1000)
+			      : json_null());
+}
+
+/* --- what was tried --- */
+
+static json_t *make_attempt(struct maker *m, const struct trail_attempt *a)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "strategy", make_text(a->strategy));
+	make_set(m, o, "packets_sent", json_integer(a->sent));
+	make_set(m, o, "packets_received", json_integer(a->received));
+	make_set(m, o, "packets_refused", json_integer(a->refused));
+	make_set(m, o, "icmp_errors", json_integer(a->errors));
+	make_set(m, o, "duration_ms", make_span(a->begin_us, a->end_us));
+	make_set(m, o, "result", json_string(a->succeeded ? "connected" : "failed"));
+	return o;
+}
+
+static json_t *make_attempts(struct maker *m, const struct trail *t)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; t && i <= t->attempt && *t->attempts[i].strategy; i++)
+		make_append(m, array, make_attempt(m, &t->attempts[i]));
+	return array;
+}
+
+static json_t *make_icmp_errors(struct maker *m, const struct trail *t)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; t && i < t->error_count; i++) {
+		const struct trail_error *e = &t->errors[i];
+		json_t *o = json_object();
+
+		make_set(m, o, "from", make_address(&e->offender));
+		make_set(m, o, "to", make_endpoint(m, &e->to));
+		make_set(m, o, "type", json_integer(e->type));
+		make_set(m, o, "code", json_integer(e->code));
+		make_set(m, o, "count", json_integer(e->count));
+		make_append(m, array, o);
+	}
+	return array;
+}
+
+static json_t *make_steps(struct maker *m, const struct trail *t)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; t && i < t->event_count; i++) {
+		const struct trail_event *e = &t->events[i];
+		json_t *o;
+
+		if (e->kind != TRAIL_STEP)
+			continue;
+		o = json_object();
+		make_set(m, o, "t_ms", make_ms(e->t_us > t->start_us ? e->t_us - t->start_us : 0));
+		make_set(m, o, "text", make_text(e->text));
+		make_append(m, array, o);
+	}
+	return array;
+}
+
+/* --- the sides --- */
+
+/* What the peer says of itself. */
+static json_t *make_side(struct maker *m, const struct pair_side *s)
+{
+	json_t *o = json_object(), *ports = json_object();
+	char text[EXPLAIN_TEXT];
+
+	explain_side(s, text, sizeof(text));
+	make_set(m, o, "status", json_string(path_status_name(s->status)));
+	make_set(m, o, "summary", make_text(text));
+	make_set(m, o, "nat", make_tri(s->nat));
+	make_set(m, o, "mapping", json_string(dependence_name(s->mapping)));
+	make_set(m, o, "filtering", json_string(dependence_name(s->filtering)));
+	make_set(m, o, "early_packet", json_string(early_name(s->early)));
+	make_set(m, ports, "pattern", json_string(allocation_name(s->allocation)));
+	make_set(m, ports, "step", make_number_or_null(s->step));
+	make_set(m, ports, "low", make_number_or_null(s->low));
+	make_set(m, ports, "high", make_number_or_null(s->high));
+	make_set(m, o, "port_allocation", ports);
+	return o;
+}
+
+static void add_sides(struct maker *m, json_t *root, const struct session_view *v)
+{
+	int f = v && v->family == FAMILY_IPV6;
+	enum family family = f ? FAMILY_IPV6 : FAMILY_IPV4;
+	bool peer = v && v->has_peer && v->peer.has_side[f];
+
+	make_set(m, root, "family",
+		v && v->family != FAMILY_NONE ? json_integer(v->family) : json_null());
+	make_set(m, root, "own_nat",
+		make_behaviour(m, "UDP", v ? &v->own_behaviour[f] : NULL, family));
+	make_set(m, root, "peer_nat", peer ? make_side(m, &v->peer.side[f]) : json_null());
+}
+
+/* --- all --- */
+
+static json_t *make_list(struct maker *m, const struct explain_list *l)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < l->count; i++)
+		make_append(m, array, make_text(l->text[i]));
+	return array;
+}
+
+static json_t *make_explanation(struct maker *m, const struct explanation *e)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "certain", make_list(m, &e->certain));
+	make_set(m, o, "likely", make_list(m, &e->likely));
+	make_set(m, o, "try_next", make_list(m, &e->try_next));
+	return o;
+}
+
+/* null: connected, or interrupted before it was decided. */
+static json_t *make_failure(const struct punch_facts *f)
+{
+	if (f->view && f->view->state == SESSION_FAILED)
+		return json_string(punch_failure_name(f->view->failure));
+	return result_of(f) && !f->stood ? json_string("silent") : json_null();
+}
+
+json_t *punch_document(const struct report_run *run, const struct punch_facts *f)
+{
+	struct maker m = {.failed = false};
+	json_t *root = json_object();
+
+	make_head(&m, root, PUNCH_FORMAT, PUNCH_FORMAT_VERSION, run);
+	make_set(&m, root, "outcome",
+		json_string(result_of(f) && f->stood ? "connected" : "failed"));
+	make_set(&m, root, "failure", make_failure(f));
+	make_set(&m, root, "transport", json_string("udp"));
+	make_set(&m, root, "server", f->server ? make_endpoint(&m, f->server) : json_null());
+	add_way(&m, root, f);
+	make_set(&m, root, "attempts", make_attempts(&m, f->trail));
+	make_set(&m, root, "icmp_errors", make_icmp_errors(&m, f->trail));
+	make_set(&m, root, "steps", make_steps(&m, f->trail));
+	add_sides(&m, root, f->view);
+	make_set(&m, root, "explanation",
+		f->explanation ? make_explanation(&m, f->explanation) : json_null());
+	make_set(&m, root, "findings", make_findings(&m, f->findings, f->finding_count));
+	make_set(&m, root, "evidence", make_all_evidence(&m, f->journal));
+	make_set(&m, root, "errors", make_errors(&m, run));
+	if (m.failed) {
+		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+void punch_line(struct lines *l, const struct trail *t, const struct trail_event *e)
+{
+	static const char *const names[TRAIL_KINDS] = {
+		"sent", "received", "refused", "stranger", "icmp", "step"};
+	struct maker m = {.failed = false};
+	json_t *line =
+		lines_new(l, &m, names[e->kind], e->t_us > t->start_us ? e->t_us - t->start_us : 0);
+
+	if (e->kind == TRAIL_STEP) {
+		make_set(&m, line, "text", make_text(e->text));
+	} else {
+		make_set(&m, line, "attempt", json_integer(e->attempt + 1));
+		make_set(&m, line, "from", make_endpoint(&m, &e->from));
+		make_set(&m, line, "to", make_endpoint(&m, &e->to));
+		make_set(&m, line, "size_bytes", json_integer((json_int_t)e->bytes));
+		make_set(&m, line, "ttl", make_number_or_null(e->ttl));
+	}
+	if (e->kind == TRAIL_ICMP) {
+		make_set(&m, line, "type", json_integer(e->type));
+		make_set(&m, line, "code", json_integer(e->code));
+	}
+	lines_put(l, &m, line);
+}

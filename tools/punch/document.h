@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include <jansson.h>
+
+#include "judge/explain.h"
+#include "judge/findings.h"
+#include "punch/flow.h"
+#include "punch/session.h"
+#include "report/document.h"
+
+/* The punch-report document: udppunch(1) and data/punch-report.schema.json. */
+
+#define PUNCH_FORMAT	     "punch-report"
+#define PUNCH_FORMAT_VERSION 1
+
+struct punch_facts {
+	const struct session_view *view; /* NULL: did not begin */
+	const struct endpoint *server; /* the one that was asked; NULL: none */
+	const struct trail *trail;
+	const struct journal *journal;
+	const struct finding *findings;
+	size_t finding_count;
+	struct endpoint local, mapped; /* of the way; FAMILY_NONE: none */
+	const struct flow_statistics *flow; /* NULL: none stood */
+	bool stood; /* something came over the way */
+	const struct explanation *explanation; /* NULL: there is nothing to explain */
+};
+
+/* The document, which the caller owns; NULL: no memory. */
+json_t *punch_document(const struct report_run *run, const struct punch_facts *facts);
+
+/* "no-path", "wrong-code" …: a word for programs. */
+const char *punch_failure_name(enum session_failure f);
+/* An event of the trail as a JSON line. */
+void punch_line(struct lines *l, const struct trail *t, const struct trail_event *e);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "base/serverlist.h"
+
+/*
+ * The endpoints of a rendezvous server, at most one of each family that is wanted; FAMILY_NONE: it has none. 0, or a
+ * negative errno with one line in error: the name could not be resolved in time, or has no address of such a family.
+ */
+int server_find(const struct server_spec *spec, bool ipv4, bool ipv6, uint64_t limit_us,
+	struct endpoint out[static 2], char *error, size_t size);

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "judge/explain.h"
+#include "judge/findings.h"
+#include "net/interfaces.h"
+#include "net/privileges.h"
+#include "report/expect.h"
+#include "report/output.h"
+#include "report/terminal.h"
+#include "tools/punch/document.h"
+#include "tools/punch/handover.h"
+#include "tools/punch/path.h"
+#include "tools/punch/secret.h"
+#include "tools/punch/server.h"
+#include "tools/punch/status.h"
+#include "tools/punch/text.h"
+#include "tools/udppunch/options.h"
+
+#define ERRORS_MAX 4
+
+struct run {
+	struct udppunch_params params;
+	struct output output;
+	struct code code;
+	char made[CODE_TEXT]; /* a code that was made here, behind its number */
+	struct endpoint servers[2];
+	struct random random;
+	struct journal *journal;
+	struct trail *trail;
+	struct session *session;
+	struct path_result result;
+	struct report_error errors[ERRORS_MAX];
+	size_t error_count;
+	char message[512]; /* of the one line on stderr */
+	char time[CLOCK_TEXT];
+	uint64_t start_us;
+	unsigned attempt; /* the last one that was announced */
+	bool code_shown, begun;
+};
+
+static int fail(struct run *r, enum status status, const char *code)
+{
+	fprintf(stderr, "udppunch: %s\n", r->message);
+	if (r->error_count < ERRORS_MAX)
+		r->errors[r->error_count++] = (struct report_error){code, r->message, NULL};
+	return (int)status;
+}
+
+/* --- meanwhile --- */
+
+static bool is_chatty(const struct run *r)
+{
+	return !r->params.quiet && !r->params.json && !r->params.json_lines && !r->params.print;
+}
+
+/* The number comes from the server, the words from here. */
+static void show_code(struct run *r, uint32_t number)
+{
+	const char *words = strchr(r->made, '-');
+
+	if (r->params.json_lines) {
+		struct maker m = {.failed = false};
+		json_t *line =
+			lines_new(&r->output.lines, &m, "code", clock_now_us() - r->start_us);
+
+		make_set(&m, line, "code", json_sprintf("%u%s", number, words));
+		lines_put(&r->output.lines, &m, line);
+	}
+	fprintf(stderr, "on the other side: udppunch -r %s %u%s\n", r->params.server.name, number,
+		words);
+	r->code_shown = true;
+}
+
+static void on_changed(void *context)
+{
+	struct run *r = context;
+	const struct session_view *v = session_view(r->session);
+
+	if (v->number && !r->code_shown)
+		show_code(r, v->number);
+	if (v->attempt == r->attempt)
+		return;
+	r->attempt = v->attempt;
+	if (v->attempt && v->attempt <= v->advice.count && *v->advice.plans[v->attempt - 1].cost &&
+		is_chatty(r))
+		fprintf(stderr, "plan: %s\n", v->advice.plans[v->attempt - 1].cost);
+}
+
+static void print_event(const struct trail *t, const struct trail_event *e)
+{
+	static const char *const names[TRAIL_KINDS] = {
+		"sent", "received", "refused", "stranger", "ICMP", ""};
+	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT];
+
+	fprintf(stderr, "%9.3f ms ", (double)(e->t_us - t->start_us) / 1000);
+	if (e->kind == TRAIL_STEP) {
+		fprintf(stderr, "%s\n", e->text);
+		return;
+	}
+	fprintf(stderr, "%s %zu bytes", names[e->kind], e->bytes);
+	if (e->from.family != FAMILY_NONE)
+		fprintf(stderr, " from %s", endpoint_format(&e->from, from));
+	if (e->to.family != FAMILY_NONE)
+		fprintf(stderr, " to %s", endpoint_format(&e->to, to));
+	if (e->ttl)
+		fprintf(stderr, ", TTL %u", e->ttl);
+	if (e->kind == TRAIL_ICMP)
+		fprintf(stderr, ", type %u code %u", e->type, e->code);
+	fputc('\n', stderr);
+}
+
+static void on_event(void *context, const struct trail_event *e)
+{
+	struct run *r = context;
+
+	if (r->params.json_lines)
+		punch_line(&r->output.lines, r->trail, e);
+	if (r->params.verbose)
+		print_event(r->trail, e);
+}
+
+/* --- the punch --- */
+
+/* Without a code the server gives a number, and two words are drawn. */
+static int find_code(struct run *r, bool *allocate)
+{
+	const struct udppunch_params *p = &r->params;
+	int err = secret_find(p->code, p->code_file, &r->code, r->message, sizeof(r->message));
+	char meant[CODE_TEXT];
+
+	*allocate = err == -ENOENT;
+	if (*allocate) {
+		code_make(0, &r->random, r->made);
+		return code_parse(r->made, &r->code, r->message, sizeof(r->message));
+	}
+	if (!err && code_complete(&r->code, meant) && is_chatty(r))
+		fprintf(stderr, "udppunch: did you mean \"%s\"?\n", meant);
+	sodium_memzero(meant, sizeof(meant));
+	return err;
+}
+
+static int create_session(struct run *r, bool allocate)
+{
+	const struct udppunch_params *p = &r->params;
+	struct session_config config = {.servers = {r->servers[0], r->servers[1]},
+		.allocate = allocate,
+		.secret = {(const uint8_t *)r->code.secret, strlen(r->code.secret)},
+		.packets_max = (uint32_t)p->packets,
+		.sockets_max = (uint16_t)p->sockets,
+		.rate_pps = (uint32_t)p->rate,
+		.wait_us = p->limit_us};
+	int count = interfaces_list(p->interface, config.hosts, HELLO_CANDIDATES), err;
+
+	config.host_count = count > 0 ? (size_t)count : 0;
+	code_session_id(&r->code, config.id);
+	random_init(&config.random);
+	err = journal_create(r->start_us, &r->journal);
+	if (!err)
+		err = trail_create(r->start_us, &r->trail);
+	if (err)
+		return err;
+	r->trail->listener = on_event;
+	r->trail->listener_context = r;
+	config.trail = r->trail;
+	config.journal = r->journal;
+	return session_create(&config, clock_now_us(), &r->session);
+}
+
+static int punch(struct run *r, bool allocate)
+{
+	const struct udppunch_params *p = &r->params;
+	struct path_config config = {.interface = p->interface,
+		.local = {p->source[0], p->source[1]},
+		.limit_us = p->limit_us,
+		.count = (unsigned)p->count,
+		.interval_us = p->interval_us,
+		.stdio = p->stdio,
+		.changed = on_changed,
+		.context = r};
+	int err = create_session(r, allocate);
+
+	config.session = r->session;
+	if (!err)
+		err = path_run(&config, &r->result);
+	if (!err) {
+		r->begun = true;
+		return 0;
+	}
+	snprintf(r->message, sizeof(r->message), "cannot begin: %s", strerror(-err));
+	return err;
+}
+
+/* --- the report --- */
+
+static void explain(const struct run *r, struct explanation *out)
+{
+	const struct session_view *v = session_view(r->session);
+	int f = v->family == FAMILY_IPV6;
+	const struct hello_attempt *said = &v->peer.attempt;
+	struct explain_facts facts = {.own = &v->own.side[f],
+		.peer = &v->peer.side[f],
+		.family = v->family,
+		.advice = &v->advice,
+		.trail = r->trail,
+		.said = {said->number != 0, said->sent, said->received, said->errors,
+			said->offender, said->type, said->code},
+		.other_family_possible = v->own.has_side[!f] && v->peer.has_side[!f]};
+
+	explain_failure(&facts, out);
+}
+
+static json_t *make_document(struct run *r)
+{
+	static struct verdict verdict;
+	static struct explanation explanation;
+	struct finding findings[FINDINGS_MAX];
+	struct report_run run = {.tool = "udppunch",
+		.version = PACKAGE_VERSION,
+		.time = r->time,
+		.duration_ms = (double)(clock_now_us() - r->start_us) / 1000,
+		.complete = r->begun && !r->result.signal,
+		.errors = r->errors,
+		.error_count = r->error_count};
+	struct punch_facts facts = {
+		.trail = r->trail, .journal = r->journal, .stood = r->result.stood};
+
+	if (r->begun) {
+		facts.view = session_view(r->session);
+		facts.server =
+			r->servers[0].family != FAMILY_NONE ? &r->servers[0] : &r->servers[1];
+		judge(r->journal, &verdict);
+		facts.findings = findings;
+		facts.finding_count = judge_findings(r->journal, &verdict, findings);
+		facts.local = r->result.local;
+		if (facts.view->checks)
+			facts.mapped = facts.view->checks->mapped;
+		facts.flow = r->result.fd >= 0 ? &r->result.flow : NULL;
+	}
+	if (r->begun && facts.view->failure == SESSION_NO_PATH) {
+		explain(r, &explanation);
+		facts.explanation = &explanation;
+	}
+	return punch_document(&run, &facts);
+}
+
+/* Where standard output is the path's or the command's, people read the report on stderr. */
+static FILE *report_file(struct run *r)
+{
+	bool taken = (r->params.stdio || r->params.exec) && r->output.fd < 0;
+
+	return taken && !r->params.json && !r->params.json_lines && !r->params.print
+		? stderr
+		: r->output.file;
+}
+
+static int print_document(struct run *r, const json_t *document)
+{
+	const struct udppunch_params *p = &r->params;
+	FILE *out = report_file(r);
+	struct text_options options = {.utf8 = terminal_utf8(),
+		.brief = p->quiet,
+		.verbose = p->verbose,
+		.width = TERMINAL_WIDTH};
+
+	if (p->json_lines)
+		return lines_end(&r->output.lines, (json_t *)document);
+	if (p->json)
+		return report_write(document, out);
+	if (p->print)
+		return punch_print(document, out);
+	if (!r->begun || (p->quiet && out == stderr))
+		return 0;
+	if (r->output.fd < 0) {
+		options.color = terminal_color(p->color, fileno(out));
+		options.width = terminal_width(fileno(out));
+	}
+	return punch_text(document, &options, out);
+}
+
+static int report(struct run *r, int status)
+{
+	json_t *document = make_document(r);
+	int err = document ? print_document(r, document) : -ENOMEM, close_err;
+
+	if (!err && r->begun && expect_all("udppunch", document, &r->params.expectations))
+		status = STATUS_NEGATIVE;
+	close_err = r->output.file ? output_close(&r->output) : 0;
+	err = err ? err : close_err;
+	json_decref(document);
+	if (!err)
+		return status;
+	fprintf(stderr, "udppunch: cannot write the results%s%s: %s\n",
+		r->params.output ? " to " : "", r->params.output ? r->params.output : "",
+		strerror(-err));
+	return STATUS_ENVIRONMENT;
+}
+
+/* --- all --- */
+
+static int conclude(struct run *r)
+{
+	int status =
+		status_of(session_view(r->session), &r->result, r->message, sizeof(r->message));
+
+	if (*r->message)
+		fail(r, (enum status)status,
+			status == STATUS_PROTOCOL ? "protocol"
+				: status > 5	  ? "interrupted"
+						  : "no-way");
+	status = report(r, status);
+	if (status == STATUS_DONE && r->params.exec) {
+		const struct endpoint peer = session_view(r->session)->checks->remote;
+
+		status = handover_exec(r->params.exec, r->result.fd, &r->result.local, &peer);
+	}
+	return status;
+}
+
+static int run(struct run *r, int argc, char **argv)
+{
+	struct udppunch_params *p = &r->params;
+	bool allocate = false;
+	int err = udppunch_parse(argc, argv, p, r->message, sizeof(r->message));
+
+	if (!err && (p->help || p->version))
+		return STATUS_DONE;
+	if (err)
+		p->output = NULL;
+	if (output_open(p->output, p->json_lines, &r->output)) {
+		snprintf(r->message, sizeof(r->message), "%s: %s", p->output, strerror(errno));
+		p->output = NULL;
+		output_open(NULL, p->json_lines, &r->output);
+		return report(r, fail(r, STATUS_ENVIRONMENT, "environment"));
+	}
+	if (!err)
+		err = find_code(r, &allocate);
+	if (err)
+		return report(r,
+			err == -EINVAL ? fail(r, STATUS_USAGE, "usage")
+				       : fail(r, STATUS_ENVIRONMENT, "environment"));
+	if (server_find(&p->server, p->ipv4, p->ipv6, p->limit_us, r->servers, r->message,
+		    sizeof(r->message)) ||
+		punch(r, allocate))
+		return report(r, fail(r, STATUS_ENVIRONMENT, "environment"));
+	return conclude(r);
+}
+
+static void end(struct run *r)
+{
+	session_destroy(r->session);
+	trail_destroy(r->trail);
+	journal_destroy(r->journal);
+	code_wipe(&r->code);
+	sodium_memzero(r->made, sizeof(r->made));
+	if (r->begun && r->result.fd >= 0)
+		close(r->result.fd);
+}
+
+int main(int argc, char **argv)
+{
+	static struct run r;
+	int status;
+
+	if (privileges_drop() || sodium_init() < 0) {
+		fprintf(stderr, "udppunch: cannot drop privileges, or has no cryptography\n");
+		return STATUS_ENVIRONMENT;
+	}
+	/* a closed stdout must not become a socket; writing to it fails as it should */
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			abort();
+	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN);
+	r.start_us = clock_now_us();
+	r.result.fd = -1;
+	clock_rfc3339(r.time);
+	random_init(&r.random);
+	status = run(&r, argc, argv);
+	end(&r);
+	if (r.params.help)
+		options_usage(&udppunch_options, stdout);
+	else if (r.params.version)
+		printf("udppunch (natutils) %s\n", PACKAGE_VERSION);
+	if (fflush(stdout)) {
+		fprintf(stderr, "udppunch: cannot write: %s\n", strerror(errno));
+		status = STATUS_ENVIRONMENT;
+	}
+	return status;
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/arguments.h"
+#include "tools/udppunch/options.h"
+
+enum {
+	OPTION_RENDEZVOUS,
+	OPTION_CODE_FILE,
+	OPTION_IPV4,
+	OPTION_IPV6,
+	OPTION_NUMERIC,
+	OPTION_INTERFACE,
+	OPTION_BIND,
+	OPTION_DEADLINE,
+	OPTION_COUNT,
+	OPTION_INTERVAL,
+	OPTION_STDIO,
+	OPTION_EXEC,
+	OPTION_PRINT,
+	OPTION_PACKETS,
+	OPTION_SOCKETS,
+	OPTION_RATE,
+	OPTION_JSON,
+	OPTION_JSON_LINES,
+	OPTION_OUTPUT,
+	OPTION_EXPECT,
+	OPTION_QUIET,
+	OPTION_VERBOSE,
+	OPTION_COLOR,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+static const struct option_spec specs[] = {
+	[OPTION_RENDEZVOUS] = {'r', "rendezvous", "SERVER[:PORT]", OPTION_WORDS_HOST, NULL,
+		"natprobed where the two sides meet"},
+	[OPTION_CODE_FILE] = {0, "code-file", "FILE", OPTION_WORDS_FILE, NULL,
+		"read the code from FILE (-: standard input)"},
+	[OPTION_IPV4] = {'4', "ipv4", NULL, OPTION_WORDS_NONE, NULL, "IPv4 only"},
+	[OPTION_IPV6] = {'6', "ipv6", NULL, OPTION_WORDS_NONE, NULL, "IPv6 only"},
+	[OPTION_NUMERIC] = {'n', "numeric", NULL, OPTION_WORDS_NONE, NULL, "resolve no names"},
+	[OPTION_INTERFACE] = {'I', "interface", "IF|ADDR", OPTION_WORDS_INTERFACE, NULL,
+		"send from this interface or address"},
+	[OPTION_BIND] = {'b', "bind", "ADDR[:PORT]", OPTION_WORDS_NONE, NULL,
+		"local endpoint; the port is that of the first socket"},
+	[OPTION_DEADLINE] = {'w', "deadline", "TIME", OPTION_WORDS_NONE, NULL,
+		"longest time until a way stands, waiting included (10m)"},
+	[OPTION_COUNT] = {'c', "count", "N", OPTION_WORDS_NONE, NULL,
+		"measure the way with N round trips (5)"},
+	[OPTION_INTERVAL] = {'i', "interval", "TIME", OPTION_WORDS_NONE, NULL,
+		"time between them (100ms)"},
+	[OPTION_STDIO] = {0, "stdio", NULL, OPTION_WORDS_NONE, NULL,
+		"then carry standard input and output, a datagram per block"},
+	[OPTION_EXEC] = {0, "exec", "COMMAND", OPTION_WORDS_NONE, NULL,
+		"then run COMMAND with the socket as descriptor 3"},
+	[OPTION_PRINT] = {0, "print", NULL, OPTION_WORDS_NONE, NULL,
+		"print the two endpoints only"},
+	[OPTION_PACKETS] = {0, "packets", "N", OPTION_WORDS_NONE, NULL,
+		"most packets in one attempt (2048)"},
+	[OPTION_SOCKETS] = {0, "sockets", "N", OPTION_WORDS_NONE, NULL,
+		"most sockets in one attempt (256)"},
+	[OPTION_RATE] = {0, "rate", "N", OPTION_WORDS_NONE, NULL, "most packets a second (200)"},
+	[OPTION_JSON] = {'j', "json", NULL, OPTION_WORDS_NONE, NULL, "print one JSON document"},
+	[OPTION_JSON_LINES] = {'J', "json-lines", NULL, OPTION_WORDS_NONE, NULL,
+		"print a JSON line per event as it happens, the document last"},
+	[OPTION_OUTPUT] = {'o', "output", "FILE", OPTION_WORDS_FILE, NULL,
+		"write the results to FILE (-: stdout)"},
+	[OPTION_EXPECT] = {0, "expect", "PATH=VALUE", OPTION_WORDS_NONE, NULL,
+		"exit 1 unless the report holds this; repeatable"},
+	[OPTION_QUIET] = {'q', "quiet", NULL, OPTION_WORDS_NONE, NULL, "print the outcome only"},
+	[OPTION_VERBOSE] = {'v', "verbose", NULL, OPTION_WORDS_NONE, NULL,
+		"also list the steps, and every packet on stderr"},
+	[OPTION_COLOR] = {0, "color", "WHEN", OPTION_WORDS_ONE, "auto always never",
+		"colour the output"},
+	[OPTION_HELP] = {'h', "help", NULL, OPTION_WORDS_NONE, NULL, "print this help"},
+	[OPTION_VERSION] = {'V', "version", NULL, OPTION_WORDS_NONE, NULL, "print the version"},
+};
+
+const struct option_table udppunch_options = {
+	.tool = "udppunch",
+	.operands = "[CODE]",
+	.operand_kind = OPTION_WORDS_NONE,
+	.summary = "Open a direct, mutually authenticated UDP path to a host behind NATs.",
+	.specs = specs,
+	.count = sizeof(specs) / sizeof(*specs),
+};
+
+static int take_server(struct udppunch_params *p, const char *text, struct argument_error wrong)
+{
+	if (!server_parse(text, SERVER_PORT_DEFAULT, &p->server)) {
+		p->has_server = true;
+		return 0;
+	}
+	snprintf(wrong.text, wrong.size,
+		"--rendezvous: \"%s\" is not a server (HOST, HOST:PORT or [ADDR6]:PORT)", text);
+	return -EINVAL;
+}
+
+static int take_text(struct udppunch_params *p, size_t index, const char *argument)
+{
+	const char **places[] = {[OPTION_CODE_FILE] = &p->code_file,
+		[OPTION_EXEC] = &p->exec,
+		[OPTION_OUTPUT] = &p->output};
+
+	*places[index] = argument;
+	return 0;
+}
+
+static int take_flag(struct udppunch_params *p, size_t index)
+{
+	bool *flags[] = {[OPTION_IPV4] = &p->ipv4,
+		[OPTION_IPV6] = &p->ipv6,
+		[OPTION_NUMERIC] = &p->numeric,
+		[OPTION_STDIO] = &p->stdio,
+		[OPTION_PRINT] = &p->print,
+		[OPTION_JSON] = &p->json,
+		[OPTION_JSON_LINES] = &p->json_lines,
+		[OPTION_QUIET] = &p->quiet,
+		[OPTION_VERBOSE] = &p->verbose,
+		[OPTION_HELP] = &p->help,
+		[OPTION_VERSION] = &p->version};
+
+	*flags[index] = true;
+	return 0;
+}
+
+static int take(void *context, size_t index, const char *argument, char *error, size_t size)
+{
+	const struct argument_error wrong = {error, size};
+	struct udppunch_params *p = context;
+
+	switch (index) {
+	case OPTION_RENDEZVOUS:
+		return take_server(p, argument, wrong);
+	case OPTION_INTERFACE:
+		return argument_interface(argument, p->source, &p->interface, wrong);
+	case OPTION_BIND:
+		return argument_bind(argument, p->source, wrong);
+	case OPTION_DEADLINE:
+		return argument_time("deadline", argument, 100000, 86400000000u, "100ms and 24h",
+			&p->limit_us, wrong);
+	case OPTION_COUNT:
+		return argument_number("count", argument, 0, 1000, &p->count, wrong);
+	case OPTION_INTERVAL:
+		return argument_time("interval", argument, 10000, 60000000, "10ms and 1m",
+			&p->interval_us, wrong);
+	case OPTION_PACKETS:
+		return argument_number("packets", argument, 16, 100000, &p->packets, wrong);
+	case OPTION_SOCKETS:
+		return argument_number("sockets", argument, 1, 256, &p->sockets, wrong);
+	case OPTION_RATE:
+		return argument_number("rate", argument, 10, 10000, &p->rate, wrong);
+	case OPTION_CODE_FILE:
+	case OPTION_EXEC:
+	case OPTION_OUTPUT:
+		return take_text(p, index, argument);
+	case OPTION_EXPECT:
+		return argument_expectation(argument, &p->expectations, wrong);
+	case OPTION_COLOR:
+		return argument_color(argument, &p->color, wrong);
+	default:
+		return take_flag(p, index);
+	}
+}
+
+/* What cannot go together. */
+static const char *contradiction(const struct udppunch_params *p)
+{
+	bool uses_stdout = !p->output || !strcmp(p->output, "-");
+
+	if (p->help || p->version)
+		return NULL;
+	if (p->stdio && p->exec)
+		return "--stdio and --exec: only one of them can have the path";
+	if (p->stdio && uses_stdout && (p->json || p->json_lines || p->print))
+		return "--stdio has stdout: --output says where results go";
+	if (p->json + p->json_lines + p->print > 1)
+		return "--json, --json-lines and --print: only one of them";
+	if (p->stdio && p->code_file && !strcmp(p->code_file, "-"))
+		return "--stdio has standard input: the code cannot come from there";
+	if (!p->has_server)
+		return "no rendezvous server: --rendezvous SERVER";
+	if (p->numeric && p->server.endpoint.family == FAMILY_NONE)
+		return "--numeric: the rendezvous server is given by name";
+	return NULL;
+}
+
+/* Also a wrong command line gets a JSON answer, if that was asked for. */
+static void find_json(int argc, char **argv, struct udppunch_params *p)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *word = argv[i];
+		bool letters = *word == '-' && !word[1 + strspn(word + 1, "46njJqvhV")];
+
+		p->json |= !strcmp(word, "--json") || (letters && strchr(word, 'j'));
+		p->json_lines |= !strcmp(word, "--json-lines") || (letters && strchr(word, 'J'));
+	}
+}
+
+static int take_operands(
+	int argc, char **argv, int first, struct udppunch_params *p, char *error, size_t size)
+{
+	const char *wrong = contradiction(p);
+
+	if (!wrong && argc - first > 1)
+		wrong = "more than one code: put a code with blanks in quotes";
+	if (!wrong && argc > first && p->code_file)
+		wrong = "--code-file: there is a code already";
+	if (wrong) {
+		snprintf(error, size, "%s", wrong);
+		return -EINVAL;
+	}
+	if (argc > first)
+		p->code = argv[first];
+	return 0;
+}
+
+int udppunch_parse(int argc, char **argv, struct udppunch_params *out, char *error, size_t size)
+{
+	int first = 0, err;
+
+	*out = (struct udppunch_params){.limit_us = 600000000,
+		.interval_us = 100000,
+		.count = 5,
+		.packets = 2048,
+		.sockets = 256,
+		.rate = 200};
+	err = options_parse(&udppunch_options, argc, argv, take, out, &first, error, size);
+	if (!err)
+		err = take_operands(argc, argv, first, out, error, size);
+	if (err)
+		find_json(argc, argv, out);
+	if (!out->ipv4 && !out->ipv6)
+		out->ipv4 = out->ipv6 = true;
+	return err;
+}

@@ -111,11 +111,15 @@ void session_measure_advance(struct session *s, uint64_t now_us)
 		return;
 	s->measured = true;
 	judge(s->config.journal, &verdict);
-	if (s->config.servers[0].family != FAMILY_NONE)
-		set_side(s, 0, &verdict.udp4);
-	if (s->config.servers[1].family != FAMILY_NONE)
-		set_side(s, 1, &verdict.udp6);
-	trail_step(s->config.trail, now_us, "measure: %s mapping, %s filtering, early packets %s",
-		dependence_name(verdict.udp4.mapping), dependence_name(verdict.udp4.filtering),
-		early_name(verdict.udp4.early));
+	for (int f = 0; f < 2; f++) {
+		const struct behaviour *b = f ? &verdict.udp6 : &verdict.udp4;
+
+		if (s->config.servers[f].family == FAMILY_NONE)
+			continue;
+		set_side(s, f, b);
+		trail_step(s->config.trail, now_us,
+			"measure: IPv%d, %s mapping, %s filtering, early packets %s",
+			(int)families[f], dependence_name(b->mapping),
+			dependence_name(b->filtering), early_name(b->early));
+	}
 }

@@ -44,7 +44,7 @@ int secret_find(const char *text, const char *file, struct code *out, char *erro
 	else if (!text)
 		text = getenv("NATUTILS_CODE");
 	if (!err && !file && !text)
-		return -ENOENT;
+		return -ENODATA;
 	if (!err)
 		err = code_parse(file ? line : text, out, error, size);
 	sodium_memzero(line, sizeof(line));

@@ -9,7 +9,7 @@
 
 /*
  * The code that the two have agreed on: from the command line (text), from a file ("-" is standard input), else from
- * NATUTILS_CODE. 0; -ENOENT: none was given; -EINVAL: it is none; or what reading the file says, with one line in error,
+ * NATUTILS_CODE. 0; -ENODATA: none was given; -EINVAL: it is none; or what reading the file says, with one line in error,
  * which does not repeat the secret.
  */
 int secret_find(const char *text, const char *file, struct code *out, char *error, size_t size);

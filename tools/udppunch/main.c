@@ -142,7 +142,7 @@ static int find_code(struct run *r, bool *allocate)
 	int err = secret_find(p->code, p->code_file, &r->code, r->message, sizeof(r->message));
 	char meant[CODE_TEXT];
 
-	*allocate = err == -ENOENT;
+	*allocate = err == -ENODATA;
 	if (*allocate) {
 		code_make(0, &r->random, r->made);
 		return code_parse(r->made, &r->code, r->message, sizeof(r->message));

@@ -23,9 +23,11 @@ except ImportError:
 
 
 EVENTS = {"natprobe-report": ("sent", "received", "icmp", "settled", "note", "end"),
+          "punch-report": ("code", "sent", "received", "refused", "stranger", "icmp", "step", "end"),
           "natlab-report": ("mapping", "session", "drop", "lost", "started", "output", "ended", "end")}
 ENUMS = ("status", "mapping", "filtering", "port_preservation", "pattern", "pooling", "early_packet",
-         "rfc3489_class", "p2p", "method", "severity", "question", "state", "transport")
+         "rfc3489_class", "p2p", "method", "severity", "question", "state", "transport", "outcome",
+         "failure", "peer_kind", "strategy", "result")
 
 
 def refuse_duplicates(pairs):
@@ -53,10 +55,13 @@ def dangling(report):
             yield f"$.evidence[{place}].n: is {item['n']}"
     lists = [(f"$.findings[{i}].evidence", f["evidence"])
              for i, f in enumerate(report["findings"])]
-    for protocol in ("udp", "tcp", "icmp"):
-        for family in ("ipv4", "ipv6"):
-            basis = report[protocol][family]["basis"]
-            lists += [(f"$.{protocol}.{family}.basis.{key}", n) for key, n in basis.items()]
+    if "own_nat" in report:
+        blocks = {"own_nat": report["own_nat"]}
+    else:
+        blocks = {f"{protocol}.{family}": report[protocol][family]
+                  for protocol in ("udp", "tcp", "icmp") for family in ("ipv4", "ipv6")}
+    for path, block in blocks.items():
+        lists += [(f"$.{path}.basis.{key}", n) for key, n in block["basis"].items()]
     for path, numbers in lists:
         for number in numbers:
             if number >= len(evidence):

@@ -37,7 +37,8 @@ void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy)
 {
 	struct trail_attempt *a = &t->attempts[t->attempt];
 
-	a->end_us = t_us;
+	if (*a->strategy && !a->end_us)
+		a->end_us = t_us;
 	if (t->attempt + 1 < TRAIL_ATTEMPTS && *a->strategy)
 		a = &t->attempts[++t->attempt];
 	snprintf(a->strategy, sizeof(a->strategy), "%s", strategy);
@@ -94,6 +95,14 @@ static void count(struct trail *t, const struct trail_event *e)
 	default:
 		break;
 	}
+}
+
+void trail_end(struct trail *t, uint64_t t_us, bool succeeded)
+{
+	struct trail_attempt *a = &t->attempts[t->attempt];
+
+	a->end_us = t_us;
+	a->succeeded = succeeded;
 }
 
 void trail_add(struct trail *t, const struct trail_event *event)

@@ -13,7 +13,7 @@
 
 #define TRAIL_EVENTS   8192 /* later ones are only counted, and heard by the listener */
 #define TRAIL_ATTEMPTS 8
-#define TRAIL_TEXT     160
+#define TRAIL_TEXT     240
 #define TRAIL_ERRORS   16
 
 enum trail_kind {
@@ -74,6 +74,9 @@ void trail_destroy(struct trail *t);
 
 /* A new attempt; those beyond TRAIL_ATTEMPTS are counted with the last one. */
 void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy);
+
+/* The present attempt is over. */
+void trail_end(struct trail *t, uint64_t t_us, bool succeeded);
 
 /* Adds the event, whose attempt is filled in, and counts it. */
 void trail_add(struct trail *t, const struct trail_event *event);

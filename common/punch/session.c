@@ -361,7 +361,7 @@ static void heed_checks(struct session *s, uint64_t now_us)
 		return;
 	s->view.state = SESSION_CONNECTED;
 	s->view.ended_us = now_us;
-	s->config.trail->attempts[s->config.trail->attempt].succeeded = true;
+	trail_end(s->config.trail, now_us, true);
 }
 
 static void advance(struct session *s, uint64_t now_us)

@@ -220,6 +220,7 @@ static void note_attempt(struct session *s)
 static void end_attempt(struct session *s, uint64_t now_us)
 {
 	note_attempt(s);
+	trail_end(s->config.trail, now_us, false);
 	trail_step(s->config.trail, now_us, "attempt %u: no success", s->view.attempt);
 	if (s->view.attempt < s->view.advice.count) {
 		s->view.attempt++;

@@ -212,6 +212,8 @@ static json_t *make_explanation(struct maker *m, const struct explanation *e)
 /* null: connected, or interrupted before it was decided. */
 static json_t *make_failure(const struct punch_facts *f)
 {
+	if (f->late)
+		return json_string("deadline");
 	if (f->view && f->view->state == SESSION_FAILED)
 		return json_string(punch_failure_name(f->view->failure));
 	return result_of(f) && !f->stood ? json_string("silent") : json_null();

@@ -26,6 +26,7 @@ struct punch_facts {
 	struct endpoint local, mapped; /* of the way; FAMILY_NONE: none */
 	const struct flow_statistics *flow; /* NULL: none stood */
 	bool stood; /* something came over the way */
+	bool late; /* the deadline ended it */
 	const struct explanation *explanation; /* NULL: there is nothing to explain */
 };
 

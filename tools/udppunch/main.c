@@ -236,7 +236,7 @@ static json_t *make_document(struct run *r)
 		.errors = r->errors,
 		.error_count = r->error_count};
 	struct punch_facts facts = {
-		.trail = r->trail, .journal = r->journal, .stood = r->result.stood};
+		.trail = r->trail, .journal = r->journal, .stood = r->result.stood, .late = r->result.late};
 
 	if (r->begun) {
 		facts.view = session_view(r->session);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright (c) 2026 The natutils authors
 #
-# A tour: natprobe behind five NATs, against natprobed, all in one natlab. No test, but it says so when something is
-# not as it should be. $LAB_BUILDDIR has the programs. Exit 77: this machine does not let natlab run.
+# A tour: natprobe behind five NATs, against natprobed, and a way between two of them by udppunch, all in one natlab.
+# No test, but it says so when something is not as it should be. $LAB_BUILDDIR has the programs. Exit 77: this machine does not let natlab run.
 
 build=${LAB_BUILDDIR:?}
 server="198.51.100.1"
@@ -95,4 +95,18 @@ say "" "mapping: whether a peer can be told where to send. filtering: who gets i
 	"breaks hole punching; carrier is two NATs, and hides it." \
 	"" "All that natprobe says behind one of them (bare):" ""
 sed 's/^/    /' "$folder/bare"
+
+code=7-acorn-albatross
+set -- -4 -w 30s --daemon server "exec $build/natprobed -q 198.51.100.1 203.0.113.1"
+for host in carrier bare; do
+	set -- "$@" --host $host@0-500ms "exec $build/udppunch -r $server $code >$folder/$host.punch 2>&1"
+done
+"$build/natlab" "$folder/tour.lab" "$@" >"$folder/log" 2>&1 || wrong=1
+say "" "And the direct way between two of them, which both get with the same command, at about the same time:" \
+	"" "    \$ udppunch -r $server $code"
+for host in carrier bare; do
+	say "" "--- $host"
+	sed 's/^/    /' "$folder/$host.punch"
+	grep -q '^connected: ' "$folder/$host.punch" || wrong=1
+done
 exit $wrong

@@ -235,8 +235,10 @@ static json_t *make_document(struct run *r)
 		.complete = r->begun && !r->result.signal,
 		.errors = r->errors,
 		.error_count = r->error_count};
-	struct punch_facts facts = {
-		.trail = r->trail, .journal = r->journal, .stood = r->result.stood, .late = r->result.late};
+	struct punch_facts facts = {.trail = r->trail,
+		.journal = r->journal,
+		.stood = r->result.stood,
+		.late = r->result.late};
 
 	if (r->begun) {
 		facts.view = session_view(r->session);

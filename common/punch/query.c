@@ -33,6 +33,7 @@ bool query_poll(struct query *q, uint64_t now_us, uint8_t *data, size_t size, si
 	}
 	if (q->sent == TIMES) {
 		q->done = true;
+		*deadline_us = now_us; /* who waits for the end has to look now */
 		return false;
 	}
 	q->next_us = now_us + ((uint64_t)FIRST_US << q->sent++);
@@ -50,7 +51,7 @@ bool query_input(struct query *q, unsigned socket, const struct endpoint *from, 
 
 	if (!q->begun || socket != q->socket || !endpoint_equal(from, &q->to) ||
 		stun_decode(data, length, &m) || m.method != STUN_BINDING ||
-		!stun_id_equal(&m.id, &q->id))
+		(m.class != STUN_SUCCESS && m.class != STUN_ERROR) || !stun_id_equal(&m.id, &q->id))
 		return false;
 	if (m.class == STUN_SUCCESS && !q->done)
 		q->mapped = m.xor_mapped;

@@ -46,6 +46,13 @@ void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy)
 		a->begin_us = t_us;
 }
 
+/* Errors of this host itself have no offender, and are alike in that. */
+static bool is_same_place(const struct endpoint *a, const struct endpoint *b)
+{
+	return endpoint_same_address(a, b) ||
+		(a->family == FAMILY_NONE && b->family == FAMILY_NONE);
+}
+
 static void count_error(struct trail *t, const struct trail_event *e)
 {
 	struct trail_error *error;
@@ -54,8 +61,8 @@ static void count_error(struct trail *t, const struct trail_event *e)
 		error = &t->errors[i];
 		if (error->type != e->type || error->code != e->code ||
 			error->attempt != t->attempt ||
-			!endpoint_same_address(&error->offender, &e->from) ||
-			!endpoint_same_address(&error->to, &e->to))
+			!is_same_place(&error->offender, &e->from) ||
+			!is_same_place(&error->to, &e->to))
 			continue;
 		error->count++;
 		return;

@@ -22,8 +22,9 @@ struct flow {
 	uint64_t created_us, sent_us;
 	uint64_t ping_us, ping_interval_us; /* when the next one of flow_ping is due */
 	unsigned ping_count, closing;
+	bool closed; /* nothing more is sent of its own accord but the last word */
 	uint64_t close_us;
-	uint64_t ping_sent_us[PINGS_MAX]; /* by number */
+	uint64_t ping_sent_us[PINGS_MAX]; /* by number; 0: answered */
 	bool reply_due;
 	size_t reply_length;
 	uint8_t reply[CHANNEL_PAYLOAD_MAX], payload[CHANNEL_PAYLOAD_MAX];
@@ -81,6 +82,7 @@ void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interva
 
 void flow_close(struct flow *f, uint64_t now_us)
 {
+	f->closed = true;
 	f->closing = CLOSE_TIMES;
 	f->close_us = now_us;
 	f->ping_count = 0;
@@ -155,7 +157,7 @@ enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *
 
 	memset(out, 0, sizeof(*out));
 	if (poll_reply(f, now_us, out) || poll_close(f, now_us, out, &deadline_us) ||
-		(!f->closing && poll_pings(f, now_us, out, &deadline_us)))
+		(!f->closed && poll_pings(f, now_us, out, &deadline_us)))
 		return FLOW_SEND;
 	out->action = FLOW_WAIT;
 	out->deadline_us = deadline_us;
@@ -169,11 +171,12 @@ static void take_pong(struct flow *f, uint64_t now_us, const uint8_t *data, size
 	struct reader r = reader_over(data, length);
 	struct flow_statistics *s = &f->statistics;
 	uint32_t number = reader_u32(&r);
-	uint64_t rtt_us;
+	uint64_t rtt_us, *sent_us = &f->ping_sent_us[number % PINGS_MAX];
 
-	if (r.failed || number >= s->pings || s->pings - number > PINGS_MAX)
+	if (r.failed || number >= s->pings || s->pings - number > PINGS_MAX || !*sent_us)
 		return;
-	rtt_us = now_us - f->ping_sent_us[number % PINGS_MAX];
+	rtt_us = now_us - *sent_us;
+	*sent_us = 0; /* one answer counts once, however often the peer gives it */
 	s->pongs++;
 	if (!s->rtt_us)
 		s->rtt_us = rtt_us;

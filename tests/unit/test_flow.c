@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "punch/flow.h"
+#include "test_punch_kit.h"
+
+#define BEGIN_US     1000000000u
+#define SECOND	     1000000u
+#define KEEPALIVE_US (10 * SECOND)
+
+static const struct endpoint there = {FAMILY_IPV4, 40000, 0, {198, 51, 100, 9}},
+			     elsewhere = {FAMILY_IPV4, 40001, 0, {203, 0, 113, 7}};
+
+/* A flow, and the channel of its peer, which may say whatever it wants. */
+struct kit {
+	struct keys keys[2];
+	struct flow *flow;
+	struct channel peer;
+	struct flow_output out;
+	const uint8_t *payload;
+	size_t length;
+	uint64_t now_us;
+};
+
+static void kit(struct kit *k, uint64_t keepalive_us)
+{
+	struct flow_config c = {.socket = 5, .remote = there, .keepalive_us = keepalive_us};
+
+	memset(k, 0, sizeof(*k));
+	keys_of_both(&k->keys[0], &k->keys[1]);
+	c.keys = &k->keys[0];
+	random_init_number(&c.random, 1);
+	k->now_us = BEGIN_US;
+	assert_int_equal(flow_create(&c, k->now_us, &k->flow), 0);
+	channel_init(&k->peer, &k->keys[1]);
+}
+
+static enum flow_event input_from(struct kit *k, unsigned socket, const struct endpoint *from,
+	enum channel_type type, const void *data, size_t length)
+{
+	uint8_t packet[CHANNEL_PACKET_MAX];
+	int n = channel_seal(&k->peer, type, data, length, packet, sizeof(packet));
+
+	assert_true(n > 0);
+	return flow_input(
+		k->flow, k->now_us, socket, from, packet, (size_t)n, &k->payload, &k->length);
+}
+
+static enum flow_event input(struct kit *k, enum channel_type type, const void *data, size_t length)
+{
+	return input_from(k, 5, &there, type, data, length);
+}
+
+/* What has been sent, as the peer opens it. */
+static int opened(struct kit *k, enum channel_type *type, uint8_t *out)
+{
+	return channel_open(&k->peer, k->out.data, k->out.length, type, out, CHANNEL_PAYLOAD_MAX);
+}
+
+/* Time goes on to the next packet; false: there is none until then. */
+static bool next_until(struct kit *k, uint64_t end_us, enum channel_type *type)
+{
+	uint8_t plain[CHANNEL_PAYLOAD_MAX];
+	uint64_t last_us = 0;
+
+	while (flow_poll(k->flow, k->now_us, &k->out) == FLOW_WAIT) {
+		assert_true(k->out.deadline_us > k->now_us && k->out.deadline_us > last_us);
+		last_us = k->out.deadline_us;
+		if (last_us > end_us) {
+			k->now_us = end_us;
+			return false;
+		}
+		k->now_us = last_us;
+	}
+	assert_true(opened(k, type, plain) >= 0);
+	return true;
+}
+
+static void test_datagrams(void **state)
+{
+	uint8_t big[CHANNEL_PAYLOAD_MAX + 1] = {7}, plain[CHANNEL_PAYLOAD_MAX];
+	enum channel_type type;
+	struct kit k;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	assert_int_equal(flow_send(k.flow, k.now_us, big, sizeof(big) - 1, &k.out), 0);
+	assert_int_equal(k.out.action, FLOW_SEND);
+	assert_int_equal(k.out.socket, 5);
+	assert_true(endpoint_equal(&k.out.to, &there));
+	assert_int_equal(opened(&k, &type, plain), CHANNEL_PAYLOAD_MAX);
+	assert_int_equal(type, CHANNEL_DATA);
+	assert_int_equal(flow_send(k.flow, k.now_us, big, sizeof(big), &k.out), -EMSGSIZE);
+	assert_int_equal(input(&k, CHANNEL_DATA, "hello", 5), FLOW_DATA);
+	assert_int_equal(k.length, 5);
+	assert_memory_equal(k.payload, "hello", 5);
+	assert_int_equal(input(&k, CHANNEL_DATA, "", 0), FLOW_DATA);
+	assert_int_equal(k.length, 0);
+	assert_int_equal(input(&k, CHANNEL_CLOSE, NULL, 0), FLOW_CLOSED);
+	flow_destroy(k.flow);
+	flow_destroy(NULL);
+}
+
+/* What is not the peer's moves nothing and is no sign of life; nor is what has come before. */
+static void test_strangers(void **state)
+{
+	uint8_t packet[CHANNEL_PACKET_MAX + 1] = {0};
+	struct kit k;
+	int n;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	n = channel_seal(&k.peer, CHANNEL_DATA, "hello", 5, packet, CHANNEL_PACKET_MAX);
+	for (int i = 0; i < n; i++) {
+		packet[i] ^= 1;
+		assert_int_equal(flow_input(k.flow, k.now_us, 6, &elsewhere, packet, (size_t)n,
+					 &k.payload, &k.length),
+			FLOW_STRANGE);
+		packet[i] ^= 1;
+		assert_int_equal(flow_input(k.flow, k.now_us, 6, &elsewhere, packet, (size_t)i,
+					 &k.payload, &k.length),
+			FLOW_STRANGE);
+	}
+	assert_int_equal(flow_input(k.flow, k.now_us, 6, &elsewhere, packet, sizeof(packet),
+				 &k.payload, &k.length),
+		FLOW_STRANGE);
+	assert_int_equal(flow_statistics(k.flow).heard_us, 0);
+	assert_int_equal(flow_statistics(k.flow).channel.forged, 2 * n + 1);
+	assert_int_equal(
+		flow_input(k.flow, k.now_us, 5, &there, packet, (size_t)n, &k.payload, &k.length),
+		FLOW_DATA);
+	/* a copy of it from elsewhere, later */
+	assert_int_equal(flow_input(k.flow, k.now_us + 5, 6, &elsewhere, packet, (size_t)n,
+				 &k.payload, &k.length),
+		FLOW_NOTHING);
+	assert_int_equal(flow_statistics(k.flow).heard_us, BEGIN_US);
+	assert_int_equal(flow_statistics(k.flow).moves, 0);
+	assert_int_equal(flow_statistics(k.flow).channel.duplicates, 1);
+	flow_destroy(k.flow);
+}
+
+/* The newest packet says where the peer is: one that was late does not lead back. */
+static void test_moves(void **state)
+{
+	uint8_t late[CHANNEL_PACKET_MAX];
+	struct endpoint remote;
+	struct kit k;
+	int n;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	n = channel_seal(&k.peer, CHANNEL_DATA, "late", 4, late, sizeof(late));
+	assert_int_equal(input_from(&k, 6, &elsewhere, CHANNEL_DATA, "x", 1), FLOW_DATA);
+	remote = flow_remote(k.flow);
+	assert_true(endpoint_equal(&remote, &elsewhere));
+	assert_int_equal(
+		flow_input(k.flow, k.now_us, 5, &there, late, (size_t)n, &k.payload, &k.length),
+		FLOW_DATA);
+	assert_int_equal(flow_statistics(k.flow).moves, 1);
+	assert_int_equal(flow_send(k.flow, k.now_us, "y", 1, &k.out), 0);
+	assert_int_equal(k.out.socket, 6);
+	assert_true(endpoint_equal(&k.out.to, &elsewhere));
+	/* the same endpoint on another socket is another way */
+	assert_int_equal(input_from(&k, 5, &elsewhere, CHANNEL_DATA, "x", 1), FLOW_DATA);
+	assert_int_equal(flow_statistics(k.flow).moves, 2);
+	flow_destroy(k.flow);
+}
+
+static void test_keepalives(void **state)
+{
+	enum channel_type type;
+	uint64_t last_us;
+	struct kit k;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	last_us = k.now_us;
+	for (unsigned i = 0; i < 50; i++) {
+		assert_true(next_until(&k, UINT64_MAX - 1, &type));
+		assert_int_equal(type, CHANNEL_KEEPALIVE);
+		assert_in_range(k.now_us - last_us, KEEPALIVE_US * 3 / 4, KEEPALIVE_US);
+		last_us = k.now_us;
+	}
+	assert_int_equal(flow_statistics(k.flow).pings, 50);
+	flow_destroy(k.flow);
+	/* none when something is sent all the time, nor when none are wanted */
+	kit(&k, KEEPALIVE_US);
+	for (unsigned i = 0; i < 50; i++) {
+		assert_false(next_until(&k, k.now_us + KEEPALIVE_US / 2, &type));
+		assert_int_equal(flow_send(k.flow, k.now_us, "x", 1, &k.out), 0);
+	}
+	flow_destroy(k.flow);
+	kit(&k, 0);
+	assert_int_equal(flow_poll(k.flow, k.now_us + 1000u * SECOND, &k.out), FLOW_WAIT);
+	assert_true(k.out.deadline_us == UINT64_MAX);
+	flow_destroy(k.flow);
+}
+
+static void test_pings(void **state)
+{
+	enum channel_type type;
+	struct kit k;
+
+	(void)state;
+	kit(&k, 0);
+	flow_ping(k.flow, k.now_us, 5, SECOND);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(next_until(&k, UINT64_MAX - 1, &type));
+		assert_int_equal(k.now_us, BEGIN_US + i * SECOND);
+	}
+	assert_false(next_until(&k, k.now_us + 100u * SECOND, &type));
+	flow_ping(k.flow, k.now_us, 100, 0); /* all at once, but no more */
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(next_until(&k, k.now_us, &type));
+	assert_int_equal(flow_poll(k.flow, k.now_us, &k.out), FLOW_WAIT);
+	flow_destroy(k.flow);
+}
+
+static void ping_once(struct kit *k, uint8_t plain[static CHANNEL_PAYLOAD_MAX])
+{
+	enum channel_type type;
+
+	flow_ping(k->flow, k->now_us, 1, SECOND);
+	assert_int_equal(flow_poll(k->flow, k->now_us, &k->out), FLOW_SEND);
+	assert_int_equal(opened(k, &type, plain), 4);
+	assert_int_equal(type, CHANNEL_KEEPALIVE);
+}
+
+/* RFC 6298 2.3, without its variance. */
+static void test_round_trips(void **state)
+{
+	uint8_t plain[CHANNEL_PAYLOAD_MAX];
+	struct kit k;
+
+	(void)state;
+	kit(&k, 0);
+	ping_once(&k, plain);
+	k.now_us += 80000;
+	assert_int_equal(input(&k, CHANNEL_KEEPALIVE_REPLY, plain, 4), FLOW_NOTHING);
+	assert_int_equal(flow_statistics(k.flow).rtt_us, 80000);
+	ping_once(&k, plain);
+	k.now_us += 160000;
+	assert_int_equal(input(&k, CHANNEL_KEEPALIVE_REPLY, plain, 4), FLOW_NOTHING);
+	assert_int_equal(flow_statistics(k.flow).rtt_us, 90000);
+	assert_int_equal(flow_statistics(k.flow).rtt_min_us, 80000);
+	assert_int_equal(flow_statistics(k.flow).pongs, 2);
+	flow_destroy(k.flow);
+}
+
+/* Answers to what was never asked, or too long ago, and more than one to one. */
+static void test_false_answers(void **state)
+{
+	static const uint8_t never[][5] = {
+		{0, 0, 0, 70}, {0, 0, 0, 71}, {255, 255, 255, 255}, {0, 0, 0, 5}, {0, 0, 0, 0}};
+	uint8_t plain[CHANNEL_PAYLOAD_MAX];
+	struct kit k;
+
+	(void)state;
+	kit(&k, 0);
+	assert_int_equal(input(&k, CHANNEL_KEEPALIVE_REPLY, never[4], 4), FLOW_NOTHING);
+	for (unsigned i = 0; i < 70; i++)
+		ping_once(&k, plain);
+	k.now_us += 80000;
+	for (unsigned i = 0; i < sizeof(never) / sizeof(*never); i++)
+		assert_int_equal(input(&k, CHANNEL_KEEPALIVE_REPLY, never[i], 4), FLOW_NOTHING);
+	for (size_t n = 0; n < 4; n++)
+		assert_int_equal(input(&k, CHANNEL_KEEPALIVE_REPLY, plain, n), FLOW_NOTHING);
+	assert_int_equal(flow_statistics(k.flow).pongs, 0);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(input(&k, CHANNEL_KEEPALIVE_REPLY, plain, 4), FLOW_NOTHING);
+	assert_int_equal(flow_statistics(k.flow).pongs, 1);
+	flow_destroy(k.flow);
+}
+
+/* One answer to a keepalive, with the same payload, however many come between two polls. */
+static void test_answers(void **state)
+{
+	uint8_t big[CHANNEL_PAYLOAD_MAX] = {9}, plain[CHANNEL_PAYLOAD_MAX];
+	enum channel_type type;
+	struct kit k;
+
+	(void)state;
+	kit(&k, 0);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(input(&k, CHANNEL_KEEPALIVE, "old", 3), FLOW_NOTHING);
+	assert_int_equal(input(&k, CHANNEL_KEEPALIVE, big, sizeof(big)), FLOW_NOTHING);
+	assert_int_equal(flow_poll(k.flow, k.now_us, &k.out), FLOW_SEND);
+	assert_int_equal(opened(&k, &type, plain), CHANNEL_PAYLOAD_MAX);
+	assert_int_equal(type, CHANNEL_KEEPALIVE_REPLY);
+	assert_memory_equal(plain, big, sizeof(big));
+	assert_int_equal(flow_poll(k.flow, k.now_us, &k.out), FLOW_WAIT);
+	flow_destroy(k.flow);
+}
+
+/* Three last words, and then nothing more, whatever was wanted before. */
+static void test_close(void **state)
+{
+	enum channel_type type;
+	struct kit k;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	flow_ping(k.flow, k.now_us, 100, 1000);
+	flow_close(k.flow, k.now_us);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(next_until(&k, UINT64_MAX - 1, &type));
+		assert_int_equal(type, CHANNEL_CLOSE);
+		assert_int_equal(k.now_us, BEGIN_US + i * 50000);
+	}
+	assert_false(next_until(&k, k.now_us + 100 * KEEPALIVE_US, &type));
+	flow_destroy(k.flow);
+}
+
+static void test_silence(void **state)
+{
+	static const struct {
+		uint64_t keepalive_us, limit_us;
+	} rows[] = {{KEEPALIVE_US, 3 * KEEPALIVE_US}, {100000, 3 * SECOND}, {0, 3 * SECOND}};
+	struct kit k;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		kit(&k, rows[i].keepalive_us);
+		assert_false(flow_is_silent(k.flow, BEGIN_US + rows[i].limit_us));
+		assert_true(flow_is_silent(k.flow, BEGIN_US + rows[i].limit_us + 1));
+		k.now_us += SECOND;
+		assert_int_equal(input(&k, CHANNEL_DATA, "x", 1), FLOW_DATA);
+		assert_false(flow_is_silent(k.flow, k.now_us + rows[i].limit_us));
+		assert_true(flow_is_silent(k.flow, k.now_us + rows[i].limit_us + 1));
+		flow_destroy(k.flow);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_datagrams),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_keepalives),
+		cmocka_unit_test(test_pings),
+		cmocka_unit_test(test_round_trips),
+		cmocka_unit_test(test_false_answers),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_silence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

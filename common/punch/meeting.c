@@ -22,6 +22,7 @@
 #define LEAVE_EVERY_US 100000
 #define SENT_MAX       8
 #define JITTER_SHARE   4 /* of the round trip, RFC 6298 2.3 */
+#define NEWS_GAP_US    20000 /* news is acknowledged not more often */
 
 struct meeting {
 	struct meeting_config config;
@@ -34,9 +35,11 @@ struct meeting {
 	size_t own_length;
 	uint16_t ready;
 	bool current; /* the server has heard the present socket */
-	uint64_t next_us, retry_us;
+	uint64_t next_us, retry_us, sent_us;
 	uint64_t heard_us, asked_us; /* asked: since when an answer is missing; 0: none is */
 	unsigned leaving; /* how often LEAVE has yet to be sent */
+	bool left;
+	unsigned stale; /* cookies that have been refused one after the other */
 	struct sent {
 		struct stun_id id;
 		uint64_t t_us;
@@ -76,6 +79,8 @@ static bool is_over(const struct meeting *m)
 /* Something new has to be said. */
 static void hurry(struct meeting *m, uint64_t now_us)
 {
+	if (m->left)
+		return; /* a JOIN would take the place again */
 	m->next_us = now_us;
 	m->retry_us = RETRY_FIRST_US;
 }
@@ -107,6 +112,7 @@ void meeting_set_ready(struct meeting *m, uint64_t now_us, uint16_t phase)
 void meeting_rebind(struct meeting *m, uint64_t now_us)
 {
 	m->cookie_length = 0; /* it was of the old source */
+	m->stale = 0;
 	m->sent_count = 0;
 	m->current = false;
 	hurry(m, now_us);
@@ -120,6 +126,7 @@ bool meeting_is_current(const struct meeting *m)
 void meeting_leave(struct meeting *m, uint64_t now_us)
 {
 	m->leaving = LEAVE_TIMES;
+	m->left = true;
 	m->next_us = now_us;
 }
 
@@ -183,6 +190,7 @@ static void plan_next(struct meeting *m, uint64_t now_us)
 		m->next_us = m->leaving ? now_us + LEAVE_EVERY_US : UINT64_MAX;
 		return;
 	}
+	m->sent_us = now_us;
 	if (!m->asked_us)
 		m->asked_us = now_us;
 	m->next_us = now_us + with_jitter(m, m->retry_us);
@@ -195,11 +203,11 @@ bool meeting_poll(struct meeting *m, uint64_t now_us, uint8_t data[static STUN_M
 	int n;
 
 	*deadline_us = UINT64_MAX;
-	if (is_over(m) && !m->leaving)
+	if (m->left ? !m->leaving : is_over(m))
 		return false;
-	if (m->asked_us && !m->leaving && now_us - m->asked_us >= silence_us(m)) {
+	if (m->asked_us && !m->left && now_us - m->asked_us >= silence_us(m)) {
 		give_up(m, now_us);
-		*deadline_us = now_us; /* there is something to look at */
+		*deadline_us = now_us; /* who waits has to look now */
 		return false;
 	}
 	*deadline_us = m->next_us;
@@ -245,7 +253,11 @@ static void take_error(struct meeting *m, uint64_t now_us, const struct rendezvo
 		in->cookie.length <= sizeof(m->cookie)) {
 		memcpy(m->cookie, in->cookie.data, in->cookie.length);
 		m->cookie_length = in->cookie.length;
-		hurry(m, now_us);
+		/* the first one is nothing unusual; a server that takes no cookie at all gets no flood */
+		if (!m->stale++)
+			hurry(m, now_us);
+		else
+			m->next_us = now_us + with_jitter(m, m->retry_us);
 		return;
 	}
 	m->view.state = MEETING_REFUSED;
@@ -334,8 +346,21 @@ static void take_answer(struct meeting *m, uint64_t now_us, const struct sent *s
 		take_error(m, now_us, in);
 		return;
 	}
+	m->stale = 0;
 	m->current = true;
 	take_news(m, now_us, in);
+}
+
+/* The server repeats news until it hears that it has arrived. */
+static void acknowledge(struct meeting *m, uint64_t now_us)
+{
+	uint64_t at_us = m->sent_us + NEWS_GAP_US;
+
+	if (at_us < now_us)
+		at_us = now_us;
+	if (at_us < m->next_us)
+		m->next_us = at_us;
+	m->retry_us = RETRY_FIRST_US;
 }
 
 bool meeting_input(struct meeting *m, uint64_t now_us, const void *data, size_t length)
@@ -346,11 +371,14 @@ bool meeting_input(struct meeting *m, uint64_t now_us, const void *data, size_t 
 	if (rendezvous_decode(data, length, &in))
 		return false;
 	m->heard_us = now_us;
-	if (is_over(m) || m->leaving)
+	if (is_over(m) || m->left)
 		return true;
 	if (in.class == STUN_INDICATION && in.method == RENDEZVOUS_NEWS) {
+		/* it has no transaction of ours: a sender's address is easily made up */
+		if (memcmp(in.session, m->view.session, sizeof(in.session)) != 0)
+			return true;
 		take_news(m, now_us, &in);
-		hurry(m, now_us); /* the server repeats it until it hears that it has arrived */
+		acknowledge(m, now_us);
 		return true;
 	}
 	sent = find_sent(m, &in.id);

@@ -39,7 +39,11 @@ void checks_destroy(struct checks *c)
 
 void checks_set_main(struct checks *c, enum family family, unsigned socket)
 {
-	c->main[family == FAMILY_IPV6] = socket;
+	unsigned *main = &c->main[family == FAMILY_IPV6];
+
+	if (*main != NO_SOCKET && *main != socket)
+		checks_ways_end(c, *main);
+	*main = socket;
 }
 
 const struct checks_result *checks_result(const struct checks *c)
@@ -69,6 +73,7 @@ void checks_begin(struct checks *c, uint64_t now_us, const struct checks_attempt
 	c->attempt = *attempt;
 	c->target = (struct checks_target){.port_count = 0};
 	c->active = c->held = true;
+	c->paused = false;
 	checks_plan_begin(c);
 }
 
@@ -93,6 +98,9 @@ static void begin_known(struct checks *c, uint64_t now_us)
 void checks_go(struct checks *c, uint64_t now_us, const struct checks_target *target)
 {
 	c->target = *target;
+	if (target->peer.family != c->attempt.family || !endpoint_is_unicast(&target->peer) ||
+		endpoint_is_loopback(&target->peer))
+		c->target.peer.family = FAMILY_NONE; /* the peer may have made it up */
 	c->held = c->attempt.role.second;
 	c->shy_until_us = now_us + c->attempt.role.low_ttl_us;
 	checks_plan_go(c, now_us);
@@ -120,8 +128,7 @@ bool checks_has_sent_all(const struct checks *c)
 void checks_pause(struct checks *c)
 {
 	end_plan(c);
-	for (size_t i = 0; i < c->way_count; i++)
-		c->ways[i].next_us = UINT64_MAX;
+	c->paused = true;
 }
 
 /* --- requests --- */
@@ -212,15 +219,28 @@ static uint8_t flags_of(const struct checks *c, const struct way *way)
 	return way == c->chosen && c->config.controlling ? flags | PUNCH_NOMINATE : flags;
 }
 
+/* The next one whose socket is still open, or NULL. */
+static const struct reply *take_reply(struct checks *c)
+{
+	const struct reply *r;
+
+	while (c->reply_count) {
+		r = &c->replies[c->reply_first];
+		c->reply_first = (c->reply_first + 1) % ANSWERS_MAX;
+		c->reply_count--;
+		if (r->socket != NO_SOCKET)
+			return r;
+	}
+	return NULL;
+}
+
 static bool poll_replies(struct checks *c, uint64_t now_us, struct checks_output *out)
 {
-	struct reply *r = &c->replies[c->reply_first];
+	const struct reply *r = take_reply(c);
 	struct punch_message m = {.class = STUN_SUCCESS};
 
-	if (!c->reply_count)
+	if (!r)
 		return false;
-	c->reply_first = (c->reply_first + 1) % ANSWERS_MAX;
-	c->reply_count--;
 	m.id = r->id;
 	m.mapped = r->to;
 	/* that the nomination has been taken */
@@ -245,13 +265,12 @@ static bool is_finished(const struct checks *c, const struct way *way)
 static bool poll_ways(
 	struct checks *c, uint64_t now_us, struct checks_output *out, uint64_t *deadline_us)
 {
-	for (size_t i = 0; i < c->way_count; i++) {
+	for (size_t i = 0; i < c->way_count && !c->paused; i++) {
 		struct way *way = &c->ways[i];
 		bool shy = way->of_plan && !way->heard && c->attempt.role.low_ttl &&
 			now_us < c->shy_until_us;
 
-		if (is_finished(c, way) || checks_way_is_held(c, way) ||
-			(way->sent >= way->limit && !way->heard))
+		if (is_finished(c, way) || checks_way_is_held(c, way) || way->sent >= way->limit)
 			continue;
 		if (way->next_us > now_us) {
 			if (way->next_us < *deadline_us)
@@ -300,6 +319,7 @@ static void choose(struct checks *c, uint64_t now_us, struct way *way)
 		return;
 	c->chosen = way;
 	way->next_us = now_us;
+	way->limit = way->sent + LIMIT_VOUCHED;
 	c->result.connected = true;
 	c->result.socket = way->socket;
 	c->result.remote = way->remote;
@@ -308,6 +328,14 @@ static void choose(struct checks *c, uint64_t now_us, struct way *way)
 	c->result.rtt_us = way->rtt_us;
 	if (c->active)
 		checks_plan_end(c);
+}
+
+/* Something authentic came from there. */
+static void hear(struct way *way)
+{
+	way->heard = true;
+	if (way->limit < LIMIT_VOUCHED)
+		way->limit = LIMIT_VOUCHED;
 }
 
 static void prove(struct checks *c, uint64_t now_us, struct way *way)
@@ -345,7 +373,7 @@ static void take_request(struct checks *c, uint64_t now_us, unsigned socket,
 		return;
 	if (!way->heard || now_us - way->last_us >= TRIGGER_GAP_US)
 		way->next_us = now_us;
-	way->heard = true;
+	hear(way);
 	if (m->flags & PUNCH_HEARD)
 		prove(c, now_us, way);
 	if (m->flags & PUNCH_NOMINATE && !c->config.controlling)
@@ -363,7 +391,7 @@ static bool take_answer(struct checks *c, uint64_t now_us, unsigned socket,
 	way = checks_way_get(c, socket, from, CHECK_PREDICTED);
 	if (!way)
 		return true;
-	way->heard = true;
+	hear(way);
 	way->mapped = m->mapped;
 	if (!way->rtt_us || age_us < way->rtt_us)
 		way->rtt_us = age_us;

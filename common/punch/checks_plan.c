@@ -21,6 +21,11 @@ static const struct pair_role *role_of(const struct checks *c)
 	return &c->attempt.role;
 }
 
+static bool has_target(const struct checks *c)
+{
+	return c->target.peer.family != FAMILY_NONE;
+}
+
 static bool is_shy(const struct checks *c, uint64_t now_us)
 {
 	return role_of(c)->low_ttl && now_us < c->shy_until_us;
@@ -64,7 +69,7 @@ void checks_plan_go(struct checks *c, uint64_t now_us)
 		c->extras[i].next_us = now_us + i * OPEN_EVERY_US;
 	c->guesses.next_us = now_us;
 	c->guesses.interval_us = 1000000 / rate;
-	if (role->targets == PAIR_KNOWN ||
+	if (role->targets == PAIR_KNOWN || !has_target(c) ||
 		(role->targets == PAIR_PRESERVED && !c->target.port_count))
 		return;
 	c->guesses.count = role->guesses;
@@ -96,6 +101,7 @@ void checks_plan_end(struct checks *c)
 			c->closing_count == CHECKS_SOCKETS)
 			continue;
 		c->closing[c->closing_count++] = socket;
+		checks_ways_end(c, socket);
 	}
 	c->extra_count = 0;
 	c->guesses.count = 0;
@@ -176,7 +182,7 @@ static bool poll_openers(
 {
 	uint64_t refresh_us = c->extra_count > MANY ? REFRESH_MANY_US : REFRESH_FEW_US;
 
-	if (role_of(c)->targets != PAIR_KNOWN)
+	if (role_of(c)->targets != PAIR_KNOWN || !has_target(c))
 		return false;
 	for (unsigned i = 0; i < c->extra_count; i++) {
 		struct extra *e = &c->extras[i];
@@ -226,6 +232,10 @@ static bool poll_guesses(
 		random_below(&c->config.random, (uint32_t)g->interval_us / 2 + 1);
 	if (++g->next == g->count)
 		end_of_pass(g, now_us, now_us - g->count * g->interval_us);
+	if (!endpoint_is_unicast(&to)) { /* a port 0 that the peer has named */
+		sooner(deadline_us, g->next_us);
+		return false;
+	}
 	checks_request(c, now_us, socket, &to, 0, is_shy(c, now_us), out);
 	return true;
 }
@@ -247,7 +257,8 @@ bool checks_plan_poll(
 
 bool checks_plan_is_done(const struct checks *c)
 {
-	for (unsigned i = 0; i < c->extra_count && role_of(c)->targets == PAIR_KNOWN; i++)
+	for (unsigned i = 0;
+		i < c->extra_count && role_of(c)->targets == PAIR_KNOWN && has_target(c); i++)
 		if (c->extras[i].state == EXTRA_OPEN && !c->extras[i].sent)
 			return false;
 	return !c->guesses.count || c->guesses.pass > 0;

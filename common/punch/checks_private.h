@@ -11,14 +11,18 @@
 #define ANSWERS_MAX 64
 #define NO_SOCKET   UINT32_MAX
 
+/* Requests on one way, to an endpoint that is vouched for or that has been heard: not without end, since a peer can
+   make up where its packets come from. */
+#define LIMIT_VOUCHED 120
+
 struct way {
-	unsigned socket;
+	unsigned socket; /* NO_SOCKET: it has been closed, and the place is free */
 	struct endpoint remote;
 	enum check_kind kind;
 	bool of_plan; /* the plan's order and TTL are for it */
 	bool heard; /* something authentic came from there */
 	bool proved; /* … and what we send arrives */
-	unsigned sent, limit; /* of requests that nobody has asked for */
+	unsigned sent, limit; /* of requests */
 	uint64_t next_us, last_us;
 	uint64_t rtt_us;
 	struct endpoint mapped;
@@ -62,6 +66,7 @@ struct checks {
 	struct checks_attempt attempt;
 	struct checks_target target;
 	bool active; /* between checks_begin and checks_pause */
+	bool paused; /* only answers are sent */
 	bool held; /* not yet gone, or second and not yet released */
 	uint64_t shy_until_us; /* the phase of low TTL */
 	struct extra extras[CHECKS_SOCKETS];
@@ -78,6 +83,8 @@ struct way *checks_way_find(struct checks *c, unsigned socket, const struct endp
 /* The way, new if need be; NULL: there are too many. */
 struct way *checks_way_get(
 	struct checks *c, unsigned socket, const struct endpoint *remote, enum check_kind kind);
+/* Nothing more is sent from a socket that is closed, unless its way is the chosen one. */
+void checks_ways_end(struct checks *c, unsigned socket);
 /* When the next request on a way is due, after one at now. */
 uint64_t checks_way_interval(struct checks *c, const struct way *way);
 bool checks_way_is_held(const struct checks *c, const struct way *way);

@@ -9,7 +9,6 @@
 
 /* Ways to the peer: from a socket of ours to an endpoint that may be its. */
 
-#define LIMIT_VOUCHED	120
 #define LIMIT_HANDFUL	8
 #define LIMIT_UNVOUCHED 64 /* of all endpoints that nobody vouches for together */
 
@@ -38,12 +37,28 @@ struct way *checks_way_get(
 {
 	struct way *way = checks_way_find(c, socket, remote);
 
-	if (way || c->way_count == CHECKS_WAYS)
+	if (way)
 		return way;
-	way = &c->ways[c->way_count++];
+	for (size_t i = 0; i < c->way_count && !way; i++)
+		if (c->ways[i].socket == NO_SOCKET)
+			way = &c->ways[i];
+	if (!way && c->way_count < CHECKS_WAYS)
+		way = &c->ways[c->way_count++];
+	if (!way)
+		return NULL;
 	*way = (struct way){
 		.socket = socket, .remote = *remote, .kind = kind, .next_us = UINT64_MAX};
 	return way;
+}
+
+void checks_ways_end(struct checks *c, unsigned socket)
+{
+	for (size_t i = 0; i < c->way_count; i++)
+		if (c->ways[i].socket == socket && &c->ways[i] != c->chosen)
+			c->ways[i] = (struct way){.socket = NO_SOCKET, .next_us = UINT64_MAX};
+	for (size_t i = 0; i < ANSWERS_MAX; i++)
+		if (c->replies[i].socket == socket)
+			c->replies[i].socket = NO_SOCKET;
 }
 
 int checks_add_candidate(struct checks *c, uint64_t now_us, enum check_kind kind,
@@ -56,13 +71,17 @@ int checks_add_candidate(struct checks *c, uint64_t now_us, enum check_kind kind
 		return -EINVAL;
 	if (socket == NO_SOCKET)
 		return 0; /* we have none of this family */
+	way = checks_way_find(c, socket, e);
+	if (way && way->limit) { /* known already */
+		if (vouched && way->limit < LIMIT_VOUCHED)
+			way->limit = LIMIT_VOUCHED;
+		return 0;
+	}
 	if (!vouched && c->unvouched + LIMIT_HANDFUL > LIMIT_UNVOUCHED)
 		return -ENOSPC;
 	way = checks_way_get(c, socket, e, kind);
 	if (!way)
 		return -ENOSPC;
-	if (way->limit)
-		return 0; /* known already */
 	way->limit = vouched ? LIMIT_VOUCHED : LIMIT_HANDFUL;
 	way->next_us = now_us;
 	c->unvouched += vouched ? 0 : LIMIT_HANDFUL;

@@ -176,26 +176,41 @@ static bool poll_opening(struct checks *c, struct checks_output *out)
 	return false;
 }
 
+/* How often each further socket may send: the other side's budget may make a plan long, and ours has to last. */
+static unsigned openings(const struct checks *c)
+{
+	unsigned each = role_of(c)->packets / c->extra_count;
+
+	return each ? each : 1;
+}
+
+static uint64_t refresh_us(const struct checks *c, const struct extra *e)
+{
+	return c->extra_count > MANY || e->sent > openings(c) / 2 ? REFRESH_MANY_US
+								  : REFRESH_FEW_US;
+}
+
 /* Each further socket sends to the endpoint that is known, and keeps its mapping alive. */
 static bool poll_openers(
 	struct checks *c, uint64_t now_us, struct checks_output *out, uint64_t *deadline_us)
 {
-	uint64_t refresh_us = c->extra_count > MANY ? REFRESH_MANY_US : REFRESH_FEW_US;
+	uint64_t us;
 
 	if (role_of(c)->targets != PAIR_KNOWN || !has_target(c))
 		return false;
 	for (unsigned i = 0; i < c->extra_count; i++) {
 		struct extra *e = &c->extras[i];
 
-		if (e->state != EXTRA_OPEN)
+		if (e->state != EXTRA_OPEN || e->sent >= openings(c))
 			continue;
 		if (e->next_us > now_us) {
 			sooner(deadline_us, e->next_us);
 			continue;
 		}
-		e->next_us = now_us + refresh_us - refresh_us / 4 +
-			random_below(&c->config.random, (uint32_t)refresh_us / 2);
 		e->sent++;
+		us = refresh_us(c, e);
+		e->next_us =
+			now_us + us - us / 4 + random_below(&c->config.random, (uint32_t)us / 2);
 		checks_request(c, now_us, c->attempt.first_socket + i, &c->target.peer, 0,
 			is_shy(c, now_us), out);
 		return true;

@@ -561,6 +561,7 @@ static struct checks_attempt attempt_of(
 			.guesses = guesses,
 			.low = 40000,
 			.high = 40099,
+			.packets = 20 * sockets,
 			.step = 1,
 			.span = 1},
 		.family = FAMILY_IPV4,
@@ -737,6 +738,28 @@ static void test_sockets(void **state)
 	finish(&k);
 }
 
+/* What the plan says that it costs is what it costs, however long it takes. */
+static void test_budget(void **state)
+{
+	static const struct {
+		unsigned sockets, packets, most;
+	} rows[] = {{16, 144, 144}, {16, 0, 16}, {16, 15, 16}, {50, 150, 150}, {1, 30, 30}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct checks_attempt a = attempt_of(1, PAIR_KNOWN, rows[i].sockets, 1);
+		struct kit k;
+
+		a.role.packets = rows[i].packets;
+		a.further = true;
+		kit(&k, true);
+		begin_and_go(&k, &a, &peer);
+		assert_int_equal(count_until(&k, k.now_us + 3600u * SECOND), rows[i].most);
+		assert_true(checks_has_sent_all(k.checks));
+		finish(&k);
+	}
+}
+
 /* The socket of the way that was chosen stays, and is the only one. */
 static void test_chosen_socket(void **state)
 {
@@ -883,6 +906,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_low_ttl),
 		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_chosen_socket),
 		cmocka_unit_test(test_closed_sockets),
 		cmocka_unit_test(test_new_main),

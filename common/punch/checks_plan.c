@@ -14,7 +14,7 @@
 #define REFRESH_FEW_US	200000
 #define REFRESH_MANY_US 5000000 /* Linux keeps an unanswered mapping for 30 s */
 #define MANY		16
-#define PASS_MIN_US	250000
+#define PASS_MIN_US	250000 /* the first one; the next ones are slower, since packets are few */
 
 static const struct pair_role *role_of(const struct checks *c)
 {
@@ -220,10 +220,12 @@ static bool poll_openers(
 
 static void end_of_pass(struct guesses *g, uint64_t now_us, uint64_t begin_us)
 {
+	uint64_t pass_us = PASS_MIN_US << (g->pass < 4 ? g->pass : 4);
+
 	g->next = 0;
 	g->pass++;
-	if (now_us - begin_us < PASS_MIN_US)
-		g->next_us = begin_us + PASS_MIN_US;
+	if (now_us - begin_us < pass_us)
+		g->next_us = begin_us + pass_us;
 }
 
 static bool poll_guesses(
@@ -233,7 +235,7 @@ static bool poll_guesses(
 	struct endpoint to;
 	unsigned socket;
 
-	if (!g->count)
+	if (!g->count || (role_of(c)->packets && g->sent >= role_of(c)->packets))
 		return false;
 	if (g->next_us > now_us) {
 		sooner(deadline_us, g->next_us);
@@ -245,6 +247,7 @@ static bool poll_guesses(
 		return false;
 	g->next_us = now_us + g->interval_us * 3 / 4 +
 		random_below(&c->config.random, (uint32_t)g->interval_us / 2 + 1);
+	g->sent++;
 	if (++g->next == g->count)
 		end_of_pass(g, now_us, now_us - g->count * g->interval_us);
 	if (!endpoint_is_unicast(&to)) { /* a port 0 that the peer has named */

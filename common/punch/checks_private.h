@@ -46,7 +46,7 @@ struct extra {
 
 /* Ports of the peer that are tried one after the other, again and again. */
 struct guesses {
-	unsigned count, next, pass;
+	unsigned count, next, pass, sent;
 	uint64_t next_us, interval_us;
 	uint32_t start,
 		stride; /* of PAIR_BAND: a permutation of the band, from another place for each socket */

@@ -561,7 +561,7 @@ static struct checks_attempt attempt_of(
 			.guesses = guesses,
 			.low = 40000,
 			.high = 40099,
-			.packets = 20 * sockets,
+			.packets = 20 * sockets + 3 * guesses,
 			.step = 1,
 			.span = 1},
 		.family = FAMILY_IPV4,
@@ -598,6 +598,7 @@ static void test_guesses(void **state)
 		struct kit k;
 
 		a.rate_pps = rows[i].rate;
+		a.role.packets = 0; /* it does not say */
 		kit(&k, true);
 		begin_and_go(&k, &a, &peer);
 		assert_false(checks_has_sent_all(k.checks));
@@ -760,6 +761,26 @@ static void test_budget(void **state)
 	}
 }
 
+static void test_budget_of_guesses(void **state)
+{
+	static const struct {
+		unsigned guesses, packets;
+	} rows[] = {{100, 100}, {100, 250}, {20, 60}, {1, 3}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct checks_attempt a = attempt_of(1, PAIR_BAND, 1, rows[i].guesses);
+		struct kit k;
+
+		a.role.packets = rows[i].packets;
+		kit(&k, true);
+		begin_and_go(&k, &a, &peer);
+		assert_int_equal(count_until(&k, k.now_us + 3600u * SECOND), rows[i].packets);
+		assert_true(checks_has_sent_all(k.checks));
+		finish(&k);
+	}
+}
+
 /* The socket of the way that was chosen stays, and is the only one. */
 static void test_chosen_socket(void **state)
 {
@@ -907,6 +928,7 @@ int main(void)
 		cmocka_unit_test(test_low_ttl),
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_budget_of_guesses),
 		cmocka_unit_test(test_chosen_socket),
 		cmocka_unit_test(test_closed_sockets),
 		cmocka_unit_test(test_new_main),

@@ -200,6 +200,8 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 	} else if (socket >= SESSION_PROBE4) {
 		if (s->probes[0])
 			probe_opened(s->probes[0], now_us, socket - SESSION_PROBE4, error, local);
+	} else if (socket >= SESSION_DEPTH) {
+		depth_opened(&s->depths[socket >= SESSION_DEPTH + DEPTH_TTLS], socket, error);
 	} else if (socket >= SESSION_LATEST) {
 		s->latest_state = error ? OPENING_FAILED : OPENING_DONE;
 		if (!error)
@@ -359,6 +361,10 @@ static void heed_checks(struct session *s, uint64_t now_us)
 	s->view.proved_us = r->proved_us;
 	if (!r->connected || is_over(s))
 		return;
+	if (!s->view.exchanged_us) { /* the peer was quicker: it is known since its first packet */
+		s->view.exchanged_us = r->first_heard_us;
+		trail_attempt(s->config.trail, r->first_heard_us, pair_strategy_name(PAIR_DIRECT));
+	}
 	s->view.state = SESSION_CONNECTED;
 	s->view.ended_us = now_us;
 	trail_end(s->config.trail, now_us, true);
@@ -409,8 +415,8 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
 		poll_checks(s, now_us, out, &deadline_us))
 		return out->action;
-	if (!s->measured && !s->probes[0] && !s->probes[1] && s->meeting && !is_over(s))
-		deadline_us = now_us; /* the measurement has just ended */
+	if (session_measure_is_due(s) && s->meeting && !is_over(s))
+		deadline_us = now_us; /* a part of the measurement has just ended */
 	out->action = SESSION_WAIT;
 	out->deadline_us = deadline_us;
 	return SESSION_WAIT;
@@ -428,6 +434,11 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 			probe_input(s->probes[f], now_us,
 				socket - (f ? SESSION_PROBE6 : SESSION_PROBE4), from, ttl, data,
 				length);
+		return true;
+	}
+	if (socket >= SESSION_DEPTH) {
+		depth_input(&s->depths[socket >= SESSION_DEPTH + DEPTH_TTLS], now_us, socket, from,
+			data, length);
 		return true;
 	}
 	if (query_input(&s->reflexive, socket, from, data, length) ||
@@ -452,9 +463,9 @@ void session_error(struct session *s, uint64_t now_us, unsigned socket, const st
 		.type = error->type,
 		.code = error->code};
 
-	if (socket < SESSION_PROBE4)
+	if (socket < SESSION_DEPTH)
 		trail_add(s->config.trail, &e);
-	else if (s->probes[f])
+	else if (socket >= SESSION_PROBE4 && s->probes[f])
 		probe_error(s->probes[f], now_us, socket - (f ? SESSION_PROBE6 : SESSION_PROBE4),
 			to, error, quoted, length);
 }

@@ -22,6 +22,7 @@ enum session_socket {
 	SESSION_MAIN = 0, /* of both families, and those of later attempts */
 	SESSION_FURTHER = 32, /* of strategies */
 	SESSION_LATEST = 400, /* of predictions, one an attempt */
+	SESSION_DEPTH = 480, /* of the depth of the NATs, of both families */
 	SESSION_PROBE4 = 512, /* of the measurement */
 	SESSION_PROBE6 = 640,
 	SESSION_SOCKETS = 768,

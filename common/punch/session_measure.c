@@ -65,6 +65,33 @@ static bool carry(struct session *s, int f, uint64_t now_us, const struct probe_
 	}
 }
 
+static bool poll_depth(struct session *s, int f, uint64_t now_us, struct session_output *out,
+	uint64_t *deadline_us)
+{
+	struct depth_output d;
+
+	switch (depth_poll(&s->depths[f], now_us, &d, deadline_us)) {
+	case DEPTH_OPEN_SOCKET:
+		out->action = SESSION_OPEN;
+		out->family = families[f];
+		break;
+	case DEPTH_CLOSE_SOCKET:
+		out->action = SESSION_CLOSE;
+		break;
+	case DEPTH_SEND:
+		out->action = SESSION_SEND;
+		out->to = d.to;
+		out->ttl = d.ttl;
+		out->length = d.length;
+		memcpy(out->data, d.data, d.length);
+		break;
+	default:
+		return false;
+	}
+	out->socket = d.socket;
+	return true;
+}
+
 bool session_measure_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
 {
@@ -85,7 +112,53 @@ bool session_measure_poll(
 		if (s->probes[f] && probe.deadline_us < *deadline_us)
 			*deadline_us = probe.deadline_us;
 	}
-	return false;
+	return poll_depth(s, 0, now_us, out, deadline_us) ||
+		poll_depth(s, 1, now_us, out, deadline_us);
+}
+
+/* --- the depth, where packets that arrive too early may do harm --- */
+
+static bool wants_depth(const struct behaviour *b)
+{
+	return b->status == PATH_OK && b->nat != TRI_NO &&
+		b->mapping == DEPENDENCE_ENDPOINT_INDEPENDENT &&
+		(b->filtering == DEPENDENCE_ADDRESS_AND_PORT ||
+			b->filtering == DEPENDENCE_ADDRESS) &&
+		(b->early == EARLY_REMAP || b->early == EARLY_REJECT || b->early == EARLY_UNKNOWN);
+}
+
+/* The server's answer to the very first question names its other endpoint. */
+static const struct observation *find_binding(const struct session *s, int f)
+{
+	const struct journal *j = s->config.journal;
+
+	for (size_t i = 0; i < j->observation_count; i++) {
+		const struct observation *o = &j->observations[i];
+
+		if (o->question == QUESTION_BINDING && o->family == families[f] && o->answers &&
+			observation_other_usable(o))
+			return o;
+	}
+	return NULL;
+}
+
+/* Whether there is a question to wait for. */
+static bool begin_depth(struct session *s, uint64_t now_us, int f, const struct behaviour *b)
+{
+	const struct observation *o = find_binding(s, f);
+
+	if (s->depths[f].begun || !o || !wants_depth(b))
+		return s->depths[f].begun && !s->depths[f].done;
+	depth_begin(&s->depths[f], now_us, SESSION_DEPTH + (unsigned)f * DEPTH_TTLS,
+		&s->config.servers[f], &o->answer.other, o->answer.t_us - o->first_sent_us,
+		&s->config.random);
+	return true;
+}
+
+bool session_measure_is_due(const struct session *s)
+{
+	return !s->measured && !s->probes[0] && !s->probes[1] &&
+		s->depths[0].begun == s->depths[0].done && s->depths[1].begun == s->depths[1].done;
 }
 
 static void set_side(struct session *s, int f, const struct behaviour *b)
@@ -95,6 +168,7 @@ static void set_side(struct session *s, int f, const struct behaviour *b)
 
 	memset(side, 0, sizeof(*side));
 	side->sync_error_us = (uint32_t)(SYNC_MIN_US + jitter_us);
+	side->depth = depth_result(&s->depths[f]);
 	side->packets_max = s->config.packets_max;
 	side->sockets_max = s->config.sockets_max;
 	side->rate_pps = s->config.rate_pps;
@@ -106,11 +180,16 @@ static void set_side(struct session *s, int f, const struct behaviour *b)
 void session_measure_advance(struct session *s, uint64_t now_us)
 {
 	static struct verdict verdict; /* large */
+	bool waits;
 
-	if (s->measured || s->probes[0] || s->probes[1])
+	if (!session_measure_is_due(s))
+		return;
+	judge(s->config.journal, &verdict);
+	waits = begin_depth(s, now_us, 0, &verdict.udp4);
+	waits |= begin_depth(s, now_us, 1, &verdict.udp6);
+	if (waits)
 		return;
 	s->measured = true;
-	judge(s->config.journal, &verdict);
 	for (int f = 0; f < 2; f++) {
 		const struct behaviour *b = f ? &verdict.udp6 : &verdict.udp4;
 
@@ -118,8 +197,9 @@ void session_measure_advance(struct session *s, uint64_t now_us)
 			continue;
 		set_side(s, f, b);
 		trail_step(s->config.trail, now_us,
-			"measure: IPv%d, %s mapping, %s filtering, early packets %s",
+			"measure: IPv%d, %s mapping, %s filtering, early packets %s, depth %u",
 			(int)families[f], dependence_name(b->mapping),
-			dependence_name(b->filtering), early_name(b->early));
+			dependence_name(b->filtering), early_name(b->early),
+			s->view.own.side[f].depth);
 	}
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "probe/probe.h"
+#include "punch/depth.h"
 #include "punch/query.h"
 #include "punch/session.h"
 
@@ -37,6 +38,7 @@ struct session {
 	struct meeting *meeting;
 	bool meets; /* the main socket that the meeting needs is there */
 	struct probe *probes[2];
+	struct depth depths[2];
 	bool measured;
 	struct query reflexive; /* of the family without a meeting */
 	struct query latest;
@@ -61,6 +63,8 @@ bool session_measure_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
 /* Facts into the own hello, when there are all. */
 void session_measure_advance(struct session *s, uint64_t now_us);
+/* Whether there is nothing more to wait for before that. */
+bool session_measure_is_due(const struct session *s);
 
 /* --- session_exchange.c: keys and hellos --- */
 int session_exchange_begin(struct session *s, uint64_t now_us);

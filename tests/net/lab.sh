@@ -23,6 +23,8 @@
 #   lab_up                      build all of the above; the kind is `none`
 #   lab_kind masquerade-drop    put other routers in: one IPv4 kind, one ipv6-... kind, or both;
 #                               a family that is not named is routed without NAT or filter
+#   lab_peer masquerade-accept  a second customer of isp: namespaces peer and peernat (that IPv4 kind), inside the
+#                               same private addresses as host, outside 192.0.2.194; no IPv6
 #   lab_natprobed 198.51.100.10 203.0.113.10          returns when its sockets are open
 #   lab_in host timeout 20 "$(lab_program natprobe)" -j 198.51.100.10
 #
@@ -62,6 +64,7 @@ LAB_HOSTS='10 20 30 40'
 LAB_W=192.0.2.11
 LAB_W2=192.0.2.12
 LAB_W6=2001:db8:2::11
+LAB_PEER_W=192.0.2.194
 PATH=$PATH:/usr/sbin:/sbin
 PYTHONDONTWRITEBYTECODE=1
 export PATH PYTHONDONTWRITEBYTECODE
@@ -687,6 +690,44 @@ lab_kind()
 	fi
 	lab_customer_routes "$lab_kind4" "$lab_kind6" || return
 	ip netns exec nat nft -f "$LAB_DIR/nat.nft"
+}
+
+lab_build_peer()
+{
+	lab_namespace peer && lab_router peernat || return
+	ip -batch - <<-EOF || return
+		link add eth0 netns peer type veth peer name lan netns peernat
+		link add wan netns peernat type veth peer name cust2 netns isp
+	EOF
+	ip -n peernat -batch - <<-EOF || return
+		link set lan up
+		link set wan up
+		addr add 10.0.1.1/24 dev lan
+		addr add $LAB_PEER_W/28 dev wan
+		route add default via 192.0.2.193
+	EOF
+	ip -n peer -batch - <<-EOF || return
+		link set eth0 up
+		addr add 10.0.1.2/24 dev eth0
+		route add default via 10.0.1.1
+	EOF
+	ip -n isp link set cust2 up
+	ip -n isp addr add 192.0.2.193/28 dev cust2
+	ip -n core route replace 192.0.2.192/28 via 192.0.2.129
+}
+
+lab_peer()
+{
+	lab_parts4 "$1" "$LAB_PEER_W" || return
+	lab_table ip >"$LAB_DIR/peer.nft"
+	if [ -e /run/netns/peernat ]; then
+		ip -n peer link del eth0
+		ip -n isp link del cust2
+		ip netns del peer
+		ip netns del peernat
+	fi
+	lab_build_peer || return
+	ip netns exec peernat nft -f "$LAB_DIR/peer.nft"
 }
 
 lab_udp_timeout()

@@ -21,7 +21,9 @@ int session_create(const struct session_config *config, uint64_t now_us, struct 
 	struct session *s;
 	int err;
 
-	if (config->secret.length > SECRET_MAX)
+	if (config->secret.length > SECRET_MAX ||
+		(config->servers[0].family == FAMILY_NONE &&
+			config->servers[1].family == FAMILY_NONE))
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)
@@ -192,6 +194,8 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 		if (!error)
 			m->local = s->view.local[f] = *local;
 		main_opened(s, now_us, f, error);
+		if (s->checks) /* the old one is about to be closed */
+			session_set_mains(s);
 		return;
 	}
 	if (socket >= SESSION_PROBE6) {

@@ -83,6 +83,23 @@ static bool is_near(const struct session *s, const struct endpoint *e)
 	return false;
 }
 
+static bool is_own_address(const struct session *s, const struct endpoint *e)
+{
+	for (size_t i = 0; i < s->config.host_count; i++)
+		if (endpoint_same_address(&s->config.hosts[i], e))
+			return true;
+	return false;
+}
+
+/*
+ * A packet to where it comes from would be a LAND attack on ourselves. Another process of this host may be the
+ * peer, so that only our own ports are left out.
+ */
+static bool is_own(const struct session *s, const struct endpoint *e)
+{
+	return is_own_address(s, e) && e->port == s->main[e->family == FAMILY_IPV6].local.port;
+}
+
 static void add_candidates(struct session *s, uint64_t now_us)
 {
 	const struct hello *peer = &s->view.peer;
@@ -94,7 +111,7 @@ static void add_candidates(struct session *s, uint64_t now_us)
 		if (peer->candidates[i].kind == CHECK_SERVER_REFLEXIVE &&
 			e->family == s->view.family)
 			continue;
-		if (!is_near(s, e))
+		if (!is_near(s, e) || is_own(s, e))
 			continue;
 		checks_add_candidate(s->checks, now_us, peer->candidates[i].kind, e,
 			endpoint_same_address(e, &meeting_view(s->meeting)->peer));
@@ -109,10 +126,12 @@ static void enter(struct session *s, uint64_t now_us, enum stage stage)
 	s->stage_us = now_us;
 }
 
-static void set_mains(struct session *s)
+void session_set_mains(struct session *s)
 {
-	checks_set_main(s->checks, FAMILY_IPV4, s->main[0].socket);
-	checks_set_main(s->checks, FAMILY_IPV6, s->main[1].socket);
+	if (s->main[0].state == OPENING_DONE)
+		checks_set_main(s->checks, FAMILY_IPV4, s->main[0].socket);
+	if (s->main[1].state == OPENING_DONE)
+		checks_set_main(s->checks, FAMILY_IPV6, s->main[1].socket);
 }
 
 static void run(struct session *s, uint64_t now_us)
@@ -123,9 +142,13 @@ static void run(struct session *s, uint64_t now_us)
 		.port_count = peer->port_count};
 
 	memcpy(target.ports, peer->ports, sizeof(target.ports));
+	if (own_role(s)->targets == PAIR_KNOWN && !checks_further(s->checks)
+			? is_own(s, &target.peer)
+			: is_own_address(s, &target.peer))
+		target.peer.family = FAMILY_NONE;
 	enter(s, now_us, STAGE_RUNNING);
 	s->begin_us = now_us;
-	set_mains(s);
+	session_set_mains(s);
 	checks_go(s->checks, now_us, &target);
 	if (own_role(s)->second && needs_step(s))
 		meeting_set_ready(s->meeting, now_us, (uint16_t)(2 * s->view.attempt));
@@ -186,7 +209,7 @@ void session_attempts_begin(struct session *s, uint64_t now_us)
 	pair_advise(sides, &s->view.advice);
 	s->view.state = SESSION_PUNCHING;
 	s->view.attempt = 1;
-	set_mains(s);
+	session_set_mains(s);
 	add_candidates(s, now_us);
 	if (s->view.advice.count)
 		begin_attempt(s, now_us);

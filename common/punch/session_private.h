@@ -74,6 +74,8 @@ void session_publish(struct session *s, uint64_t now_us);
 void session_exchange_advance(struct session *s, uint64_t now_us);
 
 /* --- session_attempt.c: one plan after the other --- */
+/* The checks get the main sockets that are open. */
+void session_set_mains(struct session *s);
 void session_attempts_begin(struct session *s, uint64_t now_us);
 void session_attempt_advance(struct session *s, uint64_t now_us);
 /* When it has to be called again at the latest. */

@@ -412,6 +412,8 @@ static void test_nominated_by_controlled(void **state)
 static void test_no_proof(void **state)
 {
 	static const uint8_t no_key[PUNCH_KEY_BYTES] = {3};
+	static const struct endpoint other_port = {FAMILY_IPV4, 50001, 0, {203, 0, 113, 7}},
+				     other_address = {FAMILY_IPV4, 50000, 0, {203, 0, 113, 8}};
 	struct punch_message good, m;
 	struct kit k;
 
@@ -427,7 +429,9 @@ static void test_no_proof(void **state)
 		assert_false(checks_input(k.checks, k.now_us, MAIN, &peer, k.out.data, length));
 	assert_int_equal(trail_count(&k, TRAIL_REFUSED), 3);
 	/* authentic, but not an answer to a request of ours: from elsewhere, at another socket … */
-	assert_true(deliver(&k, &good, MAIN, &mapped, key_in));
+	assert_true(deliver(&k, &good, MAIN, &other_port, key_in));
+	good.counter = ++k.counter;
+	assert_true(deliver(&k, &good, MAIN, &other_address, key_in));
 	good.counter = ++k.counter;
 	assert_true(deliver(&k, &good, MAIN + 1, &peer, key_in));
 	for (int byte = 4; byte < 16; byte++) {
@@ -440,7 +444,7 @@ static void test_no_proof(void **state)
 	k.now_us += 5 * SECOND + 1;
 	good.counter = ++k.counter;
 	assert_true(deliver(&k, &good, MAIN, &peer, key_in));
-	assert_int_equal(trail_count(&k, TRAIL_REFUSED), 3 + 2 + 12 + 1);
+	assert_int_equal(trail_count(&k, TRAIL_REFUSED), 3 + 3 + 12 + 1);
 	assert_int_equal(k.result->proved_us, 0);
 	assert_int_equal(k.result->first_heard_us, 0);
 	assert_false(k.result->connected);
@@ -522,13 +526,21 @@ static void test_flood_of_requests(void **state)
 		answers += !is_request(&k);
 	assert_int_equal(answers, 64);
 	assert_int_equal(k.sent, 65);
+	for (unsigned i = 0; i < 99; i++) { /* shorter than the gap */
+		k.now_us += 100;
+		request(&k, MAIN, &peer, 0);
+		while (poll(&k))
+			answers += !is_request(&k);
+	}
+	assert_int_equal(answers, 64 + 99);
+	assert_int_equal(k.sent, 65 + 99);
 	for (unsigned i = 0; i < 10000; i++) {
 		k.now_us += 100;
 		request(&k, MAIN, &peer, 0);
 		while (poll(&k))
 			answers += !is_request(&k);
 	}
-	assert_int_equal(answers, 64 + 10000);
+	assert_int_equal(answers, 64 + 99 + 10000);
 	assert_in_range(k.sent - answers, 1, 120);
 	finish(&k);
 }
@@ -598,6 +610,8 @@ static void test_guesses(void **state)
 		struct kit k;
 
 		a.rate_pps = rows[i].rate;
+		if (rows[i].targets == PAIR_PRESERVED)
+			a.role.span = 3;
 		a.role.packets = 0; /* it does not say */
 		kit(&k, true);
 		begin_and_go(&k, &a, &peer);
@@ -657,9 +671,9 @@ static void test_bad_targets(void **state)
 
 				kit(&k, true);
 				begin_and_go(&k, &a, &bad[i]);
-				assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
 				/* nobody has to wait for what will not be sent */
 				assert_true(checks_has_sent_all(k.checks));
+				assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
 				finish(&k);
 			}
 }
@@ -677,6 +691,15 @@ static void test_order(void **state)
 	checks_release(k.checks, k.now_us);
 	assert_true(poll(&k));
 	assert_int_equal(k.out.ttl, 0);
+	finish(&k);
+	/* guesses wait, too */
+	kit(&k, true);
+	a = attempt_of(1, PAIR_BAND, 1, 100);
+	a.role.second = true;
+	begin_and_go(&k, &a, &peer);
+	assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
+	checks_release(k.checks, k.now_us);
+	assert_true(poll(&k));
 	finish(&k);
 	/* before GO nothing goes out either, nor does a release do anything then */
 	kit(&k, true);
@@ -854,6 +877,16 @@ static void test_new_main(void **state)
 	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
 	assert_true(poll(&k));
 	assert_int_equal(k.out.socket, MAIN + 1);
+	finish(&k);
+	/* but the chosen way stays where it is */
+	kit(&k, true);
+	request(&k, MAIN, &peer, PUNCH_HEARD);
+	checks_set_main(k.checks, FAMILY_IPV4, MAIN + 1);
+	assert_true(next_until(&k, k.now_us + SECOND));
+	while (!is_request(&k))
+		assert_true(next_until(&k, k.now_us + SECOND));
+	assert_int_equal(flags_of_output(&k), PUNCH_HEARD | PUNCH_NOMINATE);
+	assert_int_equal(k.out.socket, MAIN);
 	finish(&k);
 }
 

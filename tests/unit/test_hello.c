@@ -207,6 +207,21 @@ static void test_bytes(void **state)
 			rows[i].result);
 }
 
+/* A kind that is not known, or is never said, costs a way and nothing else. */
+static void test_kinds(void **state)
+{
+	uint8_t data[] = UDP "\2\0\10\0\4\0\7\300\0\2\7";
+	struct hello out;
+
+	(void)state;
+	for (unsigned kind = 0; kind < 256; kind++) {
+		data[8] = (uint8_t)kind;
+		assert_int_equal(decode_exact(data, sizeof(data) - 1, &out), 0);
+		assert_int_equal(
+			out.candidate_count, kind == CHECK_HOST || kind == CHECK_SERVER_REFLEXIVE);
+	}
+}
+
 /* Thousands of candidates and ports: what there is room for is kept, in order, and nothing else changes. */
 static void test_flood(void **state)
 {
@@ -279,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_changed),

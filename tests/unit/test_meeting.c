@@ -611,6 +611,7 @@ static void test_leave(void **state)
 		assert_true(next_until(&k, k.now_us + SECOND));
 		assert_int_equal(k.request.method, RENDEZVOUS_LEAVE);
 		assert_int_equal(k.now_us - last_us, i ? 100 * MS : 0);
+		meeting_set_ready(k.meeting, k.now_us, (uint16_t)(2 + i)); /* hurries nothing */
 	}
 	fill_success(&k, RENDEZVOUS_HERE);
 	k.answer.id = joined;
@@ -618,7 +619,7 @@ static void test_leave(void **state)
 	fill_news(&k, session_id, RENDEZVOUS_LEFT);
 	input(&k);
 	answer_error(&k, RENDEZVOUS_STALE, sizeof(cookie));
-	meeting_set_ready(k.meeting, k.now_us, 2);
+	meeting_set_ready(k.meeting, k.now_us, 9);
 	assert_int_equal(meeting_set_slot(k.meeting, k.now_us, "x", 1), 0);
 	assert_false(next_until(&k, k.now_us + 600u * SECOND));
 	assert_int_equal(k.view->state, MEETING_PAIRED);

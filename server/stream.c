@@ -189,20 +189,6 @@ int stream_send(struct stream *s, uint64_t connection, const void *data, size_t 
 
 /* --- receiving --- */
 
-/* Bytes of the message that begins here; 0: its header is not whole yet; -EBADMSG: it cannot be STUN. */
-static int message_bytes(const uint8_t *data, size_t length)
-{
-	struct reader r = reader_over(data, length);
-	uint16_t type = reader_u16(&r);
-	size_t bytes = STUN_HEADER_BYTES + (size_t)reader_u16(&r);
-
-	if (length && data[0] & 0xc0)
-		return -EBADMSG;
-	if (r.failed)
-		return 0;
-	return type & 0xc000 || bytes & 3 || bytes > STREAM_MESSAGE_BYTES ? -EBADMSG : (int)bytes;
-}
-
 static void hand_over(struct stream *s, struct connection *c, const uint8_t *data, size_t length)
 {
 	struct stream_message m = {.data = data,
@@ -229,7 +215,7 @@ static int take_messages(struct stream *s, struct connection *c, size_t length)
 	size_t at = 0;
 
 	while (at < length && !c->out && c->state != STATE_BROKEN) {
-		int bytes = message_bytes(s->scratch + at, length - at);
+		int bytes = stun_frame_bytes(s->scratch + at, length - at, STREAM_MESSAGE_BYTES);
 
 		if (bytes < 0)
 			return bytes;

@@ -11,7 +11,19 @@
 #include "net/sockaddr.h"
 #include "net/tcp.h"
 
-int tcp_connect_start(const struct endpoint *to, const char *interface, int *fd)
+static int bind_address(int fd, const struct endpoint *local)
+{
+	struct sockaddr_storage address;
+	struct endpoint e = *local;
+	socklen_t length;
+
+	e.port = 0;
+	length = sockaddr_from_endpoint(&e, &address);
+	return bind(fd, (struct sockaddr *)&address, length) ? -errno : 0;
+}
+
+int tcp_connect_start(
+	const struct endpoint *to, const struct endpoint *local, const char *interface, int *fd)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sockaddr_from_endpoint(to, &address);
@@ -24,6 +36,8 @@ int tcp_connect_start(const struct endpoint *to, const char *interface, int *fd)
 		setsockopt(
 			*fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)))
 		err = -errno;
+	if (!err && local && local->family == to->family)
+		err = bind_address(*fd, local);
 	if (!err && connect(*fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS)
 		err = -errno;
 	if (err) {

@@ -201,7 +201,7 @@ static void carry_connect(struct lane *lane, const struct probe_output *out)
 	}
 	c = &lane->connects[lane->connect_count++];
 	*c = (struct run_connect){.lane = lane, .observation = out->observation, .fd = -1};
-	err = tcp_connect_start(&out->to, lane->run->config->interface, &c->fd);
+	err = tcp_connect_start(&out->to, NULL, lane->run->config->interface, &c->fd);
 	if (!err) {
 		c->event = event_new(lane->run->base, c->fd, EV_WRITE, on_connected, c);
 		if (!c->event || event_add(c->event, &limit))

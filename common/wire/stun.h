@@ -157,6 +157,12 @@ int stun_decode(const void *data, size_t length, struct stun_message *out);
 bool stun_looks_like(const void *data, size_t length);
 
 /*
+ * Where messages follow each other in a stream (RFC 8489 6.2.2): bytes of the one that begins here; 0: its header is
+ * not whole yet; -EBADMSG: it cannot be STUN, or would be longer than max.
+ */
+int stun_frame_bytes(const void *data, size_t length, size_t max);
+
+/*
  * The attributes of a decoded message one by one, for methods with attributes of their own: *cursor begins
  * with 0. False behind the last one that counts, which is the one before integrity or FINGERPRINT.
  */

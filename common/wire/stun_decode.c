@@ -295,6 +295,19 @@ bool stun_looks_like(const void *data, size_t length)
 		length - STUN_HEADER_BYTES == rest;
 }
 
+int stun_frame_bytes(const void *data, size_t length, size_t max)
+{
+	struct reader first = reader_over(data, length), r = first;
+	uint16_t type = reader_u16(&r);
+	size_t bytes = STUN_HEADER_BYTES + (size_t)reader_u16(&r);
+
+	if (length && reader_u8(&first) & 0xc0)
+		return -EBADMSG;
+	if (r.failed)
+		return 0;
+	return type & 0xc000 || bytes & 3 || bytes > max ? -EBADMSG : (int)bytes;
+}
+
 int stun_decode(const void *data, size_t length, struct stun_message *out)
 {
 	struct reader r = reader_over(data, length);

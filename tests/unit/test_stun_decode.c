@@ -397,6 +397,35 @@ static void test_next(void **state)
 	assert_false(stun_next(&m, &cursor, &type, &value));
 }
 
+/* The beginnings of messages in a stream, and what they say of their length. */
+static void test_frames(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t bytes[6];
+		size_t length;
+		int result;
+	} rows[] = {
+		{"nothing", {0}, 0, 0},
+		{"three bytes", {0, 1, 0}, 3, 0},
+		{"empty message", {0, 1, 0, 0}, 4, 20},
+		{"with more behind it", {0, 1, 0, 8, 0x21, 0x12}, 6, 28},
+		{"as long as allowed", {0, 1, 0, 80}, 4, 100},
+		{"longer", {0, 1, 0, 84}, 4, -EBADMSG},
+		{"much longer", {0, 1, 255, 252}, 4, -EBADMSG},
+		{"odd", {0, 1, 0, 7}, 4, -EBADMSG},
+		{"no STUN in the first byte", {0x40}, 1, -EBADMSG},
+		{"channel data (RFC 8656 12.4)", {0x40, 0, 0, 4}, 4, -EBADMSG},
+		{"HTTP", {'H', 'T', 'T', 'P'}, 4, -EBADMSG},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (stun_frame_bytes(rows[i].bytes, rows[i].length, 100) != rows[i].result)
+			fail_msg("%s: %d", rows[i].name,
+				stun_frame_bytes(rows[i].bytes, rows[i].length, 100));
+}
+
 static void test_xor_address(void **state)
 {
 	struct stun_message m = decoded("da89" V4_XOR "da8a 0004 00000000");
@@ -427,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_xor_address),
 	};
 

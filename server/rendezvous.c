@@ -289,8 +289,9 @@ static struct store_party party_of(const struct exchange *x)
 		.local = (uint8_t)x->in->local};
 
 	memcpy(p.id, m->party, sizeof(p.id));
-	if (!x->in->connection)
-		p.external = x->in->from;
+	p.external = x->in->from;
+	if (x->in->connection)
+		p.external.port = 0; /* of TCP, and of no use for UDP; the address may be */
 	return p;
 }
 
@@ -491,8 +492,9 @@ static bool send_news(struct rendezvous *r, uint64_t now_us, struct store_sessio
 		return false;
 	random_bytes(&r->random, m.id.bytes, sizeof(m.id.bytes));
 	memcpy(m.id.bytes, (uint8_t[]){0x21, 0x12, 0xa4, 0x42}, 4);
-	m.has_session = true;
+	m.has_session = m.has_party = true;
 	memcpy(m.session, s->id, sizeof(m.session));
+	memcpy(m.party, p->party.id, sizeof(m.party));
 	if (!p->party.connection)
 		m.mapped = p->party.external;
 	tell(s, place, now_us, n->seen_version, &m);

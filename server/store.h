@@ -30,7 +30,7 @@ struct store_party {
 	struct span slot;
 	uint16_t ready;
 	uint32_t rtt_us;
-	struct endpoint external; /* from where it last came over UDP; FAMILY_NONE: never did */
+	struct endpoint external; /* from where it last came; port 0: over TCP */
 	/* how to reach it: means something only to the server that it talks to */
 	uint64_t connection; /* over TCP; 0: over UDP, at its external endpoint */
 	uint8_t local; /* index of our endpoint that it talks to */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "journal/journal.h"
 
@@ -34,6 +35,13 @@ void journal_destroy(struct journal *j)
 	free(j->observations);
 	free(j->events);
 	free(j);
+}
+
+void journal_forget(struct journal *j)
+{
+	memset(j->observations, 0, j->observation_count * sizeof(*j->observations));
+	j->server_count = j->observation_count = j->event_count = 0;
+	j->strangers = 0;
 }
 
 int journal_add_server(struct journal *j, const struct journal_server *server, size_t *place)

@@ -155,6 +155,9 @@ struct journal {
 int journal_create(uint64_t start_us, struct journal **out);
 void journal_destroy(struct journal *j);
 
+/* Empties it: everything is to be asked anew. */
+void journal_forget(struct journal *j);
+
 /* Copies the server; its place, or -ENOSPC. */
 int journal_add_server(struct journal *j, const struct journal_server *server, size_t *place);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/stun_stream.h"
 #include "net/udp.h"
 #include "punch/carrier.h"
 
@@ -27,6 +28,8 @@ struct carried {
 struct carrier {
 	struct carrier_config config;
 	struct event *timer;
+	struct stun_stream *stream; /* to the server; NULL: none */
+	bool stream_opened; /* and the session knows it */
 	bool turning;
 	struct carried sockets[SESSION_SOCKETS];
 	uint8_t datagram[DATAGRAM_MAX];
@@ -130,6 +133,55 @@ static void open_socket(struct carrier *c, unsigned number, enum family family)
 	session_opened(c->config.session, clock_now_us(), number, err, err ? NULL : &local);
 }
 
+/* --- the server over TCP --- */
+
+static void close_stream(struct carrier *c)
+{
+	stun_stream_destroy(c->stream);
+	c->stream = NULL;
+}
+
+static void on_stream(void *context)
+{
+	struct carrier *c = context;
+	const struct endpoint none = {.family = FAMILY_NONE};
+	struct endpoint local = none;
+	enum stun_stream_state state;
+	int error, n;
+
+	state = stun_stream_state(c->stream, &error);
+	if (state == STUN_STREAM_OPEN && !c->stream_opened) {
+		c->stream_opened = true;
+		stun_stream_local(c->stream, &local);
+		session_opened(c->config.session, clock_now_us(), SESSION_STREAM, 0, &local);
+	}
+	while ((n = stun_stream_take(c->stream, c->datagram)) > 0)
+		session_input(c->config.session, clock_now_us(), SESSION_STREAM, &none, 0,
+			c->datagram, (size_t)n);
+	if (stun_stream_state(c->stream, &error) == STUN_STREAM_ENDED) {
+		close_stream(c);
+		session_opened(c->config.session, clock_now_us(), SESSION_STREAM, error, NULL);
+	}
+	carrier_turn(c);
+}
+
+static void connect_stream(struct carrier *c, const struct endpoint *to)
+{
+	const struct stun_stream_config config = {.base = c->config.base,
+		.to = *to,
+		.local = c->config.local[to->family == FAMILY_IPV6],
+		.interface = c->config.interface,
+		.changed = on_stream,
+		.context = c};
+	int err;
+
+	close_stream(c);
+	c->stream_opened = false;
+	err = stun_stream_create(&config, &c->stream);
+	if (err)
+		session_opened(c->config.session, clock_now_us(), SESSION_STREAM, err, NULL);
+}
+
 /* --- output --- */
 
 static void send_packet(struct carrier *c, const struct session_output *out)
@@ -153,11 +205,20 @@ static void carry(struct carrier *c, const struct session_output *out)
 	case SESSION_OPEN:
 		open_socket(c, out->socket, out->family);
 		return;
+	case SESSION_CONNECT:
+		connect_stream(c, &out->to);
+		return;
 	case SESSION_CLOSE:
-		close_socket(&c->sockets[out->socket]);
+		if (out->socket == SESSION_STREAM)
+			close_stream(c);
+		else
+			close_socket(&c->sockets[out->socket]);
 		return;
 	case SESSION_SEND:
-		send_packet(c, out);
+		if (out->socket != SESSION_STREAM)
+			send_packet(c, out);
+		else if (c->stream) /* what cannot leave now will be said again */
+			stun_stream_send(c->stream, out->data, out->length);
 		return;
 	default:
 		return;
@@ -243,6 +304,7 @@ void carrier_destroy(struct carrier *c)
 		return;
 	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
 		close_socket(&c->sockets[i]);
+	close_stream(c);
 	if (c->timer)
 		event_free(c->timer);
 	free(c);

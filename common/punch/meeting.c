@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,13 @@
 #include "punch/meeting.h"
 
 #define RETRY_FIRST_US	250000
+#define RETRY_STREAM_US 2000000 /* TCP repeats by itself */
 #define RETRY_MAX_US	2000000
+#define RETRY_GONE_US	8000000 /* a server that has gone may come back */
 #define SILENCE_US	10000000 /* then the server counts as gone */
 #define UNHEARD_US	5000000 /* … when it has never answered: six requests */
 #define REFRESH_IDLE_US 15000000
-#define REFRESH_BUSY_US 1000000 /* news may have been lost */
+#define REFRESH_BUSY_US 1000000
 #define UNPROVED_BYTES \
 	200 /* what the first request is filled up to, so that its answer may have a cookie */
 #define LEAVE_TIMES    3
@@ -35,6 +38,8 @@ struct meeting {
 	size_t own_length;
 	uint16_t ready;
 	bool current; /* the server has heard the present socket */
+	bool expects; /* something of the other party */
+	bool stream; /* over TCP, which proves the source */
 	uint64_t next_us, retry_us, sent_us;
 	uint64_t heard_us, asked_us; /* asked: since when an answer is missing; 0: none is */
 	unsigned leaving; /* how often LEAVE has yet to be sent */
@@ -73,7 +78,12 @@ const struct meeting_view *meeting_view(const struct meeting *m)
 
 static bool is_over(const struct meeting *m)
 {
-	return m->view.state == MEETING_REFUSED || m->view.state == MEETING_UNREACHABLE;
+	return m->view.state == MEETING_REFUSED;
+}
+
+static uint64_t retry_first_us(const struct meeting *m)
+{
+	return m->stream ? RETRY_STREAM_US : RETRY_FIRST_US;
 }
 
 /* Something new has to be said. */
@@ -82,7 +92,7 @@ static void hurry(struct meeting *m, uint64_t now_us)
 	if (m->left)
 		return; /* a JOIN would take the place again */
 	m->next_us = now_us;
-	m->retry_us = RETRY_FIRST_US;
+	m->retry_us = retry_first_us(m);
 }
 
 uint32_t meeting_next_version(const struct meeting *m)
@@ -109,8 +119,16 @@ void meeting_set_ready(struct meeting *m, uint64_t now_us, uint16_t phase)
 	hurry(m, now_us);
 }
 
-void meeting_rebind(struct meeting *m, uint64_t now_us)
+void meeting_expect(struct meeting *m, uint64_t now_us, bool expects)
 {
+	if (expects && !m->expects && m->next_us > now_us + REFRESH_BUSY_US && !m->left)
+		m->next_us = now_us + REFRESH_BUSY_US;
+	m->expects = expects;
+}
+
+void meeting_rebind(struct meeting *m, uint64_t now_us, bool stream)
+{
+	m->stream = stream;
 	m->cookie_length = 0; /* it was of the old source */
 	m->stale = 0;
 	m->sent_count = 0;
@@ -140,7 +158,7 @@ static void fill_in(const struct meeting *m, struct rendezvous_message *out)
 	out->has_party = true;
 	memcpy(out->party, m->party, sizeof(out->party));
 	out->cookie = (struct span){m->cookie, m->cookie_length};
-	out->has_slot = m->own_version && m->cookie_length;
+	out->has_slot = m->own_version && (m->cookie_length || m->stream);
 	out->slot_version = m->own_version;
 	out->slot = (struct span){m->own, m->own_length};
 	out->has_ready = true;
@@ -164,7 +182,7 @@ static int write_request(struct meeting *m, uint64_t now_us, uint16_t method,
 	*s = (struct sent){out.id, now_us};
 	fill_in(m, &out);
 	return rendezvous_encode(
-		&out, data, STUN_MESSAGE_BYTES, m->cookie_length ? 0 : UNPROVED_BYTES);
+		&out, data, STUN_MESSAGE_BYTES, m->cookie_length || m->stream ? 0 : UNPROVED_BYTES);
 }
 
 static uint64_t silence_us(const struct meeting *m)
@@ -185,6 +203,8 @@ static uint64_t with_jitter(struct meeting *m, uint64_t us)
 
 static void plan_next(struct meeting *m, uint64_t now_us)
 {
+	uint64_t max_us = m->view.state == MEETING_UNREACHABLE ? RETRY_GONE_US : RETRY_MAX_US;
+
 	if (m->leaving) {
 		m->leaving--;
 		m->next_us = m->leaving ? now_us + LEAVE_EVERY_US : UINT64_MAX;
@@ -194,7 +214,7 @@ static void plan_next(struct meeting *m, uint64_t now_us)
 	if (!m->asked_us)
 		m->asked_us = now_us;
 	m->next_us = now_us + with_jitter(m, m->retry_us);
-	m->retry_us = m->retry_us * 2 < RETRY_MAX_US ? m->retry_us * 2 : RETRY_MAX_US;
+	m->retry_us = m->retry_us * 2 < max_us ? m->retry_us * 2 : max_us;
 }
 
 bool meeting_poll(struct meeting *m, uint64_t now_us, uint8_t data[static STUN_MESSAGE_BYTES],
@@ -205,7 +225,8 @@ bool meeting_poll(struct meeting *m, uint64_t now_us, uint8_t data[static STUN_M
 	*deadline_us = UINT64_MAX;
 	if (m->left ? !m->leaving : is_over(m))
 		return false;
-	if (m->asked_us && !m->left && now_us - m->asked_us >= silence_us(m)) {
+	if (m->asked_us && !m->left && m->view.state != MEETING_UNREACHABLE &&
+		now_us - m->asked_us >= silence_us(m)) {
 		give_up(m, now_us);
 		*deadline_us = now_us; /* who waits has to look now */
 		return false;
@@ -278,6 +299,17 @@ static void take_slot(struct meeting *m, const struct rendezvous_message *in)
 	v->slot_version = in->slot_version;
 }
 
+/* The session has ended there, or the server has begun anew: what was seen counts no more. */
+static void forget_peer(struct meeting *m, uint64_t now_us)
+{
+	struct meeting_view *v = &m->view;
+
+	trail_step(m->config.trail, now_us, "exchange: the server knows of no peer any more");
+	v->state = MEETING_WAITING;
+	v->slot_version = 0;
+	v->peer_ready = v->go = 0;
+}
+
 static void take_peer(struct meeting *m, uint64_t now_us, const struct rendezvous_message *in)
 {
 	struct meeting_view *v = &m->view;
@@ -297,7 +329,10 @@ static void take_peer(struct meeting *m, uint64_t now_us, const struct rendezvou
 		if (v->state != MEETING_LEFT)
 			trail_step(m->config.trail, now_us, "exchange: the peer has left");
 		v->state = MEETING_LEFT;
-	} else if (v->state == MEETING_JOINING) {
+	} else if (in->has_peer && in->peer == RENDEZVOUS_NOBODY && v->paired_us &&
+		(v->state == MEETING_PAIRED || v->state == MEETING_UNREACHABLE)) {
+		forget_peer(m, now_us);
+	} else if (v->state == MEETING_JOINING || v->state == MEETING_UNREACHABLE) {
 		v->state = MEETING_WAITING;
 	}
 	take_slot(m, in);
@@ -316,6 +351,8 @@ static void take_news(struct meeting *m, uint64_t now_us, const struct rendezvou
 	}
 	if (in->mapped.family != FAMILY_NONE)
 		v->mapped = in->mapped;
+	if (m->stream)
+		v->mapped.port = 0; /* TCP's */
 	v->place = in->place;
 	take_peer(m, now_us, in);
 	if (in->has_go && in->go > v->go) {
@@ -336,11 +373,11 @@ static bool is_waiting_for_go(const struct meeting *m)
 static void take_answer(struct meeting *m, uint64_t now_us, const struct sent *sent,
 	const struct rendezvous_message *in)
 {
-	bool busy = m->view.state == MEETING_PAIRED && is_waiting_for_go(m);
+	bool busy = m->expects || (m->view.state == MEETING_PAIRED && is_waiting_for_go(m));
 
 	take_rtt(m, now_us - sent->t_us);
 	m->asked_us = 0;
-	m->retry_us = RETRY_FIRST_US;
+	m->retry_us = retry_first_us(m);
 	m->next_us = now_us + with_jitter(m, busy ? REFRESH_BUSY_US : REFRESH_IDLE_US);
 	if (in->class == STUN_ERROR) {
 		take_error(m, now_us, in);
@@ -360,7 +397,7 @@ static void acknowledge(struct meeting *m, uint64_t now_us)
 		at_us = now_us;
 	if (at_us < m->next_us)
 		m->next_us = at_us;
-	m->retry_us = RETRY_FIRST_US;
+	m->retry_us = retry_first_us(m);
 }
 
 bool meeting_input(struct meeting *m, uint64_t now_us, const void *data, size_t length)
@@ -374,8 +411,9 @@ bool meeting_input(struct meeting *m, uint64_t now_us, const void *data, size_t 
 	if (is_over(m) || m->left)
 		return true;
 	if (in.class == STUN_INDICATION && in.method == RENDEZVOUS_NEWS) {
-		/* it has no transaction of ours: a sender's address is easily made up */
-		if (memcmp(in.session, m->view.session, sizeof(in.session)) != 0)
+		/* it has no transaction of ours, but what nobody else can know */
+		if (memcmp(in.session, m->view.session, sizeof(in.session)) != 0 ||
+			sodium_memcmp(in.party, m->party, sizeof(m->party)) != 0)
 			return true;
 		take_news(m, now_us, &in);
 		acknowledge(m, now_us);

@@ -8,12 +8,11 @@
 #include "wire/rendezvous.h"
 
 /*
- * The client's side of the rendezvous, without I/O: registers, keeps the place, hands slots over, and says what is known
+ * The client's side of the rendezvous, over UDP or TCP, without I/O: registers, keeps the place, hands slots over, and says what is known
  * of the other party. Nothing of it is trusted but that it came from the server.
  */
 
 struct meeting_config {
-	struct endpoint server;
 	bool allocate; /* the server chooses a number; else session */
 	uint8_t session[RENDEZVOUS_SESSION_BYTES];
 	struct random random;
@@ -22,11 +21,11 @@ struct meeting_config {
 
 enum meeting_state {
 	MEETING_JOINING,
-	MEETING_WAITING, /* registered, and nobody else is there */
+	MEETING_WAITING, /* registered, and nobody else is there, or no more */
 	MEETING_PAIRED,
 	MEETING_LEFT, /* the other party has gone */
 	MEETING_REFUSED, /* by the server: error_code says why */
-	MEETING_UNREACHABLE, /* the server has not answered, or no more */
+	MEETING_UNREACHABLE, /* the server has not answered, or no more; it is asked on */
 };
 
 struct meeting_view {
@@ -34,11 +33,12 @@ struct meeting_view {
 	unsigned error_code;
 	uint32_t number; /* that the server has allocated; 0: none */
 	uint8_t session[RENDEZVOUS_SESSION_BYTES]; /* also of an allocated number */
-	struct endpoint mapped; /* ours, as the server sees it */
+	struct endpoint mapped; /* ours, as the server sees it; port 0: over TCP */
 	uint64_t rtt_us, jitter_us; /* of the way to the server; 0: not known */
 	uint64_t registered_us, paired_us; /* when; 0: not yet */
 	uint8_t place; /* 0: we were first */
-	struct endpoint peer; /* as the server sees it; FAMILY_NONE: not known */
+	/* as the server sees it; FAMILY_NONE: not known; port 0: it came over TCP */
+	struct endpoint peer;
 	uint64_t peer_rtt_us;
 	uint16_t peer_ready;
 	uint32_t slot_version; /* of the other party's slot; 0: none yet */
@@ -58,8 +58,12 @@ int meeting_set_slot(struct meeting *m, uint64_t now_us, const void *data, size_
 /* The version that the next content will have. */
 uint32_t meeting_next_version(const struct meeting *m);
 void meeting_set_ready(struct meeting *m, uint64_t now_us, uint16_t phase);
-/* Another socket is used from now on; is_current: the server has answered to it. */
-void meeting_rebind(struct meeting *m, uint64_t now_us);
+/* Whether something of the other party is waited for: then the server is asked more often, since news may be lost. */
+void meeting_expect(struct meeting *m, uint64_t now_us, bool expects);
+/*
+ * Another socket, or a TCP connection (stream), is used from now on; is_current: the server has answered to it.
+ */
+void meeting_rebind(struct meeting *m, uint64_t now_us, bool stream);
 bool meeting_is_current(const struct meeting *m);
 /* The other party is told, a few times; nothing else is sent then. */
 void meeting_leave(struct meeting *m, uint64_t now_us);

@@ -13,6 +13,7 @@
 /* Sockets, the meeting, and from state to state. */
 
 #define EXCHANGE_MAX_US 20000000 /* for the hello of a side that has come */
+#define TURN_US		600000 /* two requests to the server */
 
 static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
 
@@ -112,6 +113,10 @@ bool session_sockets_are_current(const struct session *s)
 	for (int f = 0; f < 2; f++)
 		if (s->main[f].state == OPENING_WANTED || s->main[f].state == OPENING_ASKED)
 			return false;
+	for (int f = 0; f < 2; f++)
+		if (s->reflexive[f].begun && !s->reflexive[f].done &&
+			s->view.own.side[f].status == PATH_OK)
+			return false;
 	return meeting_is_current(s->meeting) ||
 		meeting_view(s->meeting)->state == MEETING_UNREACHABLE;
 }
@@ -120,7 +125,7 @@ static void add_candidate(struct session *s, enum check_kind kind, const struct 
 {
 	struct hello *h = &s->view.own;
 
-	if (h->candidate_count == HELLO_CANDIDATES || e->family == FAMILY_NONE)
+	if (h->candidate_count == HELLO_CANDIDATES || e->family == FAMILY_NONE || !e->port)
 		return;
 	for (size_t i = 0; i < h->candidate_count; i++)
 		if (endpoint_equal(&h->candidates[i].endpoint, e))
@@ -135,7 +140,8 @@ static void collect_candidates(struct session *s)
 	s->view.own.candidate_count = 0;
 	if (s->meeting)
 		add_candidate(s, CHECK_SERVER_REFLEXIVE, &meeting_view(s->meeting)->mapped);
-	add_candidate(s, CHECK_SERVER_REFLEXIVE, &s->reflexive.mapped);
+	for (int f = 0; f < 2; f++)
+		add_candidate(s, CHECK_SERVER_REFLEXIVE, &s->reflexive[f].mapped);
 	for (size_t i = 0; i < s->config.host_count; i++) {
 		struct endpoint e = s->config.hosts[i];
 		int f = e.family == FAMILY_IPV6;
@@ -148,8 +154,7 @@ static void collect_candidates(struct session *s)
 
 static void begin_meeting(struct session *s, uint64_t now_us, int f)
 {
-	struct meeting_config config = {.server = s->config.servers[f],
-		.allocate = s->config.allocate,
+	struct meeting_config config = {.allocate = s->config.allocate,
 		.random = s->config.random,
 		.trail = s->config.trail};
 
@@ -160,6 +165,34 @@ static void begin_meeting(struct session *s, uint64_t now_us, int f)
 	s->meeting_family = families[f];
 	s->view.meeting = meeting_view(s->meeting);
 	trail_step(s->config.trail, now_us, "register: over IPv%d", (int)families[f]);
+	s->turn_us = now_us + TURN_US;
+	session_stream_begin(s, now_us);
+}
+
+void session_ask_reflexive(struct session *s, uint64_t now_us, int f)
+{
+	query_begin(&s->reflexive[f], now_us, s->main[f].socket, &s->config.servers[f],
+		&s->config.random);
+}
+
+static bool meets_over_udp(const struct session *s, int f)
+{
+	return s->meeting && s->meeting_family == families[f] && !s->stream.used;
+}
+
+/* Any family may be broken: until the server has answered they take turns. */
+static void take_turns(struct session *s, uint64_t now_us)
+{
+	int f = s->meeting_family == FAMILY_IPV6;
+
+	if (s->view.registered_us || s->stream.used || now_us < s->turn_us ||
+		s->main[!f].state != OPENING_DONE)
+		return;
+	s->turn_us = now_us + TURN_US;
+	s->meeting_family = families[!f];
+	s->reflexive[!f] = (struct query){.begun = false};
+	meeting_rebind(s->meeting, now_us, false);
+	session_ask_reflexive(s, now_us, f);
 }
 
 /* The first socket that can be had decides by which family one meets. */
@@ -173,11 +206,10 @@ static void main_opened(struct session *s, uint64_t now_us, int f, int error)
 			strerror(-error));
 	if (!error && !s->meeting)
 		begin_meeting(s, now_us, f);
-	else if (!error && s->meeting_family == families[f])
-		meeting_rebind(s->meeting, now_us);
-	if (!error && s->meeting && s->meeting_family != families[f])
-		query_begin(&s->reflexive, now_us, s->main[f].socket, &s->config.servers[f],
-			&s->config.random);
+	else if (!error && meets_over_udp(s, f))
+		meeting_rebind(s->meeting, now_us, false);
+	if (!error && s->meeting && !meets_over_udp(s, f))
+		session_ask_reflexive(s, now_us, f);
 	if (error && !s->meeting && !other_pending)
 		session_fail(s, now_us, SESSION_NO_SOCKET);
 }
@@ -198,7 +230,9 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 			session_set_mains(s);
 		return;
 	}
-	if (socket >= SESSION_PROBE6) {
+	if (socket == SESSION_STREAM) {
+		session_stream_opened(s, now_us, error);
+	} else if (socket >= SESSION_PROBE6) {
 		if (s->probes[1])
 			probe_opened(s->probes[1], now_us, socket - SESSION_PROBE6, error, local);
 	} else if (socket >= SESSION_PROBE4) {
@@ -258,11 +292,11 @@ static bool poll_meeting(
 	int f = s->meeting_family == FAMILY_IPV6;
 	uint64_t at_us;
 
-	if (!s->meeting || s->main[f].state != OPENING_DONE)
+	if (!s->meeting || (!s->stream.used && s->main[f].state != OPENING_DONE))
 		return false;
 	if (meeting_poll(s->meeting, now_us, out->data, &out->length, &at_us)) {
 		out->action = SESSION_SEND;
-		out->socket = s->main[f].socket;
+		out->socket = s->stream.used ? SESSION_STREAM : s->main[f].socket;
 		out->to = s->config.servers[f];
 		return true;
 	}
@@ -338,10 +372,13 @@ static void heed_meeting(struct session *s, uint64_t now_us)
 		s->view.state = SESSION_WAITING;
 	if (v->state == MEETING_PAIRED && s->view.state == SESSION_WAITING)
 		s->view.state = SESSION_EXCHANGING;
+	meeting_expect(s->meeting, now_us, s->view.state == SESSION_EXCHANGING);
 	s->view.error_code = v->error_code;
 	if (v->state == MEETING_REFUSED)
 		session_fail(s, now_us, SESSION_REFUSED);
-	else if (v->state == MEETING_UNREACHABLE && s->view.state < SESSION_PUNCHING)
+	else if (s->view.state < SESSION_PUNCHING &&
+		(v->state == MEETING_UNREACHABLE ||
+			(!v->registered_us && session_server_is_closed(s))))
 		session_fail(s, now_us, SESSION_UNREACHABLE);
 	else if (v->state == MEETING_LEFT)
 		session_fail(s, now_us,
@@ -379,6 +416,7 @@ static void advance(struct session *s, uint64_t now_us)
 	if (is_over(s) || !s->meeting)
 		return;
 	heed_meeting(s, now_us);
+	take_turns(s, now_us);
 	session_measure_advance(s, now_us);
 	collect_candidates(s);
 	if (!s->began_cpace && meeting_view(s->meeting)->registered_us &&
@@ -399,6 +437,9 @@ static uint64_t own_deadline(const struct session *s, uint64_t now_us)
 {
 	if (is_over(s) || !s->meeting)
 		return UINT64_MAX;
+	if (s->view.state == SESSION_REGISTERING && s->turn_us > now_us &&
+		(!s->config.wait_us || s->turn_us < s->view.started_us + s->config.wait_us))
+		return s->turn_us;
 	if (s->view.state < SESSION_EXCHANGING && s->config.wait_us)
 		return s->view.started_us + s->config.wait_us;
 	if (s->view.state == SESSION_EXCHANGING)
@@ -415,7 +456,9 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 	deadline_us = own_deadline(s, now_us);
 	if (poll_sockets(s, out) || poll_meeting(s, now_us, out, &deadline_us) ||
 		session_measure_poll(s, now_us, out, &deadline_us) ||
-		poll_query(&s->reflexive, now_us, out, &deadline_us) ||
+		session_stream_poll(s, now_us, out, &deadline_us) ||
+		poll_query(&s->reflexive[0], now_us, out, &deadline_us) ||
+		poll_query(&s->reflexive[1], now_us, out, &deadline_us) ||
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
 		poll_checks(s, now_us, out, &deadline_us))
 		return out->action;
@@ -433,6 +476,8 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 {
 	int f = socket >= SESSION_PROBE6;
 
+	if (socket == SESSION_STREAM)
+		return s->stream.used && meeting_input(s->meeting, now_us, data, length);
 	if (socket >= SESSION_PROBE4) {
 		if (s->probes[f])
 			probe_input(s->probes[f], now_us,
@@ -445,7 +490,8 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 			data, length);
 		return true;
 	}
-	if (query_input(&s->reflexive, socket, from, data, length) ||
+	if (query_input(&s->reflexive[0], socket, from, data, length) ||
+		query_input(&s->reflexive[1], socket, from, data, length) ||
 		query_input(&s->latest, socket, from, data, length))
 		return true;
 	if (s->meeting &&
@@ -467,6 +513,11 @@ void session_error(struct session *s, uint64_t now_us, unsigned socket, const st
 		.type = error->type,
 		.code = error->code};
 
+	for (int i = 0; i < 2; i++)
+		if (!error->local && socket == s->main[i].socket &&
+			endpoint_equal(to, &s->config.servers[i]) &&
+			endpoint_same_address(to, &error->offender))
+			session_stream_refused(s, now_us, i);
 	if (socket < SESSION_DEPTH)
 		trail_add(s->config.trail, &e);
 	else if (socket >= SESSION_PROBE4 && s->probes[f])

@@ -25,7 +25,8 @@ enum session_socket {
 	SESSION_DEPTH = 480, /* of the depth of the NATs, of both families */
 	SESSION_PROBE4 = 512, /* of the measurement */
 	SESSION_PROBE6 = 640,
-	SESSION_SOCKETS = 768,
+	SESSION_STREAM = 768, /* no socket of UDP, but a TCP connection to the server */
+	SESSION_SOCKETS = 769,
 };
 
 struct session_config {
@@ -44,13 +45,13 @@ struct session_config {
 	struct journal *journal; /* of the measurement */
 };
 
-enum session_action { SESSION_WAIT, SESSION_OPEN, SESSION_SEND, SESSION_CLOSE };
+enum session_action { SESSION_WAIT, SESSION_OPEN, SESSION_CONNECT, SESSION_SEND, SESSION_CLOSE };
 
 struct session_output {
 	enum session_action action;
 	unsigned socket;
 	enum family family; /* of SESSION_OPEN */
-	struct endpoint to;
+	struct endpoint to; /* of SESSION_CONNECT, and of SESSION_SEND over UDP */
 	uint8_t ttl; /* 0: as usual */
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;
@@ -94,6 +95,7 @@ struct session_view {
 	unsigned attempt; /* the present one, from 1; 0: none yet */
 	const struct checks_result *checks; /* NULL: no keys yet */
 	const struct meeting_view *meeting; /* NULL: not yet begun */
+	bool over_tcp; /* the server has answered over TCP only */
 	struct endpoint local[2]; /* of the main sockets */
 	/* moments; 0: not reached. exchanged: both know each other */
 	uint64_t started_us, registered_us, exchanged_us, first_sent_us, first_heard_us, proved_us,
@@ -107,11 +109,16 @@ void session_destroy(struct session *s);
 
 enum session_action session_poll(struct session *s, uint64_t now_us, struct session_output *out);
 
-/* A socket was opened as `local`, or could not be (negative errno). */
+/*
+ * A socket was opened as `local`, or could not be (negative errno). The same of SESSION_STREAM, which may also end
+ * later with an error.
+ */
 void session_opened(struct session *s, uint64_t now_us, unsigned socket, int error,
 	const struct endpoint *local);
 
-/* Whether the datagram was one of this session's; others may be the channel's. */
+/*
+ * Whether the datagram was one of this session's; others may be the channel's. Of SESSION_STREAM: one whole message.
+ */
 bool session_input(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *from,
 	uint8_t ttl, const void *data, size_t length);
 

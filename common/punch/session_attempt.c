@@ -50,14 +50,15 @@ static bool is_dependent(const struct session *s)
 
 /* --- the other side's endpoints --- */
 
-/* As the server sees it, or as it says itself where the meeting is of the other family. */
+/* As the server sees it, or as it says itself where it meets over TCP or the other family. */
 static struct endpoint peer_endpoint(const struct session *s)
 {
+	const struct meeting_view *v = meeting_view(s->meeting);
 	const struct hello *peer = &s->view.peer;
 	struct endpoint none = {.family = FAMILY_NONE};
 
-	if (meeting_view(s->meeting)->peer.family == s->view.family)
-		return meeting_view(s->meeting)->peer;
+	if (v->peer.family == s->view.family && v->peer.port)
+		return v->peer;
 	for (size_t i = 0; i < peer->candidate_count; i++)
 		if (peer->candidates[i].kind == CHECK_SERVER_REFLEXIVE &&
 			peer->candidates[i].endpoint.family == s->view.family)

@@ -100,7 +100,7 @@ static void take_slot(struct session *s, uint64_t now_us)
 	const struct meeting_view *v = meeting_view(s->meeting);
 	const uint8_t *share = v->slot + 1;
 
-	if (v->slot_version == s->peer_version)
+	if (!v->slot_version || v->slot_version == s->peer_version)
 		return;
 	s->peer_version = v->slot_version;
 	if (v->slot_length < SLOT_HEAD || v->slot[0] != SLOT_VERSION) {

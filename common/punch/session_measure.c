@@ -50,6 +50,8 @@ static bool carry(struct session *s, int f, uint64_t now_us, const struct probe_
 	case PROBE_OPEN:
 		out->action = SESSION_OPEN;
 		out->family = families[f];
+		if (in->socket >= s->probe_sockets[f])
+			s->probe_sockets[f] = in->socket + 1;
 		return true;
 	case PROBE_SEND:
 		out->action = SESSION_SEND;
@@ -92,27 +94,40 @@ static bool poll_depth(struct session *s, int f, uint64_t now_us, struct session
 	return true;
 }
 
-bool session_measure_poll(
-	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
+/* The sockets of a measurement that is over. */
+static bool poll_closing(struct session *s, int f, struct session_output *out)
+{
+	if (s->probes[f] || !s->probe_sockets[f])
+		return false;
+	out->action = SESSION_CLOSE;
+	out->socket = bases[f] + --s->probe_sockets[f];
+	return true;
+}
+
+static bool poll_probe(struct session *s, int f, uint64_t now_us, struct session_output *out,
+	uint64_t *deadline_us)
 {
 	struct probe_output probe;
 
-	for (int f = 0; f < 2; f++) {
-		if (!s->probes[f])
-			continue;
-		while (probe_poll(s->probes[f], now_us, &probe) != PROBE_WAIT) {
-			if (probe.action == PROBE_DONE) {
-				probe_destroy(s->probes[f]);
-				s->probes[f] = NULL;
-				break;
-			}
-			if (carry(s, f, now_us, &probe, out))
-				return true;
+	while (s->probes[f] && probe_poll(s->probes[f], now_us, &probe) != PROBE_WAIT) {
+		if (probe.action == PROBE_DONE) {
+			probe_destroy(s->probes[f]);
+			s->probes[f] = NULL;
+		} else if (carry(s, f, now_us, &probe, out)) {
+			return true;
 		}
-		if (s->probes[f] && probe.deadline_us < *deadline_us)
-			*deadline_us = probe.deadline_us;
 	}
-	return poll_depth(s, 0, now_us, out, deadline_us) ||
+	if (s->probes[f] && probe.deadline_us < *deadline_us)
+		*deadline_us = probe.deadline_us;
+	return poll_closing(s, f, out);
+}
+
+bool session_measure_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
+{
+	return poll_probe(s, 0, now_us, out, deadline_us) ||
+		poll_probe(s, 1, now_us, out, deadline_us) ||
+		poll_depth(s, 0, now_us, out, deadline_us) ||
 		poll_depth(s, 1, now_us, out, deadline_us);
 }
 
@@ -155,10 +170,34 @@ static bool begin_depth(struct session *s, uint64_t now_us, int f, const struct 
 	return true;
 }
 
+static bool is_unheard(const struct session *s)
+{
+	const struct journal *j = s->config.journal;
+
+	for (size_t i = 0; i < j->observation_count; i++)
+		if (j->observations[i].answers)
+			return false;
+	return true;
+}
+
 bool session_measure_is_due(const struct session *s)
 {
 	return !s->measured && !s->probes[0] && !s->probes[1] &&
-		s->depths[0].begun == s->depths[0].done && s->depths[1].begun == s->depths[1].done;
+		s->depths[0].begun == s->depths[0].done &&
+		s->depths[1].begun == s->depths[1].done && !s->probe_sockets[0] &&
+		!s->probe_sockets[1] && (s->view.registered_us || !is_unheard(s));
+}
+
+/* A server that did not answer, and then does, was not there yet. */
+static bool asks_anew(struct session *s, uint64_t now_us)
+{
+	if (s->asked_anew || s->stream.used || !is_unheard(s))
+		return false;
+	s->asked_anew = true;
+	journal_forget(s->config.journal);
+	if (session_measure_begin(s, now_us))
+		session_fail(s, now_us, SESSION_NO_SOCKET);
+	return true;
 }
 
 static void set_side(struct session *s, int f, const struct behaviour *b)
@@ -182,7 +221,7 @@ void session_measure_advance(struct session *s, uint64_t now_us)
 	static struct verdict verdict; /* large */
 	bool waits;
 
-	if (!session_measure_is_due(s))
+	if (!session_measure_is_due(s) || asks_anew(s, now_us))
 		return;
 	judge(s->config.journal, &verdict);
 	waits = begin_depth(s, now_us, 0, &verdict.udp4);

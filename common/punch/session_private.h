@@ -27,6 +27,17 @@ struct session_main {
 	struct endpoint local;
 };
 
+/* The server over TCP. */
+struct session_stream {
+	enum opening state;
+	enum family family; /* of the present or next try */
+	bool used; /* the meeting is over it */
+	unsigned tries;
+	uint64_t due_us;
+	bool refused[2]; /* TCP, by a RST */
+	unsigned refusals[2]; /* UDP, by ICMP errors of the server's host */
+};
+
 struct session {
 	struct session_config config;
 	struct session_view view;
@@ -38,9 +49,12 @@ struct session {
 	struct meeting *meeting;
 	bool meets; /* the main socket that the meeting needs is there */
 	struct probe *probes[2];
+	unsigned probe_sockets[2]; /* that are open, or will be */
 	struct depth depths[2];
-	bool measured;
-	struct query reflexive; /* of the family without a meeting */
+	bool measured, asked_anew;
+	struct session_stream stream;
+	uint64_t turn_us; /* the other family's turn to reach the server */
+	struct query reflexive[2]; /* where the meeting does not show it */
 	struct query latest;
 	enum opening latest_state;
 	struct cpace cpace;
@@ -81,7 +95,19 @@ void session_attempt_advance(struct session *s, uint64_t now_us);
 /* When it has to be called again at the latest. */
 uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us);
 
+/* --- session_stream.c: the server over TCP --- */
+void session_stream_begin(struct session *s, uint64_t now_us);
+bool session_stream_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+void session_stream_opened(struct session *s, uint64_t now_us, int error);
+/* The server's host refuses UDP: TCP is tried at once. */
+void session_stream_refused(struct session *s, uint64_t now_us, int f);
+/* Nothing listens there, neither over UDP nor over TCP. */
+bool session_server_is_closed(const struct session *s);
+
 /* --- session.c --- */
+/* How the main socket of a family is seen from outside. */
+void session_ask_reflexive(struct session *s, uint64_t now_us, int f);
 void session_fail(struct session *s, uint64_t now_us, enum session_failure failure);
 /* New main sockets, and an own hello with their endpoints once they are known. */
 void session_renew_sockets(struct session *s);

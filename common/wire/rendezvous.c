@@ -123,6 +123,8 @@ static bool take_from_answer(uint16_t type, struct span value, const struct stun
 	switch (type) {
 	case RENDEZVOUS_SESSION:
 		return take_bytes(value, &m->has_session, m->session, sizeof(m->session));
+	case RENDEZVOUS_PARTY:
+		return take_bytes(value, &m->has_party, m->party, sizeof(m->party));
 	case RENDEZVOUS_COOKIE:
 		return take_cookie(value, m);
 	case RENDEZVOUS_NUMBER:
@@ -176,7 +178,7 @@ static bool is_method(uint16_t method)
 static bool is_whole(const struct rendezvous_message *m)
 {
 	if (m->method == RENDEZVOUS_NEWS)
-		return m->class == STUN_INDICATION && m->has_session;
+		return m->class == STUN_INDICATION && m->has_session && m->has_party;
 	if (m->class == STUN_REQUEST)
 		return m->has_party &&
 			(m->has_session || (m->allocate && m->method == RENDEZVOUS_JOIN));
@@ -242,8 +244,6 @@ static void add_words(struct stun_writer *s, uint16_t type, uint32_t first, uint
 
 static void add_to_request(struct stun_writer *s, const struct rendezvous_message *m)
 {
-	if (m->has_party)
-		stun_add(s, RENDEZVOUS_PARTY, m->party, sizeof(m->party));
 	if (m->allocate)
 		stun_add(s, RENDEZVOUS_ALLOCATE, NULL, 0);
 	if (m->has_seen)
@@ -276,6 +276,8 @@ int rendezvous_encode(const struct rendezvous_message *m, void *buffer, size_t s
 		stun_add_error(&s, m->error_code, ""); /* no reason phrase: it must be short */
 	if (m->has_session && m->class != STUN_ERROR)
 		stun_add(&s, RENDEZVOUS_SESSION, m->session, sizeof(m->session));
+	if (m->has_party && (m->class == STUN_REQUEST || m->class == STUN_INDICATION))
+		stun_add(&s, RENDEZVOUS_PARTY, m->party, sizeof(m->party));
 	if (m->class == STUN_REQUEST)
 		add_to_request(&s, m);
 	else if (m->class != STUN_ERROR)

@@ -14,7 +14,8 @@
  *	                  keeps the place. Without a COOKIE that proves its source it gets error 438 with one.
  *	JOIN, success     all that there is to know: mapped address, the other party and its slot, go; a new
  *	                  COOKIE where the one of the request will not be good for long.
- *	NEWS, indication  the same, unasked, as soon as something has changed, with the session; repeated
+ *	NEWS, indication  the same, unasked, as soon as something has changed, with the session and PARTY, which
+ *	                  nobody else can know (a source address is easily made up); repeated
  *	                  until the next JOIN says in SEEN that it has arrived. What SEEN has no word for (the
  *	                  other party has left, came back, has another endpoint) counts as arrived with any
  *	                  JOIN, for its answer says it again.

@@ -44,6 +44,7 @@ enum happening {
 	STRANGER,
 	ICMP,
 	SOCKETS,
+	STREAM,
 	LEAVE,
 	EVENTS,
 };
@@ -62,7 +63,7 @@ struct run {
 	struct journal *journal;
 	struct endpoint servers[2], hosts[2];
 	uint64_t now_us;
-	bool refuse, knows_code, ended, left;
+	bool refuse, refuse_stream, knows_code, ended, left;
 	uint16_t ports[SESSION_SOCKETS]; /* 0: not open */
 	enum family families[SESSION_SOCKETS];
 	struct packet sent[SENT_BEFORE]; /* the latest ones, in turn */
@@ -165,6 +166,14 @@ static void open_socket(struct run *x, const struct session_output *out)
 	session_opened(x->session, x->now_us, out->socket, 0, &local);
 }
 
+static void connect_stream(struct run *x)
+{
+	require(!x->ports[SESSION_STREAM]);
+	x->ports[SESSION_STREAM] = !x->refuse_stream;
+	session_opened(x->session, x->now_us, SESSION_STREAM, x->refuse_stream ? -ECONNREFUSED : 0,
+		&x->hosts[0]);
+}
+
 /* The share in the slot that it hands over makes the other side's keys. */
 static void read_join(struct run *x, const struct packet *p)
 {
@@ -188,7 +197,19 @@ static void take_packet(struct run *x, const struct session_output *out)
 	struct packet *p = &x->sent[x->sent_count++ % SENT_BEFORE];
 	struct endpoint from;
 
-	require(out->socket < SESSION_SOCKETS && x->ports[out->socket]);
+	require(out->socket < SESSION_SOCKETS);
+	if (out->socket == SESSION_STREAM) { /* without one what is said is lost */
+		if (!x->ports[SESSION_STREAM])
+			return;
+		p->socket = out->socket;
+		p->to = x->servers[0];
+		p->length = out->length;
+		memcpy(p->bytes, out->data, out->length);
+		x->to_servers++;
+		read_join(x, p);
+		return;
+	}
+	require(x->ports[out->socket]);
 	require(x->families[out->socket] == out->to.family);
 	require(out->length > 0 && out->length <= sizeof(out->data));
 	require(endpoint_is_unicast(&out->to) && !endpoint_is_loopback(&out->to));
@@ -243,6 +264,9 @@ static uint64_t poll(struct run *x)
 		case SESSION_OPEN:
 			open_socket(x, &out);
 			break;
+		case SESSION_CONNECT:
+			connect_stream(x);
+			break;
 		case SESSION_CLOSE:
 			require(out.socket < SESSION_SOCKETS && x->ports[out.socket]);
 			x->ports[out.socket] = 0;
@@ -269,6 +293,17 @@ static void run_until(struct run *x, uint64_t end_us)
 }
 
 /* --- what comes --- */
+
+/* The server's end of it ends, or is not there any more. */
+static void end_stream(struct run *x)
+{
+	x->refuse_stream = take(x) & 1;
+	if (x->ports[SESSION_STREAM]) {
+		x->ports[SESSION_STREAM] = 0;
+		session_opened(x->session, x->now_us, SESSION_STREAM, -ECONNRESET, NULL);
+	}
+	poll(x);
+}
 
 /* Of exactly this length for the sanitizer. */
 static void deliver(struct run *x, unsigned socket, const struct endpoint *from,
@@ -338,9 +373,11 @@ static void server(struct run *x, enum happening e)
 		if (e == SERVER_NEWS) {
 			m.class = STUN_INDICATION;
 			m.method = RENDEZVOUS_NEWS;
-			m.has_session = true;
+			m.has_session = m.has_party = true;
 			memcpy(m.session, x->id, sizeof(m.session));
+			memcpy(m.party, join.party, sizeof(m.party));
 			m.session[0] ^= take(x) == 255;
+			m.party[0] ^= take(x) == 255;
 		}
 		m.number = join.allocate ? 4711 : 0;
 		fill_from_server(x, &m);
@@ -566,6 +603,9 @@ static void step(struct run *x)
 		break;
 	case SOCKETS:
 		x->refuse = take(x) & 1;
+		break;
+	case STREAM:
+		end_stream(x);
 		break;
 	default:
 		x->left = true; /* its caller ends it then */

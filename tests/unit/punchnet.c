@@ -23,7 +23,26 @@
 #define SERVER_OTHER  3479
 #define EPHEMERAL_LOW 32768
 #define EPHEMERAL     28000
+#define STREAM_WAY_US 30000u /* of a message over TCP, and of each step to connect */
+#define STREAM_QUEUE  32
 #define AFTER_US      2000000u /* what is still carried after both have ended */
+
+/* TCP to the server goes around the network: a message each way arrives after the same time. */
+struct stream_message {
+	uint64_t at_us;
+	bool to_server;
+	size_t length;
+	uint8_t bytes[STUN_MESSAGE_BYTES];
+};
+
+struct stream {
+	bool is_open; /* or about to be */
+	uint64_t opens_us; /* 0: the party knows */
+	unsigned connection;
+	struct rendezvous_bond bond;
+	struct stream_message queue[STREAM_QUEUE];
+	size_t first, count;
+};
 
 struct party {
 	const struct punchnet_party *config;
@@ -34,6 +53,7 @@ struct party {
 	enum family families[SESSION_SOCKETS];
 	uint64_t deadline_us;
 	bool dead;
+	struct stream stream;
 };
 
 struct net {
@@ -47,6 +67,8 @@ struct net {
 	struct responder responder;
 	struct store *store;
 	struct rendezvous *rendezvous;
+	bool returned;
+	unsigned connections;
 	struct party party[PUNCHNET_PARTIES];
 };
 
@@ -101,12 +123,33 @@ static void create_server(struct net *n)
 
 static bool server_is_there(const struct net *n)
 {
-	return !n->config->server_dies_us || n->now < BEGIN_US + n->config->server_dies_us;
+	return !n->config->server_dies_us || n->now < BEGIN_US + n->config->server_dies_us ||
+		n->returned;
+}
+
+static void queue_message(
+	struct net *n, struct stream *s, bool to_server, const void *data, size_t length)
+{
+	struct stream_message *m = &s->queue[(s->first + s->count) % STREAM_QUEUE];
+
+	if (s->count == STREAM_QUEUE) {
+		break_promise(n, "a flood over TCP");
+		return;
+	}
+	s->count++;
+	m->at_us = n->now + STREAM_WAY_US;
+	m->to_server = to_server;
+	m->length = length;
+	memcpy(m->bytes, data, length);
 }
 
 static void send_output(struct net *n, const struct rendezvous_output *out)
 {
-	if (out->length)
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		if (out->length && out->connection && n->party[i].stream.is_open &&
+			n->party[i].stream.connection == out->connection)
+			queue_message(n, &n->party[i].stream, false, out->bytes, out->length);
+	if (out->length && !out->connection)
 		send_packet(n, n->server, &n->responder.advertised[out->local], &out->to, TTL_USUAL,
 			out->bytes, out->length);
 }
@@ -178,11 +221,80 @@ static void count_packet(struct net *n, int number, const struct endpoint *to)
 		break_promise(n, "a packet to no host");
 }
 
+static void connect_stream(struct net *n, struct party *p)
+{
+	if (p->stream.is_open)
+		break_promise(n, "a second connection");
+	p->stream = (struct stream){.is_open = true,
+		.opens_us = n->now + 2 * STREAM_WAY_US,
+		.connection = ++n->connections};
+}
+
+static void close_stream(struct net *n, struct party *p)
+{
+	struct rendezvous_output out;
+
+	p->stream.is_open = false;
+	rendezvous_closed(n->rendezvous, n->now, p->stream.connection, &p->stream.bond, &out);
+	send_output(n, &out);
+}
+
+static void serve_stream(struct net *n, struct party *p, const struct stream_message *m)
+{
+	struct rendezvous_input in = {.data = m->bytes,
+		.length = m->length,
+		.from = {FAMILY_IPV4, 50000, 0, {198, 51, 100, (uint8_t)p->stream.connection}},
+		.connection = p->stream.connection,
+		.bond = &p->stream.bond};
+	struct rendezvous_output out;
+
+	rendezvous_input(n->rendezvous, n->now, &in, &out);
+	send_output(n, &out);
+	poll_server(n);
+}
+
+/* What is due on it; the next moment. */
+static uint64_t run_stream(struct net *n, struct party *p)
+{
+	struct stream *s = &p->stream;
+	struct endpoint local = {FAMILY_IPV4, 1, 0, {0}};
+	const struct stream_message *m;
+
+	if (!s->is_open || p->dead)
+		return UINT64_MAX;
+	if (!server_is_there(n) || (s->opens_us && s->opens_us <= n->now && n->config->no_tcp)) {
+		s->is_open = false;
+		session_opened(p->session, n->now, SESSION_STREAM, -ECONNREFUSED, NULL);
+		return UINT64_MAX;
+	}
+	if (s->opens_us && s->opens_us > n->now)
+		return s->opens_us;
+	if (s->opens_us) {
+		s->opens_us = 0;
+		session_opened(p->session, n->now, SESSION_STREAM, 0, &local);
+	}
+	while (s->is_open && s->count && (m = &s->queue[s->first])->at_us <= n->now) {
+		s->first = (s->first + 1) % STREAM_QUEUE;
+		s->count--;
+		if (m->to_server)
+			serve_stream(n, p, m);
+		else
+			session_input(
+				p->session, n->now, SESSION_STREAM, &local, 0, m->bytes, m->length);
+	}
+	return s->count ? s->queue[s->first].at_us : UINT64_MAX;
+}
+
 static void send_from(struct net *n, int number, const struct session_output *out)
 {
 	struct party *p = &n->party[number];
 	struct endpoint from = address_of(n, p->host, out->to.family, 0);
 
+	if (out->socket == SESSION_STREAM) {
+		if (p->stream.is_open && !p->stream.opens_us)
+			queue_message(n, &p->stream, true, out->data, out->length);
+		return;
+	}
 	from.port = p->ports[out->socket];
 	if (!from.port) {
 		break_promise(n, "a packet from a socket that is not open");
@@ -214,6 +326,10 @@ static void poll_party(struct net *n, int number)
 		}
 		if (out.action == SESSION_OPEN)
 			open_socket(n, p, &out);
+		else if (out.action == SESSION_CONNECT)
+			connect_stream(n, p);
+		else if (out.action == SESSION_CLOSE && out.socket == SESSION_STREAM)
+			close_stream(n, p);
 		else if (out.action == SESSION_CLOSE)
 			p->ports[out.socket] = 0;
 		else
@@ -352,12 +468,37 @@ static void kill_the_dying(struct net *n)
 	}
 }
 
+/* A new process, with none of the sessions. */
+static void return_server(struct net *n)
+{
+	if (!n->config->server_returns_us || n->returned ||
+		n->now < BEGIN_US + n->config->server_returns_us)
+		return;
+	rendezvous_destroy(n->rendezvous);
+	n->store->does->destroy(n->store);
+	create_server(n);
+	n->returned = true;
+}
+
+static uint64_t run_streams(struct net *n)
+{
+	uint64_t first_us = UINT64_MAX, at_us;
+
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		at_us = run_stream(n, &n->party[i]);
+		first_us = at_us < first_us ? at_us : first_us;
+	}
+	return first_us;
+}
+
 static void step(struct net *n)
 {
 	struct world_arrival a;
 	uint64_t next_us, at_us;
 
 	kill_the_dying(n);
+	return_server(n);
+	run_streams(n);
 	while (world_poll(n->world, n->now, &a, &next_us))
 		deliver(n, &a);
 	poll_server(n);
@@ -368,6 +509,9 @@ static void step(struct net *n)
 		deliver(n, &a);
 		next_us = n->now;
 	}
+	at_us = run_streams(n);
+	if (at_us < next_us)
+		next_us = at_us;
 	at_us = rendezvous_next_us(n->rendezvous);
 	if (server_is_there(n) && at_us < next_us)
 		next_us = at_us;

@@ -29,6 +29,8 @@ struct punchnet_config {
 	uint64_t wait_us; /* for the other side */
 	uint64_t limit_us; /* of the whole run; 0: 90 s */
 	uint64_t server_dies_us; /* 0: never */
+	uint64_t server_returns_us; /* with nothing that it knew; 0: never */
+	bool no_tcp; /* the server is there over UDP only */
 };
 
 struct punchnet_outcome {

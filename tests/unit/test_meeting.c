@@ -32,6 +32,7 @@ struct kit {
 	const struct meeting_view *view;
 	uint64_t now_us;
 	unsigned sent;
+	uint8_t party[RENDEZVOUS_PARTY_BYTES]; /* of its requests */
 	uint8_t bytes[STUN_MESSAGE_BYTES]; /* the latest request, to which `request` points */
 	size_t length;
 	struct rendezvous_message request, answer;
@@ -68,6 +69,7 @@ static bool poll(struct kit *k, uint64_t *deadline_us)
 	k->sent++;
 	assert_int_equal(rendezvous_decode(k->bytes, k->length, &k->request), 0);
 	assert_int_equal(k->request.class, STUN_REQUEST);
+	memcpy(k->party, k->request.party, sizeof(k->party));
 	return true;
 }
 
@@ -132,8 +134,9 @@ static void fill_news(struct kit *k, const uint8_t *id, enum rendezvous_peer who
 	fill_success(k, who);
 	k->answer.class = STUN_INDICATION;
 	k->answer.method = RENDEZVOUS_NEWS;
-	k->answer.has_session = true;
+	k->answer.has_session = k->answer.has_party = true;
 	memcpy(k->answer.session, id, sizeof(k->answer.session));
+	memcpy(k->answer.party, k->party, sizeof(k->answer.party));
 }
 
 /* Registered, with a cookie. */
@@ -219,28 +222,89 @@ static void test_allocate(void **state)
 	finish(&k);
 }
 
-/* Less and less often, for ten seconds, and then never again. */
+/* Less and less often; it counts as gone soon, and may come back at any time. */
 static void test_no_server(void **state)
 {
-	uint64_t last_us, deadline_us;
+	uint64_t last_us;
 	struct kit k;
 
 	(void)state;
 	kit(&k, false);
 	last_us = k.now_us;
-	while (next_until(&k, BEGIN_US + 600u * SECOND)) {
+	while (next_until(&k, BEGIN_US + 8 * SECOND) && k.view->state == MEETING_JOINING) {
 		assert_in_range(k.now_us - last_us, k.sent == 1 ? 0 : 187 * MS, 2500 * MS);
 		last_us = k.now_us;
 	}
 	assert_in_range(k.sent, 4, 8);
 	assert_int_equal(k.view->state, MEETING_UNREACHABLE);
 	assert_in_range(last_us, BEGIN_US + 2 * SECOND, BEGIN_US + 5 * SECOND);
-	assert_false(poll(&k, &deadline_us));
-	assert_true(deadline_us == UINT64_MAX);
-	/* it is too late for an answer */
+	k.sent = 0;
+	while (next_until(&k, BEGIN_US + 105 * SECOND))
+		;
+	assert_in_range(k.sent, 10, 20);
+	assert_true(next_until(&k, k.now_us + 20 * SECOND));
+	k.now_us += RTT_US;
 	fill_success(&k, RENDEZVOUS_HERE);
 	input(&k);
-	assert_int_equal(k.view->state, MEETING_UNREACHABLE);
+	assert_int_equal(k.view->state, MEETING_PAIRED);
+	finish(&k);
+}
+
+/* What it said before it began anew counts no more, and what it says then does. */
+static void test_server_begins_anew(void **state)
+{
+	struct kit k;
+
+	(void)state;
+	kit(&k, false);
+	join(&k, RENDEZVOUS_HERE);
+	fill_news(&k, session_id, RENDEZVOUS_HERE);
+	k.answer.has_slot = k.answer.has_go = k.answer.has_ready = true;
+	k.answer.slot_version = 9;
+	k.answer.slot = (struct span){(const uint8_t *)"x", 1};
+	k.answer.go = k.answer.ready = 5;
+	input(&k);
+	assert_int_equal(k.view->go, 5);
+	assert_true(next_until(&k, k.now_us + SECOND));
+	assert_int_equal(k.request.seen_version, 9);
+	fill_success(&k, RENDEZVOUS_NOBODY);
+	input(&k);
+	assert_int_equal(k.view->state, MEETING_WAITING);
+	assert_int_equal(k.view->go, 0);
+	assert_true(next_until(&k, k.now_us + 20 * SECOND));
+	assert_int_equal(k.request.seen_version, 0);
+	assert_int_equal(k.request.seen_ready, 0);
+	assert_int_equal(k.request.seen_go, 0);
+	fill_success(&k, RENDEZVOUS_HERE);
+	k.answer.has_slot = true;
+	k.answer.slot_version = 2;
+	k.answer.slot = (struct span){(const uint8_t *)"yz", 2};
+	input(&k);
+	assert_int_equal(k.view->state, MEETING_PAIRED);
+	assert_int_equal(k.view->slot_version, 2);
+	assert_int_equal(k.view->slot_length, 2);
+	finish(&k);
+}
+
+/* Over TCP no cookie is needed, nothing has to be filled up, and nothing is repeated soon. */
+static void test_stream(void **state)
+{
+	struct kit k;
+
+	(void)state;
+	kit(&k, false);
+	assert_int_equal(meeting_set_slot(k.meeting, k.now_us, "slot", 4), 0);
+	assert_true(next_until(&k, k.now_us));
+	meeting_rebind(k.meeting, k.now_us, true);
+	assert_true(next_until(&k, k.now_us));
+	assert_true(k.length < 150);
+	assert_true(k.request.has_slot);
+	assert_int_equal(k.request.cookie.length, 0);
+	assert_false(next_until(&k, k.now_us + SECOND));
+	fill_success(&k, RENDEZVOUS_NOBODY);
+	input(&k);
+	assert_int_equal(k.view->state, MEETING_WAITING);
+	assert_true(meeting_is_current(k.meeting));
 	finish(&k);
 }
 
@@ -350,7 +414,7 @@ static void test_rebind(void **state)
 	(void)state;
 	kit(&k, false);
 	join(&k, RENDEZVOUS_NOBODY);
-	meeting_rebind(k.meeting, k.now_us);
+	meeting_rebind(k.meeting, k.now_us, false);
 	assert_false(meeting_is_current(k.meeting));
 	fill_success(&k, RENDEZVOUS_NOBODY); /* to the old socket */
 	input(&k);
@@ -427,6 +491,12 @@ static void test_news_of_others(void **state)
 	fill_news(&k, other, RENDEZVOUS_LEFT);
 	input(&k);
 	assert_int_equal(k.view->state, MEETING_PAIRED);
+	/* who knows the session, from its number, does not know the party */
+	fill_news(&k, session_id, RENDEZVOUS_LEFT);
+	k.answer.party[15] ^= 1;
+	input(&k);
+	assert_int_equal(k.view->state, MEETING_PAIRED);
+	assert_false(next_until(&k, k.now_us));
 	finish(&k);
 }
 
@@ -650,6 +720,8 @@ int main(void)
 		cmocka_unit_test(test_allocate),
 		cmocka_unit_test(test_no_server),
 		cmocka_unit_test(test_gives_up_aloud),
+		cmocka_unit_test(test_server_begins_anew),
+		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_stale_for_ever),
 		cmocka_unit_test(test_false_answers),

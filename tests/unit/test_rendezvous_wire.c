@@ -130,6 +130,8 @@ static void test_answers(void **state)
 		size_t length;
 
 		m.has_session = m.has_peer = m.has_slot = m.has_go = true;
+		m.has_party = m.class == STUN_INDICATION;
+		memset(m.party, 0x52, sizeof(m.party));
 		m.peer = RENDEZVOUS_LEFT;
 		m.place = 1;
 		m.ready = 3;
@@ -143,6 +145,9 @@ static void test_answers(void **state)
 		assert_true(endpoint_equal(&out.mapped, &m.mapped));
 		assert_true(endpoint_equal(&out.peer_address, &m.peer_address));
 		assert_true(out.has_peer && out.has_slot && out.has_go && !out.has_ready);
+		assert_int_equal(out.has_party, m.has_party);
+		if (m.has_party)
+			assert_memory_equal(out.party, m.party, sizeof(m.party));
 		assert_int_equal(out.peer, RENDEZVOUS_LEFT);
 		assert_int_equal(out.place, 1);
 		assert_int_equal(out.ready, 3);
@@ -215,6 +220,7 @@ static const struct raw raws[] = {
 	{"news", STUN_INDICATION, RENDEZVOUS_NEWS, 0, 0, 0, 0, 0},
 	{"news of no session", STUN_INDICATION, RENDEZVOUS_NEWS, RENDEZVOUS_SESSION, 0, 0, 0,
 		-EPROTO},
+	{"news of no party", STUN_INDICATION, RENDEZVOUS_NEWS, RENDEZVOUS_PARTY, 0, 0, 0, -EPROTO},
 	{"no session", STUN_REQUEST, RENDEZVOUS_JOIN, RENDEZVOUS_SESSION, 0, 0, 0, -EPROTO},
 	{"no party", STUN_REQUEST, RENDEZVOUS_JOIN, RENDEZVOUS_PARTY, 0, 0, 0, -EPROTO},
 	{"allocate", STUN_REQUEST, RENDEZVOUS_JOIN, RENDEZVOUS_SESSION, RENDEZVOUS_ALLOCATE, 0, 0,

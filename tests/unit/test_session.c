@@ -70,6 +70,12 @@ static void fail_with(const struct punchnet_result *r, const char *what)
 		print_message("party %d: state %d, failure %d, attempt %u of %zu, %u packets\n", i,
 			(int)v->state, (int)v->failure, v->attempt, v->advice.count,
 			r->party[i].sent);
+		for (size_t k = 0; k < r->party[i].trail->event_count; k++) {
+			const struct trail_event *e = &r->party[i].trail->events[k];
+
+			if (e->kind == TRAIL_STEP)
+				print_message("  %.1f ms %s\n", (double)e->t_us / 1000, e->text);
+		}
 	}
 	fail_msg("%s: %s", what, r->broken);
 }
@@ -337,6 +343,60 @@ static void test_server_dies(void **state)
 	}
 }
 
+/* It begins anew at any moment, with none of what it knew: both find each other again, also where order matters. */
+static void test_server_returns(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[PX].kind, kinds[PX].kind, "");
+	for (unsigned ms = 50; ms < 2000; ms += 150) {
+		c = make_config(topology, ms);
+		c.server_dies_us = ms * MS;
+		c.server_returns_us = (ms + 1500) * MS;
+		punchnet_run(&c, &r);
+		if (!have_met(&r, "the server begins anew"))
+			fail_with(&r, "the server begins anew");
+		punchnet_free(&r);
+	}
+}
+
+/* Without UDP the two still meet, over TCP, and both learn that there is no way, and whose UDP does not work. */
+static void test_blocked(void **state)
+{
+	static const char *const others[] = {"full-cone", "symmetric", "udp-blocked"};
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(others); i++) {
+		make_topology(topology, sizeof(topology), "udp-blocked", others[i], "");
+		c = make_config(topology, (unsigned)i);
+		punchnet_run(&c, &r);
+		if (have_met(&r, others[i]))
+			fail_with(&r, others[i]);
+		assert_true(r.party[0].view.over_tcp);
+		assert_int_equal(r.party[1].view.over_tcp, i == 2);
+		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+			const struct session_view *v = &r.party[p].view;
+
+			assert_int_equal(v->failure, SESSION_NO_PATH);
+			assert_true(v->has_peer);
+			assert_true(v->ended_us - v->started_us < 15u * SECOND);
+			assert_int_equal((p ? v->peer : v->own).side[0].status, PATH_UNREACHABLE);
+		}
+		punchnet_free(&r);
+		/* a server that has no TCP either is no server */
+		c.no_tcp = true;
+		punchnet_run(&c, &r);
+		assert_int_equal(r.party[0].view.failure, SESSION_UNREACHABLE);
+		punchnet_free(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +410,8 @@ int main(void)
 		cmocka_unit_test(test_wrong_code),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_server_dies),
+		cmocka_unit_test(test_server_returns),
+		cmocka_unit_test(test_blocked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,14 +8,17 @@
 /*
  * The packets that peers send each other through their NATs until one way is proved both ways: STUN with a method of
  * its own, each with a counter against replays and a MAC under a key of its direction (RFC 8489 14.6). A request
- * asks whether a way is open (RFC 8445 7); a success response says from where it came.
+ * asks whether a way is open (RFC 8445 7); an answer says from where it came.
  */
 
 #define PUNCH_METHOD	0x5d8
 #define PUNCH_KEY_BYTES 32
 #define PUNCH_BYTES_MAX 128 /* of a message */
 
-enum punch_attribute { PUNCH_STATE = 0xda90 };
+enum punch_attribute {
+	PUNCH_STATE = 0xda90,
+	PUNCH_ECHO = 0xda91, /* 12 bytes: a transaction of the receiver */
+};
 
 enum punch_flag {
 	PUNCH_NOMINATE =
@@ -29,7 +32,10 @@ struct punch_message {
 	uint8_t flags;
 	uint16_t attempt;
 	uint64_t counter; /* of the sender, larger in each packet */
-	struct endpoint mapped; /* of a response: where the request came from */
+	struct endpoint mapped; /* of an answer: where the request came from */
+	/* a request, too, may be an answer: to the receiver's latest one on this way; responses get lost */
+	bool has_echo;
+	struct stun_id echo;
 };
 
 /* The length, or -EMSGSIZE. */

@@ -31,7 +31,8 @@ static void check_again(const struct punch_message *m)
 	require(again.class == m->class && stun_id_equal(&again.id, &m->id));
 	require(again.flags == m->flags && again.attempt == m->attempt);
 	require(again.counter == m->counter);
-	if (m->class == STUN_SUCCESS)
+	require(again.has_echo == m->has_echo && stun_id_equal(&again.echo, &m->echo));
+	if (m->class == STUN_SUCCESS || m->has_echo)
 		require(endpoint_equal(&again.mapped, &m->mapped));
 	require(punch_decode(data, (size_t)n, wrong, &again) == -EACCES && !again.counter);
 }
@@ -50,7 +51,7 @@ static void check_raw(const uint8_t *data, size_t size)
 static void check_sealed(const uint8_t *data, size_t size)
 {
 	static const uint16_t known[] = {PUNCH_STATE, STUN_XOR_MAPPED_ADDRESS, STUN_SOFTWARE,
-		STUN_MESSAGE_INTEGRITY_SHA256, STUN_FINGERPRINT, 0x7fff};
+		STUN_MESSAGE_INTEGRITY_SHA256, STUN_FINGERPRINT, 0x7fff, PUNCH_ECHO};
 	uint8_t out[2 * PUNCH_BYTES_MAX], *exact;
 	struct reader r = reader_over(data, size);
 	struct stun_id id = {{0x21, 0x12, 0xa4, 0x42, 9}};

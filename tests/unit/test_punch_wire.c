@@ -61,11 +61,20 @@ static int decode_exact(const uint8_t *data, size_t length, struct punch_message
 	return err;
 }
 
+#define ECHO                                                                                   \
+	{                                                                                      \
+		{                                                                              \
+			0x21, 0x12, 0xa4, 0x42, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32 \
+		}                                                                              \
+	}
+
 static const struct punch_message messages[] = {
-	{STUN_REQUEST, ID, 0, 0, 1, NO_ENDPOINT},
-	{STUN_REQUEST, ID, PUNCH_NOMINATE | PUNCH_HEARD, 65535, UINT64_MAX, NO_ENDPOINT},
-	{STUN_SUCCESS, ID, 0, 1, 0x0102030405060708, MAPPED4},
-	{STUN_SUCCESS, ID, 255, 1, UINT64_C(1) << 32, MAPPED6},
+	{STUN_REQUEST, ID, 0, 0, 1, NO_ENDPOINT, false, {{0}}},
+	{STUN_REQUEST, ID, UINT8_MAX, 65535, UINT64_MAX, NO_ENDPOINT, false, {{0}}},
+	{STUN_REQUEST, ID, 1, 2, 3, MAPPED4, true, ECHO},
+	{STUN_REQUEST, ID, 1, 2, 3, MAPPED6, true, ECHO},
+	{STUN_SUCCESS, ID, 0, 1, 0x0102030405060708, MAPPED4, false, {{0}}},
+	{STUN_SUCCESS, ID, 255, 1, UINT64_C(1) << 32, MAPPED6, false, {{0}}},
 };
 
 static void test_round_trip(void **state)
@@ -86,8 +95,10 @@ static void test_round_trip(void **state)
 		assert_int_equal(out.attempt, m->attempt);
 		assert_true(out.counter == m->counter);
 		assert_int_equal(out.mapped.family, m->mapped.family);
-		if (m->class == STUN_SUCCESS)
+		if (m->mapped.family != FAMILY_NONE)
 			assert_true(endpoint_equal(&out.mapped, &m->mapped));
+		assert_int_equal(out.has_echo, m->has_echo);
+		assert_true(stun_id_equal(&out.echo, &m->echo));
 		for (int size = 0; size < n; size++)
 			assert_int_equal(punch_encode(m, key, data, (size_t)size), -EMSGSIZE);
 	}
@@ -123,6 +134,7 @@ struct parts {
 	uint8_t version;
 	const struct endpoint *mapped;
 	bool mac, twice;
+	size_t echo_bytes; /* 0: none */
 };
 
 static size_t put_together(const struct parts *p, uint8_t *out, size_t size)
@@ -139,6 +151,8 @@ static size_t put_together(const struct parts *p, uint8_t *out, size_t size)
 	}
 	if (p->mapped)
 		stun_add_address(&s, STUN_XOR_MAPPED_ADDRESS, p->mapped);
+	if (p->echo_bytes)
+		stun_add(&s, PUNCH_ECHO, value, p->echo_bytes);
 	if (p->mac)
 		stun_add_integrity_sha256(&s, key, sizeof(key));
 	n = stun_end(&s);
@@ -152,25 +166,31 @@ static void test_parts(void **state)
 		struct parts parts;
 		int result;
 	} rows[] = {
-		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, true, false}, 0},
-		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, &mapped4, true, false}, 0},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, true, false, 0}, 0},
+		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, &mapped4, true, false, 0}, 0},
 		/* what a later version adds to the state, and to a request */
-		{{STUN_REQUEST, PUNCH_METHOD, 16, 1, NULL, true, false}, 0},
-		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, &mapped4, true, false}, 0},
+		{{STUN_REQUEST, PUNCH_METHOD, 16, 1, NULL, true, false, 0}, 0},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, &mapped4, true, false, 0}, 0},
 		/* the first state counts */
-		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, true, true}, 0},
-		{{STUN_REQUEST, PUNCH_METHOD, 12, 0, NULL, true, false}, -EBADMSG},
-		{{STUN_REQUEST, PUNCH_METHOD, 12, 2, NULL, true, false}, -EBADMSG},
-		{{STUN_REQUEST, PUNCH_METHOD, 11, 1, NULL, true, false}, -EBADMSG},
-		{{STUN_REQUEST, PUNCH_METHOD, 1, 1, NULL, true, false}, -EBADMSG},
-		{{STUN_REQUEST, PUNCH_METHOD, 0, 1, NULL, true, false}, -EBADMSG},
-		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, NULL, true, false}, -EBADMSG},
-		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, false, false}, -EACCES},
-		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, &mapped4, false, false}, -EACCES},
-		{{STUN_INDICATION, PUNCH_METHOD, 12, 1, NULL, true, false}, -EBADMSG},
-		{{STUN_ERROR, PUNCH_METHOD, 12, 1, NULL, true, false}, -EBADMSG},
-		{{STUN_REQUEST, STUN_BINDING, 12, 1, NULL, true, false}, -EPROTO},
-		{{STUN_REQUEST, PUNCH_METHOD + 1, 12, 1, NULL, true, false}, -EPROTO},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, true, true, 0}, 0},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 0, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 2, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 11, 1, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 1, 1, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 0, 1, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, false, false, 0}, -EACCES},
+		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, &mapped4, false, false, 0}, -EACCES},
+		/* an echo is of a request, complete, and says where from */
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, &mapped4, true, false, 12}, 0},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, &mapped4, true, false, 11}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, &mapped4, true, false, 16}, -EBADMSG},
+		{{STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, true, false, 12}, -EBADMSG},
+		{{STUN_SUCCESS, PUNCH_METHOD, 12, 1, &mapped4, true, false, 12}, 0},
+		{{STUN_INDICATION, PUNCH_METHOD, 12, 1, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_ERROR, PUNCH_METHOD, 12, 1, NULL, true, false, 0}, -EBADMSG},
+		{{STUN_REQUEST, STUN_BINDING, 12, 1, NULL, true, false, 0}, -EPROTO},
+		{{STUN_REQUEST, PUNCH_METHOD + 1, 12, 1, NULL, true, false, 0}, -EPROTO},
 	};
 	uint8_t data[2 * PUNCH_BYTES_MAX];
 
@@ -180,8 +200,11 @@ static void test_parts(void **state)
 		size_t n = put_together(&rows[i].parts, data, sizeof(data));
 
 		assert_int_equal(decode_exact(data, n, &out), rows[i].result);
-		if (!rows[i].result)
-			assert_int_equal(out.counter, 9);
+		if (rows[i].result)
+			continue;
+		assert_int_equal(out.counter, 9);
+		assert_int_equal(out.has_echo,
+			rows[i].parts.echo_bytes && rows[i].parts.class == STUN_REQUEST);
 	}
 }
 
@@ -203,9 +226,11 @@ static size_t append(uint8_t *data, size_t length, uint16_t type, size_t value_b
 static void test_behind_mac(void **state)
 {
 	static const struct parts without_state = {
-		STUN_REQUEST, PUNCH_METHOD, 0, 1, NULL, true, false};
+		STUN_REQUEST, PUNCH_METHOD, 0, 1, NULL, true, false, 0};
 	static const struct parts without_address = {
-		STUN_SUCCESS, PUNCH_METHOD, 12, 1, NULL, true, false};
+		STUN_SUCCESS, PUNCH_METHOD, 12, 1, NULL, true, false, 0};
+	static const struct parts without_echo = {
+		STUN_REQUEST, PUNCH_METHOD, 12, 1, &mapped4, true, false, 0};
 	uint8_t data[2 * PUNCH_BYTES_MAX];
 	struct punch_message out;
 	size_t n;
@@ -218,11 +243,14 @@ static void test_behind_mac(void **state)
 	data[n - 8] = 0;
 	data[n - 7] = 1; /* of IPv4 */
 	assert_true(decode_exact(data, n, &out) < 0);
+	n = append(data, put_together(&without_echo, data, sizeof(data)), PUNCH_ECHO, 12);
+	assert_int_equal(decode_exact(data, n, &out), 0);
+	assert_false(out.has_echo);
 }
 
 static void test_too_long(void **state)
 {
-	static const struct parts p = {STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, false, false};
+	static const struct parts p = {STUN_REQUEST, PUNCH_METHOD, 12, 1, NULL, false, false, 0};
 	uint8_t data[4 * PUNCH_BYTES_MAX];
 	struct punch_message out;
 

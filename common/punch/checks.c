@@ -85,7 +85,8 @@ static void begin_known(struct checks *c, uint64_t now_us)
 
 	if (c->attempt.role.targets != PAIR_KNOWN || c->extra_count || main == NO_SOCKET)
 		return;
-	if (checks_add_candidate(c, now_us, CHECK_SERVER_REFLEXIVE, &c->target.peer, true))
+	if (checks_add_candidate(
+		    c, now_us, CHECK_SERVER_REFLEXIVE, &c->target.peer, !c->target.claimed))
 		return;
 	way = checks_way_find(c, main, &c->target.peer);
 	if (!way)
@@ -101,6 +102,8 @@ void checks_go(struct checks *c, uint64_t now_us, const struct checks_target *ta
 	if (target->peer.family != c->attempt.family || !endpoint_is_unicast(&target->peer) ||
 		endpoint_is_loopback(&target->peer))
 		c->target.peer.family = FAMILY_NONE; /* the peer may have made it up */
+	else if (!target->claimed)
+		checks_vouch(c, &target->peer);
 	c->held = c->attempt.role.second;
 	c->shy_until_us = now_us + c->attempt.role.low_ttl_us;
 	checks_plan_go(c, now_us);
@@ -134,35 +137,27 @@ void checks_pause(struct checks *c)
 /* --- requests --- */
 
 /*
- * The transaction says when it was sent, and has a mark that only we can make, over where it was sent from and to:
- * so an answer needs no memory of thousands of guesses.
+ * The transaction says when it was sent, and has a mark that only we can make, over this moment and where it was sent
+ * from and to: so an answer needs no memory of thousands of guesses. Nobody guesses the 64 bits of the mark.
  */
-static void mark_id(
-	const struct checks *c, unsigned socket, const struct endpoint *to, struct stun_id *id)
+static struct stun_id make_id(
+	const struct checks *c, uint64_t sent_us, unsigned socket, const struct endpoint *to)
 {
-	uint8_t input[40] = {0}, hash[crypto_shorthash_BYTES];
+	uint8_t input[40] = {0}, mark[crypto_shorthash_BYTES];
 	struct writer w = writer_over(input, sizeof(input));
+	struct stun_id id;
 
-	writer_bytes(&w, id->bytes, 12);
+	writer_u32(&w, (uint32_t)(sent_us >> 32));
+	writer_u32(&w, (uint32_t)sent_us);
 	writer_u32(&w, socket);
 	writer_u16(&w, to->port);
 	writer_u8(&w, (uint8_t)to->family);
 	writer_bytes(&w, to->address, sizeof(to->address));
-	crypto_shorthash(hash, input, sizeof(input), c->id_key);
-	memcpy(id->bytes + 12, hash, 4);
-}
-
-static struct stun_id make_id(
-	const struct checks *c, uint64_t now_us, unsigned socket, const struct endpoint *to)
-{
-	struct stun_id id;
-	struct writer w = writer_over(id.bytes, sizeof(id.bytes));
-
+	crypto_shorthash(mark, input, sizeof(input), c->id_key);
+	w = writer_over(id.bytes, sizeof(id.bytes));
 	writer_u32(&w, STUN_COOKIE);
-	writer_u32(&w, (uint32_t)c->counter);
-	writer_u32(&w, (uint32_t)now_us);
-	writer_u32(&w, 0);
-	mark_id(c, socket, to, &id);
+	writer_u32(&w, (uint32_t)sent_us);
+	writer_bytes(&w, mark, sizeof(mark));
 	return id;
 }
 
@@ -170,12 +165,12 @@ static struct stun_id make_id(
 static bool is_ours(const struct checks *c, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const struct stun_id *id, uint64_t *age_us)
 {
-	struct stun_id expected = *id;
-	struct reader r = reader_over(id->bytes + 8, 4);
+	struct reader r = reader_over(id->bytes + 4, 4);
+	struct stun_id expected;
 
-	mark_id(c, socket, from, &expected);
 	*age_us = (uint32_t)now_us - reader_u32(&r);
-	return stun_id_equal(&expected, id) && *age_us <= ANSWER_AGE_US;
+	expected = make_id(c, now_us - *age_us, socket, from);
+	return *age_us <= ANSWER_AGE_US && stun_id_equal(&expected, id);
 }
 
 static void send_message(
@@ -200,26 +195,36 @@ static void send_message(
 }
 
 void checks_request(struct checks *c, uint64_t now_us, unsigned socket, const struct endpoint *to,
-	uint8_t flags, bool shy, struct checks_output *out)
+	const struct way *way, bool shy, struct checks_output *out)
 {
-	struct punch_message m = {.class = STUN_REQUEST, .flags = flags};
+	struct punch_message m = {
+		.class = STUN_REQUEST, .id = make_id(c, now_us, socket, to), .mapped = *to};
 
-	c->counter++; /* so that two of one moment have different transactions */
-	m.id = make_id(c, now_us, socket, to);
+	if (way && way == c->chosen)
+		m.flags = PUNCH_NOMINATE;
+	if (way && way->has_echo) {
+		m.has_echo = true;
+		m.echo = way->echo;
+	}
+	if (!way || !way->proved)
+		checks_note_sent(c, to);
 	out->socket = socket;
 	out->to = *to;
 	out->ttl = shy ? c->attempt.role.low_ttl : 0;
 	send_message(c, now_us, &m, out);
 }
 
-static uint8_t flags_of(const struct checks *c, const struct way *way)
+/* Not a stranger's: it gets a request with an echo, which asks as well. */
+static bool may_answer(struct checks *c, const struct reply *r)
 {
-	uint8_t flags = way->proved ? PUNCH_HEARD : 0;
+	const struct way *way = checks_way_find(c, r->socket, &r->to);
 
-	return way == c->chosen && c->config.controlling ? flags | PUNCH_NOMINATE : flags;
+	if (r->socket == NO_SOCKET) /* it has been closed meanwhile */
+		return false;
+	return (way && way->proved) || checks_is_vouched(c, &r->to);
 }
 
-/* The next one whose socket is still open, or NULL. */
+/* The next one that may be sent, or NULL. */
 static const struct reply *take_reply(struct checks *c)
 {
 	const struct reply *r;
@@ -228,7 +233,7 @@ static const struct reply *take_reply(struct checks *c)
 		r = &c->replies[c->reply_first];
 		c->reply_first = (c->reply_first + 1) % ANSWERS_MAX;
 		c->reply_count--;
-		if (r->socket != NO_SOCKET)
+		if (may_answer(c, r))
 			return r;
 	}
 	return NULL;
@@ -257,9 +262,7 @@ static bool poll_replies(struct checks *c, uint64_t now_us, struct checks_output
 /* Whether nothing more has to be sent on it. */
 static bool is_finished(const struct checks *c, const struct way *way)
 {
-	if (c->chosen)
-		return way != c->chosen || !c->config.controlling || c->acknowledged;
-	return way->proved && !c->config.controlling;
+	return c->chosen && (way != c->chosen || !c->config.controlling || c->acknowledged);
 }
 
 static bool poll_ways(
@@ -270,7 +273,8 @@ static bool poll_ways(
 		bool shy = way->of_plan && !way->heard && c->attempt.role.low_ttl &&
 			now_us < c->shy_until_us;
 
-		if (is_finished(c, way) || checks_way_is_held(c, way) || way->sent >= way->limit)
+		if (is_finished(c, way) || checks_way_is_held(c, way) ||
+			!checks_way_may_ask(c, way))
 			continue;
 		if (way->next_us > now_us) {
 			if (way->next_us < *deadline_us)
@@ -280,7 +284,7 @@ static bool poll_ways(
 		way->sent++;
 		way->last_us = now_us;
 		way->next_us = now_us + checks_way_interval(c, way);
-		checks_request(c, now_us, way->socket, &way->remote, flags_of(c, way), shy, out);
+		checks_request(c, now_us, way->socket, &way->remote, way, shy, out);
 		return true;
 	}
 	return false;
@@ -319,7 +323,7 @@ static void choose(struct checks *c, uint64_t now_us, struct way *way)
 		return;
 	c->chosen = way;
 	way->next_us = now_us;
-	way->limit = way->sent + LIMIT_VOUCHED;
+	way->limit = way->sent + LIMIT_WAY;
 	c->result.connected = true;
 	c->result.socket = way->socket;
 	c->result.remote = way->remote;
@@ -330,14 +334,7 @@ static void choose(struct checks *c, uint64_t now_us, struct way *way)
 		checks_plan_end(c);
 }
 
-/* Something authentic came from there. */
-static void hear(struct way *way)
-{
-	way->heard = true;
-	if (way->limit < LIMIT_VOUCHED)
-		way->limit = LIMIT_VOUCHED;
-}
-
+/* It has answered to a request of ours: only then is it there, since anybody's address can be made up as a source. */
 static void prove(struct checks *c, uint64_t now_us, struct way *way)
 {
 	char text[ENDPOINT_TEXT];
@@ -345,10 +342,10 @@ static void prove(struct checks *c, uint64_t now_us, struct way *way)
 	if (!way->proved)
 		trail_step(c->config.trail, now_us, "proof: %s, %s", check_kind_name(way->kind),
 			endpoint_format(&way->remote, text));
-	way->proved = true;
+	way->heard = way->proved = true;
 	if (!c->result.proved_us)
 		c->result.proved_us = now_us;
-	if (c->config.controlling)
+	if (c->config.controlling || way->nominated)
 		choose(c, now_us, way);
 }
 
@@ -363,20 +360,47 @@ static void queue_reply(
 	c->reply_count++;
 }
 
+/* The answer to a request of this age arrived, as one or with a request. */
+static void take_proof(struct checks *c, uint64_t now_us, struct way *way, uint64_t age_us,
+	const struct endpoint *mapped)
+{
+	way->mapped = *mapped;
+	if (!way->rtt_us || age_us < way->rtt_us)
+		way->rtt_us = age_us;
+	prove(c, now_us, way);
+	if (way == c->chosen) {
+		c->result.rtt_us = way->rtt_us;
+		c->result.mapped = way->mapped;
+	}
+}
+
+/* A request of the peer triggers an own one (RFC 8445 7.3.1.4); a stranger's only once, since few are left for it. */
+static void hear(const struct checks *c, uint64_t now_us, struct way *way)
+{
+	bool quick = !way->proved && checks_is_vouched(c, &way->remote);
+
+	if (!way->heard || (quick && now_us - way->last_us >= TRIGGER_GAP_US))
+		way->next_us = now_us;
+	way->heard = true;
+}
+
 static void take_request(struct checks *c, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const struct punch_message *m)
 {
 	struct way *way = checks_way_get(c, socket, from, CHECK_PEER_REFLEXIVE);
+	uint64_t age_us;
 
 	queue_reply(c, socket, from, &m->id);
 	if (!way)
 		return;
-	if (!way->heard || now_us - way->last_us >= TRIGGER_GAP_US)
-		way->next_us = now_us;
-	hear(way);
-	if (m->flags & PUNCH_HEARD)
-		prove(c, now_us, way);
+	hear(c, now_us, way);
+	way->has_echo = true;
+	way->echo = m->id;
 	if (m->flags & PUNCH_NOMINATE && !c->config.controlling)
+		way->nominated = true;
+	if (m->has_echo && is_ours(c, now_us, socket, from, &m->echo, &age_us))
+		take_proof(c, now_us, way, age_us, &m->mapped);
+	else if (way->nominated && way->proved)
 		choose(c, now_us, way);
 }
 
@@ -391,17 +415,9 @@ static bool take_answer(struct checks *c, uint64_t now_us, unsigned socket,
 	way = checks_way_get(c, socket, from, CHECK_PREDICTED);
 	if (!way)
 		return true;
-	hear(way);
-	way->mapped = m->mapped;
-	if (!way->rtt_us || age_us < way->rtt_us)
-		way->rtt_us = age_us;
 	if (way == c->chosen && m->flags & PUNCH_NOMINATE)
 		c->acknowledged = true;
-	prove(c, now_us, way);
-	if (way == c->chosen) {
-		c->result.rtt_us = way->rtt_us;
-		c->result.mapped = way->mapped;
-	}
+	take_proof(c, now_us, way, age_us, &m->mapped);
 	return true;
 }
 

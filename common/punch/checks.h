@@ -12,6 +12,13 @@
  * Punching over UDP, without I/O: sends requests on all ways that there may be to the peer, answers its, and proves
  * one way both ways (RFC 8445 6 and 7, with the strategies of judge/pair.h). Keys are shared by now; ICMP errors
  * are evidence and never the end. The caller carries its packets and wakes it at its deadline.
+ *
+ * The peer may lie about where it is, and where its packets come from. So a way is proved only by an answer to a
+ * request of ours, which nobody gives who has not got it. Until then all that goes to an address for which the server
+ * does not vouch, whatever the ports, is 8 requests, 3 of them before something authentic came from there, and no
+ * answer; and to all such addresses together 64. To those that are vouched for, and on ways
+ * that are proved: 120 requests on each of at most CHECKS_WAYS ways (the plan's anew in each attempt, the chosen
+ * one's once more), what the plan says, and an answer to each request.
  */
 
 #define CHECKS_WAYS    96
@@ -57,7 +64,7 @@ struct checks_result {
 	struct endpoint remote;
 	struct endpoint mapped; /* from where the peer hears us on this way */
 	enum check_kind kind;
-	uint64_t rtt_us;
+	uint64_t rtt_us; /* at most */
 	uint64_t first_sent_us, first_heard_us, proved_us; /* 0: never */
 };
 
@@ -70,9 +77,8 @@ void checks_destroy(struct checks *c);
 void checks_set_main(struct checks *c, enum family family, unsigned socket);
 
 /*
- * An endpoint that may be the peer's. vouched: both the peer and the server say that it is; others get at most a
- * handful of packets until something authentic comes from there. Refused (-EINVAL): what is no unicast
- * address of another host; -ENOSPC.
+ * An endpoint that may be the peer's. vouched: the server has seen the peer at this address. Refused (-EINVAL): what
+ * is no unicast address of another host; -ENOSPC.
  */
 int checks_add_candidate(struct checks *c, uint64_t now_us, enum check_kind kind,
 	const struct endpoint *e, bool vouched);
@@ -98,6 +104,7 @@ bool checks_are_open(const struct checks *c);
 struct checks_target {
 	struct endpoint
 		peer; /* as the server sees it: what PAIR_KNOWN means, and the address of guesses */
+	bool claimed; /* it is the peer that says so, and nobody else */
 	uint16_t latest; /* of PAIR_SEQUENCE: the peer's latest port */
 	uint16_t ports[CHECKS_PORTS]; /* of PAIR_PRESERVED: those of its further sockets */
 	unsigned port_count;

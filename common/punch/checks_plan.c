@@ -21,9 +21,10 @@ static const struct pair_role *role_of(const struct checks *c)
 	return &c->attempt.role;
 }
 
+/* One that only the peer claims is sent a few packets at most. */
 static bool has_target(const struct checks *c)
 {
-	return c->target.peer.family != FAMILY_NONE;
+	return c->target.peer.family != FAMILY_NONE && checks_may_send(c, &c->target.peer, false);
 }
 
 static bool is_shy(const struct checks *c, uint64_t now_us)
@@ -211,7 +212,7 @@ static bool poll_openers(
 		us = refresh_us(c, e);
 		e->next_us =
 			now_us + us - us / 4 + random_below(&c->config.random, (uint32_t)us / 2);
-		checks_request(c, now_us, c->attempt.first_socket + i, &c->target.peer, 0,
+		checks_request(c, now_us, c->attempt.first_socket + i, &c->target.peer, NULL,
 			is_shy(c, now_us), out);
 		return true;
 	}
@@ -235,7 +236,7 @@ static bool poll_guesses(
 	struct endpoint to;
 	unsigned socket;
 
-	if (!g->count || (role_of(c)->packets && g->sent >= role_of(c)->packets))
+	if (!g->count || !has_target(c) || (role_of(c)->packets && g->sent >= role_of(c)->packets))
 		return false;
 	if (g->next_us > now_us) {
 		sooner(deadline_us, g->next_us);
@@ -254,7 +255,7 @@ static bool poll_guesses(
 		sooner(deadline_us, g->next_us);
 		return false;
 	}
-	checks_request(c, now_us, socket, &to, 0, is_shy(c, now_us), out);
+	checks_request(c, now_us, socket, &to, NULL, is_shy(c, now_us), out);
 	return true;
 }
 
@@ -279,5 +280,5 @@ bool checks_plan_is_done(const struct checks *c)
 		i < c->extra_count && role_of(c)->targets == PAIR_KNOWN && has_target(c); i++)
 		if (c->extras[i].state == EXTRA_OPEN && !c->extras[i].sent)
 			return false;
-	return !c->guesses.count || c->guesses.pass > 0;
+	return !c->guesses.count || c->guesses.pass > 0 || !has_target(c);
 }

@@ -8,24 +8,33 @@
 
 /* What the files of the checks share; nobody else includes this. */
 
-#define ANSWERS_MAX 64
-#define NO_SOCKET   UINT32_MAX
+#define ANSWERS_MAX	64
+#define NO_SOCKET	UINT32_MAX
+#define VOUCHED_MAX	8 /* addresses; later ones take the places of the first */
 
-/* Requests on one way, to an endpoint that is vouched for or that has been heard: not without end, since a peer can
-   make up where its packets come from. */
-#define LIMIT_VOUCHED 120
+#define LIMIT_WAY	120 /* requests on one way: no NAT needs more */
+#define LIMIT_UNVOUCHED 64 /* packets to all strangers together */
 
 struct way {
 	unsigned socket; /* NO_SOCKET: it has been closed, and the place is free */
 	struct endpoint remote;
 	enum check_kind kind;
 	bool of_plan; /* the plan's order and TTL are for it */
-	bool heard; /* something authentic came from there */
-	bool proved; /* … and what we send arrives */
+	bool heard; /* something authentic says that it came from there */
+	bool proved; /* what we send arrives: it has answered to a request */
+	bool has_echo;
+	struct stun_id echo; /* the peer's latest request on it */
+	bool nominated; /* the controlling side has chosen it; counts when it is proved, too */
 	unsigned sent, limit; /* of requests */
 	uint64_t next_us, last_us;
 	uint64_t rtt_us;
 	struct endpoint mapped;
+};
+
+/* An address of which nobody but the peer says that it is there. */
+struct stranger {
+	struct endpoint address; /* the port does not matter */
+	unsigned sent;
 };
 
 /* An answer that has to be sent. */
@@ -60,7 +69,11 @@ struct checks {
 	unsigned main[2]; /* IPv4, IPv6 */
 	struct way ways[CHECKS_WAYS];
 	size_t way_count;
-	size_t unvouched; /* packets to endpoints that nobody vouches for */
+	struct endpoint vouched[VOUCHED_MAX];
+	size_t vouched_count; /* with those that are forgotten */
+	struct stranger strangers[LIMIT_UNVOUCHED];
+	size_t stranger_count;
+	unsigned strange; /* packets to all of them */
 	struct reply replies[ANSWERS_MAX];
 	size_t reply_first, reply_count;
 	struct checks_attempt attempt;
@@ -88,6 +101,17 @@ void checks_ways_end(struct checks *c, unsigned socket);
 /* When the next request on a way is due, after one at now. */
 uint64_t checks_way_interval(struct checks *c, const struct way *way);
 bool checks_way_is_held(const struct checks *c, const struct way *way);
+/* Whether there may be one more request on it. */
+bool checks_way_may_ask(const struct checks *c, const struct way *way);
+
+/* --- checks_strangers.c: how much goes to addresses that may be anybody's --- */
+/* The server has seen the peer at this address. */
+void checks_vouch(struct checks *c, const struct endpoint *e);
+bool checks_is_vouched(const struct checks *c, const struct endpoint *e);
+/* Whether a request may go there, on a way that is not proved; heard: something authentic says it is from there. */
+bool checks_may_send(const struct checks *c, const struct endpoint *to, bool heard);
+/* One has gone there. */
+void checks_note_sent(struct checks *c, const struct endpoint *to);
 
 /* --- checks_plan.c: further sockets and guesses --- */
 void checks_plan_begin(struct checks *c);
@@ -99,6 +123,6 @@ bool checks_plan_poll(
 bool checks_plan_is_done(const struct checks *c);
 
 /* --- checks.c --- */
-/* Fills in a request on any way. */
+/* Fills in a request, also to where there is no way (NULL) yet. */
 void checks_request(struct checks *c, uint64_t now_us, unsigned socket, const struct endpoint *to,
-	uint8_t flags, bool shy, struct checks_output *out);
+	const struct way *way, bool shy, struct checks_output *out);

@@ -9,8 +9,7 @@
 
 /* Ways to the peer: from a socket of ours to an endpoint that may be its. */
 
-#define LIMIT_HANDFUL	8
-#define LIMIT_UNVOUCHED 64 /* of all endpoints that nobody vouches for together */
+#define CALM_MS 100
 
 const char *check_kind_name(enum check_kind kind)
 {
@@ -46,8 +45,11 @@ struct way *checks_way_get(
 		way = &c->ways[c->way_count++];
 	if (!way)
 		return NULL;
-	*way = (struct way){
-		.socket = socket, .remote = *remote, .kind = kind, .next_us = UINT64_MAX};
+	*way = (struct way){.socket = socket,
+		.remote = *remote,
+		.kind = kind,
+		.limit = LIMIT_WAY,
+		.next_us = UINT64_MAX};
 	return way;
 }
 
@@ -71,39 +73,41 @@ int checks_add_candidate(struct checks *c, uint64_t now_us, enum check_kind kind
 		return -EINVAL;
 	if (socket == NO_SOCKET)
 		return 0; /* we have none of this family */
-	way = checks_way_find(c, socket, e);
-	if (way && way->limit) { /* known already */
-		if (vouched && way->limit < LIMIT_VOUCHED)
-			way->limit = LIMIT_VOUCHED;
+	if (vouched)
+		checks_vouch(c, e);
+	if (checks_way_find(c, socket, e)) /* known already */
 		return 0;
-	}
-	if (!vouched && c->unvouched + LIMIT_HANDFUL > LIMIT_UNVOUCHED)
-		return -ENOSPC;
 	way = checks_way_get(c, socket, e, kind);
 	if (!way)
 		return -ENOSPC;
-	way->limit = vouched ? LIMIT_VOUCHED : LIMIT_HANDFUL;
 	way->next_us = now_us;
-	c->unvouched += vouched ? 0 : LIMIT_HANDFUL;
 	return 0;
 }
 
 bool checks_candidates_are_tried(const struct checks *c)
 {
-	for (size_t i = 0; i < c->way_count; i++)
-		if (c->ways[i].limit && !c->ways[i].of_plan && !c->ways[i].sent)
+	for (size_t i = 0; i < c->way_count; i++) {
+		const struct way *way = &c->ways[i];
+
+		if (!way->of_plan && !way->sent && way->next_us != UINT64_MAX &&
+			checks_way_may_ask(c, way))
 			return false;
+	}
 	return true;
 }
 
-/* Quick at first, and then more and more slowly; never in step with the other side. */
+/*
+ * Quick at first, and then more and more slowly; never in step with the other side. Calm where a stranger has few
+ * requests left, which must not get lost all at once, and where only the other side's proof may be missing.
+ */
 uint64_t checks_way_interval(struct checks *c, const struct way *way)
 {
 	static const struct {
 		unsigned until;
 		uint32_t ms;
 	} steps[] = {{7, 20}, {13, 50}, {25, 100}, {45, 200}, {UINT32_MAX, 500}};
-	uint32_t us = 0;
+	bool calm = way->proved || !checks_is_vouched(c, &way->remote);
+	uint32_t us = calm && way != c->chosen ? CALM_MS * 1000 : 0;
 
 	for (size_t i = 0; !us; i++)
 		if (way->sent <= steps[i].until)
@@ -114,4 +118,10 @@ uint64_t checks_way_interval(struct checks *c, const struct way *way)
 bool checks_way_is_held(const struct checks *c, const struct way *way)
 {
 	return c->held && way->of_plan && !way->heard;
+}
+
+bool checks_way_may_ask(const struct checks *c, const struct way *way)
+{
+	return way->sent < way->limit &&
+		(way->proved || checks_may_send(c, &way->remote, way->heard));
 }

@@ -23,7 +23,6 @@ enum punch_attribute {
 enum punch_flag {
 	PUNCH_NOMINATE =
 		1, /* the controlling side has chosen this way (RFC 8445 8); in answers: so it is */
-	PUNCH_HEARD = 2, /* the sender has an answer of the receiver on this way */
 };
 
 struct punch_message {

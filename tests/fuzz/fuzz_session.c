@@ -4,8 +4,8 @@
 /*
  * One whole session, and a script that plays everything around it: the server, the other side, strangers, the
  * system that opens sockets, and time. Promised: it comes to rest at any moment and to an end at last; packets go out
- * only from sockets that are open, to hosts that there may be, never to where they come from, and not without limit;
- * and nothing is proved to who does not know the code.
+ * only from sockets that are open, to hosts that there may be, never to where they come from, and not without limit; a
+ * handful to where only the peer says that it is; and nothing is proved to who does not know the code.
  */
 
 #include <config.h>
@@ -26,6 +26,8 @@
 #define END_US		(300u * SECOND) /* after the script */
 #define SENT_BEFORE	32
 #define CANDIDATE_SHARE 64 /* packets to whom only the peer names */
+#define HANDFUL		8 /* … of them to one address */
+#define KNOWN_MAX	1024 /* addresses that are not only named */
 #define WAY_SHARE	121 /* packets for one that comes from somewhere */
 #define PLAN_SHARE	(2 * PACKETS_MAX + 240) /* packets of one attempt */
 
@@ -80,6 +82,14 @@ struct run {
 	uint64_t counter;
 	uint8_t id[RENDEZVOUS_SESSION_BYTES];
 	struct packet said; /* its latest check message */
+	/* addresses at which the server has seen the peer, or at which it has got a request */
+	struct endpoint known[KNOWN_MAX];
+	size_t known_count;
+	struct {
+		struct endpoint address;
+		unsigned count;
+	} strangers[CANDIDATE_SHARE];
+	unsigned stranger_count, to_strangers;
 	/* counts */
 	uint64_t to_peers, to_servers, authentic, from_server;
 	enum session_failure failure;
@@ -192,6 +202,28 @@ static void read_join(struct run *x, const struct packet *p)
 		!keys_derive(isk, x->share, m.slot.data + 1, &x->keys);
 }
 
+static void know(struct run *x, const struct endpoint *e)
+{
+	if (x->known_count < KNOWN_MAX)
+		x->known[x->known_count++] = *e;
+}
+
+/* A packet to who may be anybody. */
+static void count_stranger(struct run *x, const struct endpoint *to)
+{
+	unsigned i = 0;
+
+	for (size_t k = 0; k < x->known_count; k++)
+		if (endpoint_same_address(&x->known[k], to))
+			return;
+	while (i < x->stranger_count && !endpoint_same_address(&x->strangers[i].address, to))
+		i++;
+	require(i < CANDIDATE_SHARE && ++x->to_strangers <= CANDIDATE_SHARE);
+	if (i == x->stranger_count)
+		x->strangers[x->stranger_count++].address = *to;
+	require(++x->strangers[i].count <= HANDFUL);
+}
+
 static void take_packet(struct run *x, const struct session_output *out)
 {
 	struct packet *p = &x->sent[x->sent_count++ % SENT_BEFORE];
@@ -224,6 +256,7 @@ static void take_packet(struct run *x, const struct session_output *out)
 		return;
 	if (!is_server(x, &out->to)) {
 		x->to_peers++;
+		count_stranger(x, &out->to);
 		return;
 	}
 	x->to_servers++;
@@ -331,6 +364,8 @@ static void fill_from_server(struct run *x, struct rendezvous_message *m)
 	m->place = flags >> 2 & 1;
 	m->mapped = flags & 8 ? place(x) : x->servers[0];
 	m->peer_address = flags & 16 ? place(x) : (struct endpoint){.family = FAMILY_NONE};
+	if (flags & 16)
+		know(x, &m->peer_address);
 	m->has_ready = true;
 	m->ready = flags & 32 ? take(x) : 0;
 	m->rtt_us = flags & 32 ? take_u16(x) : 0;
@@ -417,6 +452,9 @@ static void fill_hello(struct run *x, struct hello *h)
 		h->candidates[i].kind = take(x) & 1 ? CHECK_HOST : CHECK_SERVER_REFLEXIVE;
 		if (h->candidates[i].endpoint.family == FAMILY_NONE)
 			h->candidates[i].endpoint = x->servers[0];
+		/* the target of plans, where the server knows none of their family */
+		if (h->candidates[i].kind == CHECK_SERVER_REFLEXIVE)
+			know(x, &h->candidates[i].endpoint);
 	}
 	for (int f = 0; f < 2; f++) {
 		struct pair_side *side = &h->side[f];
@@ -501,6 +539,30 @@ static void say(
 	deliver(x, socket, from, p->bytes, p->length);
 }
 
+/* An answer with the request, if it says so: to one of the latest packets. */
+static void add_echo(
+	struct run *x, struct punch_message *m, unsigned *socket, struct endpoint *from)
+{
+	const struct packet *p;
+	struct punch_message in;
+
+	if (!(m->flags & 128))
+		return;
+	p = &x->sent[take(x) % SENT_BEFORE];
+	if (!p->length || punch_decode(p->bytes, p->length, x->keys.receive.mac, &in) ||
+		in.class != STUN_REQUEST)
+		return;
+	m->has_echo = true;
+	m->echo = in.id;
+	m->mapped = x->servers[0].family ? x->servers[0] : x->servers[1];
+	if (!(m->flags & 64)) { /* else it need not have got it */
+		*socket = p->socket;
+		*from = p->to;
+	}
+	if (*socket == p->socket && endpoint_equal(from, &p->to))
+		know(x, from);
+}
+
 static void request(struct run *x)
 {
 	struct punch_message m = {.class = STUN_REQUEST, .id = {{0x21, 0x12, 0xa4, 0x42}}};
@@ -509,6 +571,7 @@ static void request(struct run *x)
 
 	m.flags = take(x);
 	m.id.bytes[8] = take(x);
+	add_echo(x, &m, &socket, &from);
 	for (unsigned i = 0; i < 2; i++) { /* nobody's packets come from our own endpoint */
 		struct endpoint own = x->hosts[i];
 
@@ -530,8 +593,10 @@ static void answer(struct run *x)
 	m = (struct punch_message){.class = STUN_SUCCESS, .id = in.id};
 	m.flags = take(x);
 	m.mapped = place(x);
-	if (m.mapped.family != FAMILY_NONE)
-		say(x, p.socket, &p.to, &m);
+	if (m.mapped.family == FAMILY_NONE)
+		return;
+	know(x, &p.to);
+	say(x, p.socket, &p.to, &m);
 }
 
 static void strange(struct run *x)

@@ -25,6 +25,7 @@
 
 static const uint8_t key_out[PUNCH_KEY_BYTES] = {1}, key_in[PUNCH_KEY_BYTES] = {2};
 static const struct endpoint peer = {FAMILY_IPV4, 50000, 0, {203, 0, 113, 7}},
+			     peer_port = {FAMILY_IPV4, 50001, 0, {203, 0, 113, 7}},
 			     mapped = {FAMILY_IPV4, 40000, 0, {198, 51, 100, 9}};
 
 /* Checks, whose sockets open at once, and whose peer says what the test wants. */
@@ -154,6 +155,24 @@ static void request(struct kit *k, unsigned socket, const struct endpoint *from,
 	assert_true(deliver(k, &m, socket, from, key_in));
 }
 
+/* A request that answers to the packet that went out last. */
+static void request_with_echo(
+	struct kit *k, unsigned socket, const struct endpoint *from, uint8_t flags)
+{
+	struct punch_message out,
+		m = {.class = STUN_REQUEST,
+			.id = {{0x21, 0x12, 0xa4, 0x42}},
+			.flags = flags,
+			.counter = ++k->counter,
+			.has_echo = true,
+			.mapped = mapped};
+
+	assert_int_equal(punch_decode(k->last.data, k->last.length, key_out, &out), 0);
+	m.id.bytes[15] = (uint8_t)k->counter;
+	m.echo = out.id;
+	assert_true(deliver(k, &m, socket, from, key_in));
+}
+
 /* To the packet that went out last. */
 static struct punch_message answer_to(struct kit *k, uint8_t flags)
 {
@@ -237,7 +256,7 @@ static void test_candidates(void **state)
 	}
 }
 
-/* Whom nobody vouches for gets a handful; for good, though it is named again and again. */
+/* Whom nobody vouches for gets a few packets; for good, though it is named again and again. */
 static void test_handful(void **state)
 {
 	struct kit k;
@@ -248,6 +267,13 @@ static void test_handful(void **state)
 	for (unsigned i = 0; i < 100; i++) {
 		assert_int_equal(
 			checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, false), 0);
+		sent += count_until(&k, k.now_us + 10 * SECOND);
+	}
+	assert_int_equal(sent, 3);
+	assert_true(checks_candidates_are_tried(k.checks));
+	/* and some more when it speaks */
+	for (unsigned i = 0; i < 100; i++) {
+		request(&k, MAIN, &peer, 0);
 		sent += count_until(&k, k.now_us + 10 * SECOND);
 	}
 	assert_int_equal(sent, 8);
@@ -266,39 +292,51 @@ static void test_vouched_later(void **state)
 	(void)state;
 	kit(&k, true);
 	assert_int_equal(checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, false), 0);
+	assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 3);
 	assert_int_equal(checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true), 0);
-	assert_int_equal(count_until(&k, k.now_us + 1000u * SECOND), 120);
+	assert_int_equal(count_until(&k, k.now_us + 1000u * SECOND), 117);
 	finish(&k);
 }
 
-/* Thousands of candidates: 64 packets to all of them together, and memory for no more than there is. */
+/* Of the addresses that are vouched for the latest ones count: others have been there before. */
+static void test_many_vouched(void **state)
+{
+	struct endpoint e = peer;
+	struct kit k;
+
+	(void)state;
+	kit(&k, false);
+	for (e.address[3] = 1; e.address[3] <= 9; e.address[3]++)
+		assert_int_equal(checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &e, true), 0);
+	assert_int_equal(count_until(&k, k.now_us + 1000u * SECOND), 8 * 120 + 3);
+	finish(&k);
+}
+
+/* Thousands of candidates: a few packets to each address, 48 to all together, and memory for no more than there is. */
 static void test_flood_of_candidates(void **state)
 {
 	struct kit k;
-	unsigned taken = 0;
 
 	(void)state;
-	kit(&k, true);
-	for (unsigned i = 0; i < 5000; i++) {
-		struct endpoint e = {FAMILY_IPV4, (uint16_t)(1 + i), 0, {192, 0, 2, 1}};
-		int err = checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &e, false);
+	for (unsigned addresses = 1; addresses <= 50; addresses += 49) {
+		unsigned taken = 0;
 
-		assert_true(!err || err == -ENOSPC);
-		taken += !err;
-	}
-	assert_int_equal(taken, 8);
-	assert_int_equal(count_until(&k, k.now_us + 1000u * SECOND), 64);
-	finish(&k);
-	/* nor are there more ways than places, whoever vouches */
-	kit(&k, true);
-	taken = 0;
-	for (unsigned i = 0; i < 5000; i++) {
-		struct endpoint e = {FAMILY_IPV4, (uint16_t)(1 + i), 0, {192, 0, 2, 1}};
+		kit(&k, true);
+		for (unsigned i = 0; i < 5000; i++) {
+			struct endpoint e = {FAMILY_IPV4, (uint16_t)(1 + i), 0, {192, 0, 2, 1}};
+			int err;
 
-		taken += !checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &e, true);
+			e.address[3] = (uint8_t)(1 + i % addresses);
+			err = checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &e, false);
+			assert_true(!err || err == -ENOSPC);
+			taken += !err;
+		}
+		assert_int_equal(taken, CHECKS_WAYS);
+		assert_int_equal(
+			count_until(&k, k.now_us + 1000u * SECOND), addresses == 1 ? 3 : 48);
+		assert_true(checks_candidates_are_tried(k.checks));
+		finish(&k);
 	}
-	assert_int_equal(taken, CHECKS_WAYS);
-	finish(&k);
 }
 
 /* Quick first, and then slower: never two of one way at once. */
@@ -351,7 +389,7 @@ static void test_controlling(void **state)
 	assert_int_equal(k.result->first_heard_us, k.now_us);
 	/* it nominates until the peer says that it knows */
 	assert_true(poll(&k));
-	assert_int_equal(flags_of_output(&k), PUNCH_NOMINATE | PUNCH_HEARD);
+	assert_int_equal(flags_of_output(&k), PUNCH_NOMINATE);
 	assert_in_range(count_until(&k, k.now_us + SECOND), 5, 50);
 	m = answer_to(&k, 0);
 	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
@@ -375,21 +413,53 @@ static void test_controlled(void **state)
 	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
 	assert_int_equal(k.result->proved_us, k.now_us);
 	assert_false(k.result->connected);
-	assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
+	/* calmly: the peer's own proof may have got lost */
+	assert_in_range(count_until(&k, k.now_us + 500 * MS), 4, 7);
 	request(&k, MAIN, &peer, PUNCH_NOMINATE);
 	assert_true(k.result->connected);
 	assert_true(poll(&k));
 	assert_false(is_request(&k));
 	assert_int_equal(flags_of_output(&k), PUNCH_NOMINATE);
-	m = answer_to(&k, 0);
-	assert_true(endpoint_equal(&m.mapped, &mapped));
 	/* the first nomination counts */
-	request(&k, MAIN, &mapped, PUNCH_NOMINATE);
+	request(&k, MAIN, &peer_port, PUNCH_NOMINATE);
 	assert_true(endpoint_equal(&k.result->remote, &peer));
 	assert_true(poll(&k));
 	assert_int_equal(flags_of_output(&k), 0);
 	assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
 	finish(&k);
+}
+
+/* A nomination counts when the way is proved, and not before: anybody's address can be made up as a source. */
+static void test_nomination(void **state)
+{
+	struct punch_message m;
+	struct kit k;
+
+	(void)state;
+	for (int vouched = 0; vouched < 2; vouched++) {
+		kit(&k, false);
+		checks_add_candidate(
+			k.checks, k.now_us, CHECK_HOST, vouched ? &peer : &mapped, true);
+		assert_true(poll(&k));
+		request(&k, MAIN, &peer, PUNCH_NOMINATE);
+		assert_false(k.result->connected);
+		assert_int_equal(k.result->proved_us, 0);
+		while (poll(&k))
+			assert_int_equal(flags_of_output(&k), 0);
+		do
+			assert_true(next_until(&k, k.now_us + SECOND));
+		while (!is_request(&k) || !endpoint_equal(&k.out.to, &peer));
+		m = answer_to(&k, 0);
+		assert_true(deliver(&k, &m, MAIN, &peer, key_in));
+		assert_true(k.result->connected);
+		assert_true(endpoint_equal(&k.result->remote, &peer));
+		assert_int_equal(k.result->kind, vouched ? CHECK_HOST : CHECK_PEER_REFLEXIVE);
+		/* now that it is known to be there, it gets an answer */
+		request(&k, MAIN, &peer, PUNCH_NOMINATE);
+		assert_true(poll(&k));
+		assert_int_equal(flags_of_output(&k), PUNCH_NOMINATE);
+		finish(&k);
+	}
 }
 
 /* Who controls cannot be made to take a way by a nomination. */
@@ -399,12 +469,54 @@ static void test_nominated_by_controlled(void **state)
 
 	(void)state;
 	kit(&k, true);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &mapped, true);
 	request(&k, MAIN, &peer, PUNCH_NOMINATE);
-	assert_false(k.result->connected);
 	assert_int_equal(k.result->proved_us, 0);
-	request(&k, MAIN, &peer, PUNCH_HEARD);
+	assert_true(poll(&k));
+	request_with_echo(&k, MAIN, &k.out.to, PUNCH_NOMINATE);
+	assert_true(endpoint_equal(&k.result->remote, &mapped));
+	request(&k, MAIN, &peer, PUNCH_NOMINATE);
+	assert_true(endpoint_equal(&k.result->remote, &mapped));
+	finish(&k);
+}
+
+/* A request may say that ours has arrived: as good as an answer, which may have got lost. */
+static void test_echo(void **state)
+{
+	struct punch_message m;
+	struct kit k;
+
+	(void)state;
+	kit(&k, true);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
+	assert_true(poll(&k));
+	assert_int_equal(punch_decode(k.last.data, k.last.length, key_out, &m), 0);
+	assert_false(m.has_echo);
+	k.now_us += 30 * MS;
+	k.open[MAIN + 1] = true;
+	request_with_echo(&k, MAIN, &mapped, 0); /* of a request to somebody else */
+	request_with_echo(&k, MAIN + 1, &peer, 0);
+	assert_int_equal(k.result->proved_us, 0);
+	request_with_echo(&k, MAIN, &peer, 0);
 	assert_true(k.result->connected);
-	assert_int_equal(k.result->kind, CHECK_PEER_REFLEXIVE);
+	assert_true(endpoint_equal(&k.result->mapped, &mapped));
+	assert_int_equal(k.result->rtt_us, 30 * MS);
+	/* and so does ours, from where it came */
+	do
+		assert_true(poll(&k));
+	while (!is_request(&k));
+	assert_int_equal(punch_decode(k.last.data, k.last.length, key_out, &m), 0);
+	assert_true(m.has_echo);
+	assert_int_equal(m.echo.bytes[15], k.counter);
+	assert_true(endpoint_equal(&m.mapped, &peer));
+	finish(&k);
+	/* an old one proves nothing */
+	kit(&k, true);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
+	assert_true(poll(&k));
+	k.now_us += 5 * SECOND + 1;
+	request_with_echo(&k, MAIN, &peer, 0);
+	assert_int_equal(k.result->proved_us, 0);
 	finish(&k);
 }
 
@@ -412,8 +524,7 @@ static void test_nominated_by_controlled(void **state)
 static void test_no_proof(void **state)
 {
 	static const uint8_t no_key[PUNCH_KEY_BYTES] = {3};
-	static const struct endpoint other_port = {FAMILY_IPV4, 50001, 0, {203, 0, 113, 7}},
-				     other_address = {FAMILY_IPV4, 50000, 0, {203, 0, 113, 8}};
+	static const struct endpoint other_address = {FAMILY_IPV4, 50000, 0, {203, 0, 113, 8}};
 	struct punch_message good, m;
 	struct kit k;
 
@@ -429,7 +540,7 @@ static void test_no_proof(void **state)
 		assert_false(checks_input(k.checks, k.now_us, MAIN, &peer, k.out.data, length));
 	assert_int_equal(trail_count(&k, TRAIL_REFUSED), 3);
 	/* authentic, but not an answer to a request of ours: from elsewhere, at another socket … */
-	assert_true(deliver(&k, &good, MAIN, &other_port, key_in));
+	assert_true(deliver(&k, &good, MAIN, &peer_port, key_in));
 	good.counter = ++k.counter;
 	assert_true(deliver(&k, &good, MAIN, &other_address, key_in));
 	good.counter = ++k.counter;
@@ -448,7 +559,12 @@ static void test_no_proof(void **state)
 	assert_int_equal(k.result->proved_us, 0);
 	assert_int_equal(k.result->first_heard_us, 0);
 	assert_false(k.result->connected);
-	k.now_us--;
+	/* not even when the clock in it has gone round */
+	k.now_us += (UINT64_C(1) << 32) - 5 * SECOND;
+	good.counter = ++k.counter;
+	assert_true(deliver(&k, &good, MAIN, &peer, key_in));
+	assert_false(k.result->connected);
+	k.now_us -= (UINT64_C(1) << 32) - 5 * SECOND + 1;
 	good.counter = ++k.counter;
 	assert_true(deliver(&k, &good, MAIN, &peer, key_in));
 	assert_true(k.result->connected);
@@ -458,19 +574,18 @@ static void test_no_proof(void **state)
 /* A copy of a packet is neither answered nor does it open a way. */
 static void test_replay(void **state)
 {
-	struct punch_message m = {.class = STUN_REQUEST,
-		.id = {{0x21, 0x12, 0xa4, 0x42}},
-		.flags = PUNCH_HEARD | PUNCH_NOMINATE,
-		.counter = 5};
+	struct punch_message m = {
+		.class = STUN_REQUEST, .id = {{0x21, 0x12, 0xa4, 0x42}}, .counter = 5};
 	struct kit k;
 
 	(void)state;
-	kit(&k, false);
+	kit(&k, true);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
+	assert_int_equal(count_until(&k, k.now_us + 1000u * SECOND), 120);
 	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
-	assert_true(k.result->connected);
 	assert_int_equal(count_until(&k, k.now_us + SECOND), 1);
 	for (unsigned i = 0; i < 100; i++)
-		assert_true(deliver(&k, &m, MAIN, &mapped, key_in));
+		assert_true(deliver(&k, &m, MAIN, i % 2 ? &peer : &mapped, key_in));
 	assert_int_equal(count_until(&k, k.now_us + SECOND), 0);
 	m.counter = UINT64_MAX;
 	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
@@ -480,35 +595,149 @@ static void test_replay(void **state)
 	finish(&k);
 }
 
-/* --- floods --- */
+/* --- liars --- */
 
-/* Who makes up the address of somebody else gets him no more than it sends, and a way's worth. */
-static void test_made_up_sources(void **state)
+#define LIAR_ADDRESSES 256
+
+/* How much goes to each address of 192.0.2.0/24 until then. */
+static void count_by_address(struct kit *k, uint64_t end_us, unsigned counts[LIAR_ADDRESSES])
+{
+	while (next_until(k, end_us)) {
+		assert_int_equal(k->out.to.address[0], 192);
+		counts[k->out.to.address[3]]++;
+	}
+}
+
+/*
+ * A peer that knows the code names 16 candidates, and then sends from 200 endpoints, nominates all, and answers as if it
+ * were there: whoever is there gets 8 packets, and all together 64, however long it goes on.
+ */
+static void test_liar(void **state)
+{
+	static const unsigned addresses[] = {1, 7, 200};
+
+	(void)state;
+	for (int controlling = 0; controlling < 2; controlling++)
+		for (size_t n = 0; n < LENGTH(addresses); n++) {
+			unsigned counts[LIAR_ADDRESSES] = {0}, sum = 0;
+			struct punch_message m;
+			struct kit k;
+
+			kit(&k, controlling);
+			for (unsigned i = 0; i < 16; i++) {
+				struct endpoint e = {
+					FAMILY_IPV4, (uint16_t)(1 + i), 0, {192, 0, 2}};
+
+				e.address[3] = (uint8_t)(i % addresses[n]);
+				checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &e, false);
+			}
+			count_by_address(&k, k.now_us + SECOND, counts);
+			for (unsigned i = 0; i < 2000; i++) {
+				struct endpoint e = {
+					FAMILY_IPV4, (uint16_t)(1 + i % 200), 0, {192, 0, 2}};
+
+				e.address[3] = (uint8_t)(i % addresses[n]);
+				request(&k, MAIN, &e, PUNCH_NOMINATE);
+				count_by_address(&k, k.now_us + 20 * MS, counts);
+				if (endpoint_equal(&k.last.to, &e))
+					continue;
+				m = answer_to(&k, PUNCH_NOMINATE);
+				assert_true(deliver(&k, &m, MAIN, &e, key_in));
+				request_with_echo(&k, MAIN, &e, PUNCH_NOMINATE);
+			}
+			count_by_address(&k, k.now_us + 1000u * SECOND, counts);
+			for (unsigned i = 0; i < LIAR_ADDRESSES; i++) {
+				assert_true(counts[i] <= 8);
+				sum += counts[i];
+			}
+			assert_int_equal(sum, addresses[n] == 1 ? 8 : addresses[n] == 7 ? 56 : 64);
+			assert_int_equal(k.result->proved_us, 0);
+			assert_false(k.result->connected);
+			finish(&k);
+		}
+}
+
+/* A new attempt with new sockets gives a liar nothing more to send to. */
+static void test_patient_liar(void **state)
+{
+	static const struct endpoint victim = {FAMILY_IPV4, 53, 0, {192, 0, 2, 1}};
+	unsigned counts[LIAR_ADDRESSES] = {0};
+	struct kit k;
+
+	(void)state;
+	kit(&k, false);
+	for (unsigned n = 1; n <= 20; n++) {
+		struct checks_attempt a = {.number = n,
+			.role = {.sockets = 5, .targets = PAIR_KNOWN, .guesses = 1},
+			.family = FAMILY_IPV4,
+			.first_socket = FIRST};
+
+		checks_begin(k.checks, k.now_us, &a);
+		count_by_address(&k, k.now_us + MS, counts);
+		for (unsigned i = 0; i < 5; i++)
+			request(&k, FIRST + i, &victim, 0);
+		count_by_address(&k, k.now_us + SECOND, counts);
+	}
+	assert_int_equal(counts[1], 8);
+	finish(&k);
+}
+
+/* The honest peer whose NAT shows us another address than the server: a request is lost, and one arrives. */
+static void test_stranger_proves(void **state)
+{
+	struct punch_message m;
+	struct kit k;
+
+	(void)state;
+	kit(&k, true);
+	checks_add_candidate(k.checks, k.now_us, CHECK_SERVER_REFLEXIVE, &mapped, true);
+	count_until(&k, k.now_us + 100u * SECOND);
+	request(&k, MAIN, &peer, 0);
+	assert_true(poll(&k));
+	assert_true(is_request(&k));
+	k.now_us += 20 * MS;
+	request(&k, MAIN, &peer, 0);
+	assert_false(next_until(&k, k.now_us + 50 * MS)); /* few are left */
+	assert_true(next_until(&k, k.now_us + 60 * MS));
+	assert_true(endpoint_equal(&k.out.to, &peer));
+	m = answer_to(&k, 0);
+	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
+	assert_true(k.result->connected);
+	/* from now on it is the peer's endpoint like any other */
+	assert_in_range(count_until(&k, k.now_us + 1000u * SECOND), 119, 120);
+	for (unsigned i = 0; i < 100; i++) {
+		request(&k, MAIN, &peer, 0);
+		assert_true(poll(&k));
+	}
+	finish(&k);
+}
+
+/* Where the server has seen the peer, answers go as they are asked for, and each way has its requests. */
+static void test_made_up_ports(void **state)
 {
 	struct kit k;
 	unsigned sent;
 
 	(void)state;
 	kit(&k, true);
-	request(&k, MAIN, &peer, 0);
+	checks_add_candidate(k.checks, k.now_us, CHECK_SERVER_REFLEXIVE, &peer, true);
 	sent = count_until(&k, k.now_us + 10000u * SECOND);
-	assert_in_range(sent, 2, 1 + 120);
-	/* though it goes on for a long time */
 	for (unsigned i = 0; i < 1000; i++) {
-		request(&k, MAIN, &peer, 0);
+		request(&k, MAIN, &peer_port, 0);
 		sent += count_until(&k, k.now_us + 11 * MS);
 	}
-	assert_in_range(sent, 1000, 2 * 1001 + 120);
+	assert_in_range(sent, 1000 + 240, 1000 + 240);
 	finish(&k);
-	/* from everywhere */
 	kit(&k, true);
+	checks_add_candidate(k.checks, k.now_us, CHECK_SERVER_REFLEXIVE, &peer, true);
 	for (unsigned i = 0; i < 5000; i++) {
-		const struct endpoint e = {FAMILY_IPV4, (uint16_t)(1 + i), 0, {192, 0, 2, 1}};
+		struct endpoint e = peer;
 
+		e.port = (uint16_t)(1 + i);
 		request(&k, MAIN, &e, 0);
 	}
 	sent = count_until(&k, k.now_us + 10000u * SECOND);
-	assert_in_range(sent, 1, 64 + CHECKS_WAYS * 120);
+	assert_int_equal(sent, 64 + CHECKS_WAYS * 120);
 	finish(&k);
 }
 
@@ -520,6 +749,7 @@ static void test_flood_of_requests(void **state)
 
 	(void)state;
 	kit(&k, false);
+	checks_add_candidate(k.checks, k.now_us, CHECK_SERVER_REFLEXIVE, &peer, true);
 	for (unsigned i = 0; i < 10000; i++)
 		request(&k, MAIN, &peer, 0);
 	while (poll(&k))
@@ -557,7 +787,8 @@ static void test_pause(void **state)
 	checks_pause(k.checks);
 	assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
 	request(&k, MAIN, &peer, 0);
-	request(&k, MAIN, &mapped, 0);
+	request(&k, MAIN, &peer_port, 0);
+	request(&k, MAIN, &mapped, 0); /* a stranger */
 	assert_int_equal(count_until(&k, k.now_us + 1000u * SECOND), 2);
 	finish(&k);
 }
@@ -676,6 +907,35 @@ static void test_bad_targets(void **state)
 				assert_int_equal(count_until(&k, k.now_us + 10 * SECOND), 0);
 				finish(&k);
 			}
+}
+
+/* The peer alone says where it is: plans of any kind send it a few packets, and the other side need not wait. */
+static void test_claimed_target(void **state)
+{
+	(void)state;
+	for (unsigned targets = 0; targets < PAIR_TARGETS; targets++)
+		for (unsigned sockets = 1; sockets < 50; sockets += 48) {
+			struct checks_attempt a =
+				attempt_of(1, (enum pair_targets)targets, sockets, 100);
+			struct checks_target t = {.peer = peer,
+				.claimed = true,
+				.latest = 40000,
+				.ports = {40010},
+				.port_count = 1};
+			struct kit k;
+
+			kit(&k, true);
+			for (a.number = 1; a.number < 5; a.number++) {
+				checks_begin(k.checks, k.now_us, &a);
+				assert_false(poll(&k));
+				checks_go(k.checks, k.now_us, &t);
+				count_until(&k, k.now_us + 10 * SECOND);
+				assert_true(checks_has_sent_all(k.checks) || sockets == 1);
+			}
+			assert_int_equal(k.sent, 3);
+			checks_pause(k.checks);
+			finish(&k);
+		}
 }
 
 static void test_order(void **state)
@@ -839,8 +1099,12 @@ static void test_closed_sockets(void **state)
 	(void)state;
 	kit(&k, false);
 	begin_and_go(&k, &a, &peer);
-	request(&k, FIRST + 2, &peer, PUNCH_HEARD);
-	assert_true(next_until(&k, k.now_us + SECOND));
+	request(&k, FIRST + 2, &peer, 0);
+	do
+		assert_true(next_until(&k, k.now_us + SECOND));
+	while (k.out.socket != FIRST + 2 || !is_request(&k));
+	request_with_echo(&k, FIRST + 2, &peer, 0);
+	assert_int_equal(k.result->proved_us, k.now_us);
 	request(&k, FIRST + 3, &mapped, 0);
 	a.number = 2;
 	a.role.sockets = 1;
@@ -880,12 +1144,14 @@ static void test_new_main(void **state)
 	finish(&k);
 	/* but the chosen way stays where it is */
 	kit(&k, true);
-	request(&k, MAIN, &peer, PUNCH_HEARD);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
+	assert_true(poll(&k));
+	request_with_echo(&k, MAIN, &peer, 0);
 	checks_set_main(k.checks, FAMILY_IPV4, MAIN + 1);
 	assert_true(next_until(&k, k.now_us + SECOND));
 	while (!is_request(&k))
 		assert_true(next_until(&k, k.now_us + SECOND));
-	assert_int_equal(flags_of_output(&k), PUNCH_HEARD | PUNCH_NOMINATE);
+	assert_int_equal(flags_of_output(&k), PUNCH_NOMINATE);
 	assert_int_equal(k.out.socket, MAIN);
 	finish(&k);
 }
@@ -905,7 +1171,10 @@ static void test_many_attempts(void **state)
 			request(&k, FIRST + i, &peer, 0);
 		assert_true(count_until(&k, k.now_us + SECOND) >= 10);
 	}
-	request(&k, FIRST, &mapped, PUNCH_NOMINATE);
+	request(&k, FIRST, &peer, 0);
+	while (!is_request(&k) || k.out.socket != FIRST)
+		assert_true(next_until(&k, k.now_us + SECOND));
+	request_with_echo(&k, FIRST, &peer, PUNCH_NOMINATE);
 	assert_true(k.result->connected);
 	finish(&k);
 }
@@ -944,19 +1213,26 @@ int main(void)
 		cmocka_unit_test(test_candidates),
 		cmocka_unit_test(test_handful),
 		cmocka_unit_test(test_vouched_later),
+		cmocka_unit_test(test_many_vouched),
 		cmocka_unit_test(test_flood_of_candidates),
 		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_controlling),
 		cmocka_unit_test(test_controlled),
+		cmocka_unit_test(test_nomination),
 		cmocka_unit_test(test_nominated_by_controlled),
+		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_no_proof),
 		cmocka_unit_test(test_replay),
-		cmocka_unit_test(test_made_up_sources),
+		cmocka_unit_test(test_liar),
+		cmocka_unit_test(test_patient_liar),
+		cmocka_unit_test(test_stranger_proves),
+		cmocka_unit_test(test_made_up_ports),
 		cmocka_unit_test(test_flood_of_requests),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_band),
 		cmocka_unit_test(test_bad_targets),
+		cmocka_unit_test(test_claimed_target),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_low_ttl),
 		cmocka_unit_test(test_sockets),

@@ -303,18 +303,6 @@ enum checks_action checks_poll(struct checks *c, uint64_t now_us, struct checks_
 	return CHECKS_WAIT;
 }
 
-void checks_opened(struct checks *c, uint64_t now_us, unsigned socket, int error)
-{
-	unsigned place = socket - c->attempt.first_socket;
-
-	if (place >= c->extra_count)
-		return;
-	c->extras[place].state = error ? EXTRA_GONE : EXTRA_OPEN;
-	if (error)
-		trail_step(c->config.trail, now_us, "socket: one more cannot be opened: %s",
-			strerror(-error));
-}
-
 /* --- input --- */
 
 static void choose(struct checks *c, uint64_t now_us, struct way *way)

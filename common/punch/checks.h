@@ -121,7 +121,7 @@ void checks_pause(struct checks *c);
 
 enum checks_action checks_poll(struct checks *c, uint64_t now_us, struct checks_output *out);
 
-/* 0, or the negative errno that says why the socket could not be opened. */
+/* 0, or the negative errno that says why the socket could not be opened; also after its plan has ended. */
 void checks_opened(struct checks *c, uint64_t now_us, unsigned socket, int error);
 
 /* A datagram. Whether it was one of ours, authentic or not. */

@@ -97,6 +97,8 @@ void checks_plan_end(struct checks *c)
 	for (unsigned i = 0; i < c->extra_count; i++) {
 		unsigned socket = c->attempt.first_socket + i;
 
+		if (c->extras[i].state == EXTRA_ASKED)
+			c->late[c->late_count++] = socket;
 		if (c->extras[i].state != EXTRA_OPEN ||
 			(c->chosen && c->chosen->socket == socket) ||
 			c->closing_count == CHECKS_SOCKETS)
@@ -106,6 +108,35 @@ void checks_plan_end(struct checks *c)
 	}
 	c->extra_count = 0;
 	c->guesses.count = 0;
+}
+
+/* Whether it was of a plan that has ended meanwhile. */
+static bool is_late(struct checks *c, unsigned socket)
+{
+	for (unsigned i = 0; i < c->late_count; i++) {
+		if (c->late[i] != socket)
+			continue;
+		c->late[i] = c->late[--c->late_count];
+		return true;
+	}
+	return false;
+}
+
+void checks_opened(struct checks *c, uint64_t now_us, unsigned socket, int error)
+{
+	unsigned place = socket - c->attempt.first_socket;
+
+	if (is_late(c, socket)) {
+		if (!error)
+			c->closing[c->closing_count++] = socket;
+		return;
+	}
+	if (place >= c->extra_count || c->extras[place].state != EXTRA_ASKED)
+		return;
+	c->extras[place].state = error ? EXTRA_GONE : EXTRA_OPEN;
+	if (error)
+		trail_step(c->config.trail, now_us, "socket: one more cannot be opened: %s",
+			strerror(-error));
 }
 
 /* None twice from one socket: each goes through the whole band, from a place of its own on. */
@@ -165,6 +196,8 @@ static bool poll_closing(struct checks *c, struct checks_output *out)
 
 static bool poll_opening(struct checks *c, struct checks_output *out)
 {
+	if (c->late_count) /* they may have the same numbers */
+		return false;
 	for (unsigned i = 0; i < c->extra_count; i++) {
 		if (c->extras[i].state != EXTRA_WANTED)
 			continue;

@@ -85,6 +85,7 @@ struct checks {
 	struct extra extras[CHECKS_SOCKETS];
 	unsigned extra_count;
 	unsigned closing[CHECKS_SOCKETS], closing_count; /* sockets that are not needed any more */
+	unsigned late[CHECKS_SOCKETS], late_count; /* … nor are these, but they are being opened */
 	struct guesses guesses;
 	struct way *chosen;
 	bool acknowledged; /* controlling: the peer has answered to the nomination */

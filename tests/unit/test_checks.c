@@ -1179,6 +1179,63 @@ static void test_many_attempts(void **state)
 	finish(&k);
 }
 
+/* One that is opened after its plan has ended is closed, and its number is not asked for before. */
+static void test_late_socket(void **state)
+{
+	struct checks_attempt a = attempt_of(1, PAIR_KNOWN, 5, 1);
+	struct checks_output out;
+	struct kit k;
+
+	(void)state;
+	kit(&k, true);
+	for (int error = 0; error < 2; error++) {
+		a.number++;
+		checks_begin(k.checks, k.now_us, &a);
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(checks_poll(k.checks, k.now_us, &out), CHECKS_OPEN);
+			assert_int_equal(out.socket, FIRST + i);
+		}
+		a.number++;
+		checks_begin(k.checks, k.now_us, &a);
+		assert_int_equal(checks_poll(k.checks, k.now_us, &out), CHECKS_WAIT);
+		checks_opened(k.checks, k.now_us, FIRST + 1, error ? -EMFILE : 0);
+		if (!error) {
+			assert_int_equal(checks_poll(k.checks, k.now_us, &out), CHECKS_CLOSE);
+			assert_int_equal(out.socket, FIRST + 1);
+		}
+		assert_int_equal(checks_poll(k.checks, k.now_us, &out), CHECKS_WAIT);
+		assert_false(checks_are_open(k.checks));
+		checks_opened(k.checks, k.now_us, FIRST, -EMFILE);
+		/* now they are the new plan's */
+		assert_false(poll(&k));
+		assert_int_equal(k.opened, 5 * (error + 1));
+		assert_true(checks_are_open(k.checks));
+		checks_pause(k.checks);
+		assert_false(poll(&k));
+		assert_int_equal(k.closed, k.opened);
+	}
+	/* the same for a plan that has ended for good, or with success */
+	for (int paused = 1; paused >= 0; paused--) {
+		a.number++;
+		checks_begin(k.checks, k.now_us, &a);
+		assert_int_equal(checks_poll(k.checks, k.now_us, &out), CHECKS_OPEN);
+		if (paused) {
+			checks_pause(k.checks);
+		} else {
+			checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
+			assert_int_equal(checks_poll(k.checks, k.now_us, &k.last), CHECKS_SEND);
+			request_with_echo(&k, MAIN, &peer, 0);
+			assert_true(k.result->connected);
+		}
+		checks_opened(k.checks, k.now_us, FIRST, 0);
+		k.open[FIRST] = true;
+		while (poll(&k))
+			;
+		assert_false(k.open[FIRST]);
+	}
+	finish(&k);
+}
+
 /* A socket number that was never asked for. */
 static void test_opened_wrongly(void **state)
 {
@@ -1242,6 +1299,7 @@ int main(void)
 		cmocka_unit_test(test_closed_sockets),
 		cmocka_unit_test(test_new_main),
 		cmocka_unit_test(test_many_attempts),
+		cmocka_unit_test(test_late_socket),
 		cmocka_unit_test(test_opened_wrongly),
 		cmocka_unit_test(test_names),
 	};

@@ -134,6 +134,19 @@ void checks_pause(struct checks *c)
 	c->paused = true;
 }
 
+void checks_again(struct checks *c)
+{
+	end_plan(c);
+	c->way_count = c->vouched_count = c->stranger_count = 0;
+	c->strange = 0;
+	c->chosen = NULL;
+	c->acknowledged = false;
+	c->oldest = c->nomination + 1;
+	c->result = (struct checks_result){.connected = false};
+	/* answers that are still under way prove nothing any more */
+	random_bytes(&c->config.random, c->id_key, sizeof(c->id_key));
+}
+
 /* --- requests --- */
 
 /*
@@ -384,8 +397,10 @@ static void take_request(struct checks *c, uint64_t now_us, unsigned socket,
 	hear(c, now_us, way);
 	way->has_echo = true;
 	way->echo = m->id;
-	if (m->flags & PUNCH_NOMINATE && !c->config.controlling)
+	if (m->flags & PUNCH_NOMINATE && !c->config.controlling && m->attempt >= c->oldest) {
+		c->nomination = m->attempt;
 		way->nominated = true;
+	}
 	if (m->has_echo && is_ours(c, now_us, socket, from, &m->echo, &age_us))
 		take_proof(c, now_us, way, age_us, &m->mapped);
 	else if (way->nominated && way->proved)

@@ -16,7 +16,7 @@
  * The peer may lie about where it is, and where its packets come from. So a way is proved only by an answer to a
  * request of ours, which nobody gives who has not got it. Until then all that goes to an address for which the server
  * does not vouch, whatever the ports, is 8 requests, 3 of them before something authentic came from there, and no
- * answer; and to all such addresses together 64. To those that are vouched for, and on ways
+ * answer; and to all such addresses together 64, until checks_again. To those that are vouched for, and on ways
  * that are proved: 120 requests on each of at most CHECKS_WAYS ways (the plan's anew in each attempt, the chosen
  * one's once more), what the plan says, and an answer to each request.
  */
@@ -118,6 +118,12 @@ bool checks_candidates_are_tried(const struct checks *c);
 bool checks_has_sent_all(const struct checks *c);
 /* Sends nothing more by itself, but still answers; further sockets are closed. */
 void checks_pause(struct checks *c);
+/*
+ * The path has failed, and is punched anew with the next checks_begin, whose number is larger than all before.
+ * Candidates, ways and the result are forgotten, counters are not. The socket of the chosen way is the caller's now:
+ * no further socket of an attempt may have its number as long as it is open.
+ */
+void checks_again(struct checks *c);
 
 enum checks_action checks_poll(struct checks *c, uint64_t now_us, struct checks_output *out);
 

@@ -89,6 +89,8 @@ struct checks {
 	struct guesses guesses;
 	struct way *chosen;
 	bool acknowledged; /* controlling: the peer has answered to the nomination */
+	unsigned nomination; /* controlled: the attempt of the latest one that was taken */
+	unsigned oldest; /* nominations of earlier attempts are of a way that was given up */
 	struct checks_result result;
 };
 

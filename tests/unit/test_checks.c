@@ -793,6 +793,97 @@ static void test_pause(void **state)
 	finish(&k);
 }
 
+/* --- again --- */
+
+/* A path that has failed is punched anew: nothing of the old way counts, and no packet counts twice. */
+static void test_again(void **state)
+{
+	struct punch_message m, late, copy;
+	struct checks_attempt a = {.number = 2,
+		.role = {.sockets = 1, .targets = PAIR_KNOWN, .guesses = 1},
+		.family = FAMILY_IPV4,
+		.first_socket = FIRST};
+	struct checks_target t = {.peer = peer};
+	struct kit k;
+
+	(void)state;
+	kit(&k, false);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, true);
+	assert_true(poll(&k));
+	copy = answer_to(&k, 0);
+	assert_true(deliver(&k, &copy, MAIN, &peer, key_in));
+	m = (struct punch_message){.class = STUN_REQUEST,
+		.id = {{0x21, 0x12, 0xa4, 0x42}},
+		.flags = PUNCH_NOMINATE,
+		.attempt = 1,
+		.counter = ++k.counter};
+	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
+	assert_true(k.result->connected);
+	late = answer_to(&k, 0);
+	checks_again(k.checks);
+	assert_false(k.result->connected);
+	assert_int_equal(k.result->first_sent_us, 0);
+	assert_int_equal(k.result->first_heard_us, 0);
+	assert_int_equal(k.result->proved_us, 0);
+	assert_int_equal(count_until(&k, k.now_us + SECOND), 0);
+	assert_true(deliver(&k, &late, MAIN, &peer, key_in));
+	assert_true(deliver(&k, &copy, MAIN, &peer, key_in));
+	assert_int_equal(k.result->first_heard_us, 0);
+	/* with the next attempt there is a new way … */
+	checks_begin(k.checks, k.now_us, &a);
+	checks_go(k.checks, k.now_us, &t);
+	assert_true(poll(&k));
+	m.counter = ++k.counter; /* … but this says that it is about the old one */
+	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
+	late = answer_to(&k, 0);
+	assert_true(deliver(&k, &late, MAIN, &peer, key_in));
+	assert_int_equal(k.result->proved_us, k.now_us);
+	assert_false(k.result->connected);
+	m.attempt = 2;
+	m.counter = ++k.counter;
+	assert_true(deliver(&k, &m, MAIN, &peer, key_in));
+	assert_true(k.result->connected);
+	finish(&k);
+}
+
+/* The socket of the old way stays open, the others do not; strangers get their handful anew. */
+static void test_again_from_further(void **state)
+{
+	struct checks_attempt a = {.number = 1,
+		.role = {.sockets = 5, .targets = PAIR_KNOWN, .guesses = 1, .packets = 100},
+		.family = FAMILY_IPV4,
+		.first_socket = FIRST};
+	struct checks_target t = {.peer = peer};
+	struct punch_message m;
+	struct kit k;
+
+	(void)state;
+	kit(&k, true);
+	for (unsigned i = 0; i < 50; i++) {
+		struct endpoint e = mapped;
+
+		e.address[3] = (uint8_t)(mapped.address[3] + i);
+		checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &e, false);
+	}
+	checks_begin(k.checks, k.now_us, &a);
+	count_until(&k, k.now_us + SECOND);
+	checks_go(k.checks, k.now_us, &t);
+	assert_true(next_until(&k, k.now_us + SECOND));
+	m = answer_to(&k, 0);
+	assert_true(deliver(&k, &m, FIRST, &peer, key_in));
+	assert_true(k.result->connected);
+	checks_again(k.checks);
+	assert_int_equal(count_until(&k, k.now_us + 100u * SECOND), 0);
+	assert_int_equal(k.closed, 4);
+	assert_true(k.open[FIRST]);
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &mapped, false);
+	assert_int_equal(count_until(&k, k.now_us + 100u * SECOND), 3);
+	/* nobody vouches for the old address now */
+	checks_add_candidate(k.checks, k.now_us, CHECK_HOST, &peer, false);
+	assert_int_equal(count_until(&k, k.now_us + 100u * SECOND), 3);
+	finish(&k);
+}
+
 /* --- plans --- */
 
 static struct checks_attempt attempt_of(
@@ -1286,6 +1377,8 @@ int main(void)
 		cmocka_unit_test(test_made_up_ports),
 		cmocka_unit_test(test_flood_of_requests),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_again_from_further),
 		cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_band),
 		cmocka_unit_test(test_bad_targets),

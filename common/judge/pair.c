@@ -36,6 +36,13 @@ unsigned pair_rate(const struct pair_case *c)
 	return c->face[0].rate < c->face[1].rate ? c->face[0].rate : c->face[1].rate;
 }
 
+unsigned pair_in_time(const struct pair_case *c)
+{
+	uint64_t packets = (uint64_t)pair_rate(c) * PAIR_SENDING_US / 1000000;
+
+	return packets > PAIR_MANY ? PAIR_MANY : (unsigned)packets;
+}
+
 struct pair_plan *pair_add(
 	struct pair_case *c, enum pair_strategy strategy, uint32_t chance, const char *why)
 {

@@ -90,8 +90,9 @@ unsigned pair_place(const struct pair_role *r, unsigned guess);
 /* That port of PAIR_SEQUENCE, behind the latest one that is known. */
 uint16_t pair_sequence_port(const struct pair_role *r, uint16_t latest, unsigned guess);
 
-#define PAIR_TEXT  200
-#define PAIR_PLANS 6
+#define PAIR_TEXT   200
+#define PAIR_PLANS  6
+#define PAIR_MAX_US 75000000u /* give_up_us at most, however slow a side says to be */
 
 struct pair_plan {
 	enum pair_strategy strategy;

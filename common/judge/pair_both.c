@@ -40,10 +40,7 @@ static bool predictable(const struct pair_face *f)
 /* Packets that can be sent by each side in one attempt. */
 static unsigned affordable(const struct pair_case *c)
 {
-	uint64_t in_time = (uint64_t)pair_rate(c) * PAIR_LIFETIME_US / 1000000;
-	unsigned packets = least(c->face[0].packets, c->face[1].packets);
-
-	return packets < in_time ? packets : (unsigned)in_time;
+	return least(pair_in_time(c), least(c->face[0].packets, c->face[1].packets));
 }
 
 static void aim_at_band(struct pair_role *r, const struct pair_face *peer)

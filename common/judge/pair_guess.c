@@ -58,6 +58,7 @@ static void add_prediction(struct pair_case *c, int hard, const struct predictio
 	const struct pair_face *h = &c->face[hard], *e = &c->face[!hard];
 	struct pair_plan *p = pair_add(c, PAIR_PREDICTION, what->chance, what->why);
 	unsigned sockets = least(what->sockets, least(h->sockets, h->packets));
+	unsigned most = pair_in_time(c) - sockets;
 	struct pair_role *r;
 
 	if (!p)
@@ -66,15 +67,16 @@ static void add_prediction(struct pair_case *c, int hard, const struct predictio
 	r = &p->role[!hard];
 	pair_role_known(r, 1, 0);
 	r->targets = what->targets;
-	r->guesses = least(what->targets == PAIR_PRESERVED ? sockets : what->guesses, e->packets);
+	r->guesses = what->targets == PAIR_PRESERVED ? sockets : what->guesses;
+	r->guesses = least(r->guesses, least(e->packets, most));
 	r->span = r->guesses;
 	if (r->targets == PAIR_SEQUENCE) {
 		r->step = h->step;
 		r->low = h->low;
 		r->high = h->high;
 	}
-	r->packets = r->entries = r->guesses;
-	r->packets *= ROUNDS;
+	r->entries = r->guesses;
+	r->packets = least(r->guesses * ROUNDS, most);
 	p->role[easy_first(c, hard) ? hard : !hard].second = true;
 	p->rate_pps = r->guesses > FEW ? pair_rate(c) : 0;
 	p->give_up_us = pair_later(PAIR_TRY_US + PAIR_TOLD_US,
@@ -158,11 +160,11 @@ static unsigned rounded(unsigned guesses)
 static void size_birthday(const struct pair_case *c, int hard, struct birthday *out)
 {
 	const struct pair_face *h = &c->face[hard], *e = &c->face[!hard];
-	uint64_t in_time = (uint64_t)pair_rate(c) * PAIR_LIFETIME_US / 1000000;
-	unsigned most = in_time > PAIR_MANY ? PAIR_MANY : (unsigned)in_time;
+	unsigned most = pair_in_time(c);
 
-	out->sockets = least(least(openers(h->ports), most), least(h->sockets, h->packets));
-	most = least(most, e->packets);
+	/* once before the guesses and once after them, and still most of the time is for these */
+	out->sockets = least(least(openers(h->ports), most / 4), least(h->sockets, h->packets));
+	most = least(most - 2 * out->sockets, e->packets);
 	out->guesses = rounded(pair_guesses_for(h->ports, out->sockets, BIRTHDAY_WANTED, most));
 	out->guesses = least(out->guesses, least(h->ports, most));
 	out->chance = pair_hit_ppm(h->ports, out->sockets, out->guesses);

@@ -10,11 +10,11 @@
  * to the same plans, whatever their machines and C libraries do with fractions.
  */
 
-#define PAIR_MILLION	 1000000u
-#define PAIR_BAND_MAX	 4096 /* a wider band is as good as random over everything */
-#define PAIR_TOLD_US	 1000000u /* until a side has been told through the server, at worst */
-#define PAIR_TRY_US	 3000000u /* nearly all that succeed do so at once; this is for lost packets */
-#define PAIR_LIFETIME_US 120000000u /* a mapping need not live longer (RFC 4787 REQ-5) */
+#define PAIR_MILLION	1000000u
+#define PAIR_BAND_MAX	4096 /* a wider band is as good as random over everything */
+#define PAIR_TOLD_US	1000000u /* until a side has been told through the server, at worst */
+#define PAIR_TRY_US	3000000u /* nearly all that succeed do so at once; this is for lost packets */
+#define PAIR_SENDING_US 60000000u /* all packets of a plan, at most */
 
 /* What a mapping lets in: anybody; addresses, or endpoints, that it has been used to send to. */
 enum pair_lets_in { PAIR_IN_ANY, PAIR_IN_ADDRESS, PAIR_IN_ENDPOINT };
@@ -70,6 +70,8 @@ uint32_t pair_phase_us(const struct pair_case *c);
 uint8_t pair_low_ttl(const struct pair_face *f, int number);
 
 unsigned pair_rate(const struct pair_case *c);
+/* How many packets can go out in the time that a plan has, at this rate. */
+unsigned pair_in_time(const struct pair_case *c);
 /* How long so many packets take. */
 uint32_t pair_time_us(unsigned packets, unsigned rate);
 /* A sum of times that stays at the largest one. */

@@ -90,7 +90,7 @@ static inline const char *rule_broken_by_plan(
 {
 	RULE((unsigned)p->strategy < PAIR_STRATEGIES);
 	RULE(p->chance > 0 && p->chance <= 1);
-	RULE(p->give_up_us >= 1000000);
+	RULE(p->give_up_us >= 1000000 && p->give_up_us <= PAIR_MAX_US);
 	RULE(p->role[0].low_ttl_us < p->give_up_us && p->role[1].low_ttl_us < p->give_up_us);
 	RULE(!p->role[0].second || !p->role[1].second);
 	RULE(p->why[0] && rule_text_ends(p->why) && rule_text_ends(p->cost));

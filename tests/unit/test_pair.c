@@ -420,7 +420,15 @@ static void test_budgets(void **state)
 			"a chance of 24 in 1000; a relay is left"},
 		{"few sockets", PR, SR, 0, 16, 0, "birthday 40: 1x2048B 2nd | 16x1K"},
 		{"one socket in a block", PR, SB, 0, 1, 0, "birthday 98: 1x246B 2nd |"},
-		{"slow", PR, SR, 0, 0, 2, "birthday 59: 1x240B 2nd | 240x1K"},
+		{"slow", PR, SR, 0, 0, 10, "birthday 50: 1x300B 2nd | 150x1K"},
+		{"slow and rich", PR, SR, PAIR_MANY, UINT16_MAX, 10,
+			"birthday 50: 1x300B 2nd | 150x1K"},
+		{"too slow", PR, SR, PAIR_MANY, 0, 1,
+			"one side's port is one of 64512: a chance of 98 % takes 256 sockets "
+			"and 1024 guesses, 1024 s at 1 a second; the budgets allow 15 and 30, "
+			"a chance of 6 in 1000; a relay is left"},
+		{"too slow for wide predictions", PR, SQ, PAIR_MANY, 0, 1,
+			"prediction 85: 1x24S 2nd | 4x1K; prediction 40: 1x44S 2nd | 16x1K"},
 		{"too few for a sequence", PR, SQ, 10, 2, 0, "prediction 85: 1x10S 2nd | 2x1K"},
 		{"few for two blocks", SB, SB, 300, 0, 0, "both-hard 76: 2x300B | 2x300B"},
 		{"too few for two blocks", SB, SB, 200, 0, 0,
@@ -430,10 +438,10 @@ static void test_budgets(void **state)
 		{"one socket each for two blocks", SB, SB, 0, 1, 0,
 			"both-hard 63: 1x251B | 1x251B"},
 		{"many for block and random", SB, SR, 10000, 0, 100,
-			"both-hard 95: 2x6964B | 28x6964B"},
+			"both-hard 89: 2x6000B | 24x6000B"},
 		{"too slow for block and random", SB, SR, 10000, 0, 20,
 			"both ports of a pair have to be met: each side would have to send "
-			"6964 packets for 95 %, 349 s at 20 a second; the budgets allow 2400; "
+			"6964 packets for 95 %, 349 s at 20 a second; the budgets allow 1200; "
 			"a relay is left"},
 		{"very many for sequence and random", SQ, SR, 300000, 10000, 5000,
 			"both-hard 81: 64x64B | 3020x193280S"},

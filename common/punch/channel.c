@@ -31,7 +31,7 @@ void channel_wipe(struct channel *c)
 
 static bool type_is_known(unsigned type)
 {
-	return type >= CHANNEL_DATA && type <= CHANNEL_CLOSE;
+	return type >= CHANNEL_DATA && type <= CHANNEL_FORWARDED;
 }
 
 static void write_nonce(uint8_t out[static NONCE_BYTES], uint64_t counter)

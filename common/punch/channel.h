@@ -33,6 +33,7 @@ enum channel_type {
 	CHANNEL_KEEPALIVE = 0x81, /* wants a reply with the same payload */
 	CHANNEL_KEEPALIVE_REPLY = 0x82,
 	CHANNEL_CLOSE = 0x83, /* the last one */
+	CHANNEL_FORWARDED = 0x84, /* number of a client (2), and a datagram from or to it */
 };
 
 struct channel_statistics {

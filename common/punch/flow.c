@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "punch/flow.h"
 
 #define CLOSE_TIMES    3
@@ -71,6 +72,19 @@ int flow_send(
 	struct flow *f, uint64_t now_us, const void *data, size_t length, struct flow_output *out)
 {
 	return seal(f, now_us, CHANNEL_DATA, data, length, out);
+}
+
+int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data, size_t length,
+	struct flow_output *out)
+{
+	uint8_t bytes[CHANNEL_PAYLOAD_MAX];
+	struct writer w = writer_over(bytes, sizeof(bytes));
+
+	writer_u16(&w, id);
+	writer_bytes(&w, data, length);
+	if (w.failed)
+		return -EMSGSIZE;
+	return seal(f, now_us, CHANNEL_FORWARDED, bytes, w.position, out);
 }
 
 void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us)
@@ -197,9 +211,20 @@ static void follow(struct flow *f, unsigned socket, const struct endpoint *from,
 	f->statistics.moves++;
 }
 
+static enum flow_event take_forwarded(struct flow *f, size_t length, struct flow_payload *out)
+{
+	struct reader r = reader_over(f->payload, length);
+
+	out->id = reader_u16(&r);
+	if (r.failed)
+		return FLOW_NOTHING;
+	out->data = f->payload + 2;
+	out->length = length - 2;
+	return FLOW_FORWARDED;
+}
+
 enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
-	const struct endpoint *from, const void *data, size_t size, const uint8_t **payload,
-	size_t *length)
+	const struct endpoint *from, const void *data, size_t size, struct flow_payload *out)
 {
 	uint64_t newest = f->channel.newest;
 	enum channel_type type;
@@ -209,11 +234,12 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 		return n == -EALREADY ? FLOW_NOTHING : FLOW_STRANGE;
 	f->statistics.heard_us = now_us;
 	follow(f, socket, from, newest);
-	*payload = f->payload;
-	*length = (size_t)n;
+	*out = (struct flow_payload){.data = f->payload, .length = (size_t)n};
 	switch (type) {
 	case CHANNEL_DATA:
 		return FLOW_DATA;
+	case CHANNEL_FORWARDED:
+		return take_forwarded(f, (size_t)n, out);
 	case CHANNEL_KEEPALIVE:
 		memcpy(f->reply, f->payload, (size_t)n);
 		f->reply_length = (size_t)n;

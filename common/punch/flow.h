@@ -31,11 +31,21 @@ struct flow_output {
 	uint64_t deadline_us; /* of FLOW_WAIT */
 };
 
+#define FLOW_FORWARD_MAX (CHANNEL_PAYLOAD_MAX - 2)
+
 enum flow_event {
 	FLOW_NOTHING, /* of this channel, and dealt with */
 	FLOW_STRANGE, /* not of this channel */
-	FLOW_DATA, /* payload is for the caller */
+	FLOW_DATA, /* the payload is for the caller */
+	FLOW_FORWARDED, /* … and from or to the client `id` */
 	FLOW_CLOSED, /* the peer has said its last word */
+};
+
+/* Valid until the next call. */
+struct flow_payload {
+	const uint8_t *data;
+	size_t length;
+	uint16_t id;
 };
 
 struct flow_statistics {
@@ -54,6 +64,9 @@ void flow_destroy(struct flow *f);
 /* Seals a datagram for the peer, of at most CHANNEL_PAYLOAD_MAX bytes. 0, or what channel_seal says. */
 int flow_send(
 	struct flow *f, uint64_t now_us, const void *data, size_t length, struct flow_output *out);
+/* The same with at most FLOW_FORWARD_MAX bytes, from or to a client that both sides know by this number. */
+int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data, size_t length,
+	struct flow_output *out);
 /* So many keepalives, one every interval_us. */
 void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us);
 /* The last word, which goes out a few times. */
@@ -61,10 +74,9 @@ void flow_close(struct flow *f, uint64_t now_us);
 
 enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *out);
 
-/* A datagram that is no STUN; of FLOW_DATA *payload and *length, valid until the next call. */
+/* A datagram that is no STUN; of FLOW_DATA and FLOW_FORWARDED *out is what is in it. */
 enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
-	const struct endpoint *from, const void *data, size_t size, const uint8_t **payload,
-	size_t *length);
+	const struct endpoint *from, const void *data, size_t size, struct flow_payload *out);
 
 /* Whether nothing has been heard of the peer for so long that the way is not what it was. */
 bool flow_is_silent(const struct flow *f, uint64_t now_us);

@@ -67,7 +67,7 @@ static void seal(struct pair *p, struct reader *r)
 
 	if (p->count == PACKETS_MAX)
 		return;
-	k->type = (enum channel_type)(CHANNEL_DATA + (head & 3));
+	k->type = (enum channel_type)(CHANNEL_DATA + head % 16 % 5);
 	k->payload_length = head >> 4;
 	reader_copy(r, k->payload, k->payload_length);
 	n = channel_seal(&p->a, k->type, k->payload, k->payload_length, k->bytes, sizeof(k->bytes));

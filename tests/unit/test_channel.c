@@ -83,8 +83,8 @@ static void test_types(void **state)
 		unsigned type;
 		int result;
 	} rows[] = {{CHANNEL_DATA, 28}, {CHANNEL_KEEPALIVE, 28}, {CHANNEL_KEEPALIVE_REPLY, 28},
-		{CHANNEL_CLOSE, 28}, {0, -EINVAL}, {0x7f, -EINVAL}, {0x84, -EINVAL},
-		{0x8f, -EINVAL}, {0x180, -EINVAL}};
+		{CHANNEL_CLOSE, 28}, {CHANNEL_FORWARDED, 28}, {0, -EINVAL}, {0x7f, -EINVAL},
+		{0x85, -EINVAL}, {0x8f, -EINVAL}, {0x180, -EINVAL}};
 	struct kit k;
 
 	(void)state;
@@ -103,7 +103,7 @@ static void test_types(void **state)
 		assert_int_equal(channel_open(&k.b, k.packet, (size_t)n, &type, NULL, 0), 0);
 		assert_int_equal(type, rows[i].type);
 	}
-	assert_int_equal(k.a.sent, 4); /* refused ones use up no counter */
+	assert_int_equal(k.a.sent, 5); /* refused ones use up no counter */
 }
 
 static void test_lengths(void **state)
@@ -193,8 +193,8 @@ static void test_malformed(void **state)
 		int result;
 	} rows[] = {
 		{"80 000000 0000000000000001", 0, 0},
-		{"83 000000 0000000000000002", 0, 0},
-		{"84 000000 0000000000000003", 0, -EBADMSG},
+		{"84 000000 0000000000000002", 0, 0},
+		{"85 000000 0000000000000003", 0, -EBADMSG},
 		{"00 000000 0000000000000003", 0, -EBADMSG},
 		{"7f 000000 0000000000000003", 0, -EBADMSG},
 		{"c0 000000 0000000000000003", 0, -EBADMSG},

@@ -29,8 +29,7 @@ struct kit {
 	struct flow *flow;
 	struct channel peer;
 	struct flow_output out;
-	const uint8_t *payload;
-	size_t length;
+	struct flow_payload payload;
 	uint64_t now_us;
 };
 
@@ -54,8 +53,7 @@ static enum flow_event input_from(struct kit *k, unsigned socket, const struct e
 	int n = channel_seal(&k->peer, type, data, length, packet, sizeof(packet));
 
 	assert_true(n > 0);
-	return flow_input(
-		k->flow, k->now_us, socket, from, packet, (size_t)n, &k->payload, &k->length);
+	return flow_input(k->flow, k->now_us, socket, from, packet, (size_t)n, &k->payload);
 }
 
 static enum flow_event input(struct kit *k, enum channel_type type, const void *data, size_t length)
@@ -104,10 +102,10 @@ static void test_datagrams(void **state)
 	assert_int_equal(type, CHANNEL_DATA);
 	assert_int_equal(flow_send(k.flow, k.now_us, big, sizeof(big), &k.out), -EMSGSIZE);
 	assert_int_equal(input(&k, CHANNEL_DATA, "hello", 5), FLOW_DATA);
-	assert_int_equal(k.length, 5);
-	assert_memory_equal(k.payload, "hello", 5);
+	assert_int_equal(k.payload.length, 5);
+	assert_memory_equal(k.payload.data, "hello", 5);
 	assert_int_equal(input(&k, CHANNEL_DATA, "", 0), FLOW_DATA);
-	assert_int_equal(k.length, 0);
+	assert_int_equal(k.payload.length, 0);
 	assert_int_equal(input(&k, CHANNEL_CLOSE, NULL, 0), FLOW_CLOSED);
 	flow_destroy(k.flow);
 	flow_destroy(NULL);
@@ -125,25 +123,24 @@ static void test_strangers(void **state)
 	n = channel_seal(&k.peer, CHANNEL_DATA, "hello", 5, packet, CHANNEL_PACKET_MAX);
 	for (int i = 0; i < n; i++) {
 		packet[i] ^= 1;
-		assert_int_equal(flow_input(k.flow, k.now_us, 6, &elsewhere, packet, (size_t)n,
-					 &k.payload, &k.length),
+		assert_int_equal(
+			flow_input(k.flow, k.now_us, 6, &elsewhere, packet, (size_t)n, &k.payload),
 			FLOW_STRANGE);
 		packet[i] ^= 1;
-		assert_int_equal(flow_input(k.flow, k.now_us, 6, &elsewhere, packet, (size_t)i,
-					 &k.payload, &k.length),
+		assert_int_equal(
+			flow_input(k.flow, k.now_us, 6, &elsewhere, packet, (size_t)i, &k.payload),
 			FLOW_STRANGE);
 	}
-	assert_int_equal(flow_input(k.flow, k.now_us, 6, &elsewhere, packet, sizeof(packet),
-				 &k.payload, &k.length),
+	assert_int_equal(
+		flow_input(k.flow, k.now_us, 6, &elsewhere, packet, sizeof(packet), &k.payload),
 		FLOW_STRANGE);
 	assert_int_equal(flow_statistics(k.flow).heard_us, 0);
 	assert_int_equal(flow_statistics(k.flow).channel.forged, 2 * n + 1);
 	assert_int_equal(
-		flow_input(k.flow, k.now_us, 5, &there, packet, (size_t)n, &k.payload, &k.length),
-		FLOW_DATA);
+		flow_input(k.flow, k.now_us, 5, &there, packet, (size_t)n, &k.payload), FLOW_DATA);
 	/* a copy of it from elsewhere, later */
-	assert_int_equal(flow_input(k.flow, k.now_us + 5, 6, &elsewhere, packet, (size_t)n,
-				 &k.payload, &k.length),
+	assert_int_equal(
+		flow_input(k.flow, k.now_us + 5, 6, &elsewhere, packet, (size_t)n, &k.payload),
 		FLOW_NOTHING);
 	assert_int_equal(flow_statistics(k.flow).heard_us, BEGIN_US);
 	assert_int_equal(flow_statistics(k.flow).moves, 0);
@@ -166,8 +163,7 @@ static void test_moves(void **state)
 	remote = flow_remote(k.flow);
 	assert_true(endpoint_equal(&remote, &elsewhere));
 	assert_int_equal(
-		flow_input(k.flow, k.now_us, 5, &there, late, (size_t)n, &k.payload, &k.length),
-		FLOW_DATA);
+		flow_input(k.flow, k.now_us, 5, &there, late, (size_t)n, &k.payload), FLOW_DATA);
 	assert_int_equal(flow_statistics(k.flow).moves, 1);
 	assert_int_equal(flow_send(k.flow, k.now_us, "y", 1, &k.out), 0);
 	assert_int_equal(k.out.socket, 6);
@@ -175,6 +171,38 @@ static void test_moves(void **state)
 	/* the same endpoint on another socket is another way */
 	assert_int_equal(input_from(&k, 5, &elsewhere, CHANNEL_DATA, "x", 1), FLOW_DATA);
 	assert_int_equal(flow_statistics(k.flow).moves, 2);
+	flow_destroy(k.flow);
+}
+
+static void test_forward(void **state)
+{
+	uint8_t big[FLOW_FORWARD_MAX + 1] = {7}, plain[CHANNEL_PAYLOAD_MAX];
+	enum channel_type type;
+	struct kit k;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	assert_int_equal(flow_forward(k.flow, k.now_us, 0x1234, big, FLOW_FORWARD_MAX, &k.out), 0);
+	assert_true(endpoint_equal(&k.out.to, &there));
+	assert_int_equal(opened(&k, &type, plain), CHANNEL_PAYLOAD_MAX);
+	assert_int_equal(type, CHANNEL_FORWARDED);
+	assert_int_equal(plain[0], 0x12);
+	assert_int_equal(plain[1], 0x34);
+	assert_memory_equal(plain + 2, big, FLOW_FORWARD_MAX);
+	assert_int_equal(flow_forward(k.flow, k.now_us, 1, big, sizeof(big), &k.out), -EMSGSIZE);
+	assert_int_equal(flow_forward(k.flow, k.now_us, 1, big, SIZE_MAX, &k.out), -EMSGSIZE);
+	assert_int_equal(flow_forward(k.flow, k.now_us, 1, NULL, 0, &k.out), 0);
+	assert_int_equal(opened(&k, &type, plain), 2);
+	assert_int_equal(input(&k, CHANNEL_FORWARDED, "\xff\xfehello", 7), FLOW_FORWARDED);
+	assert_int_equal(k.payload.id, 0xfffe);
+	assert_int_equal(k.payload.length, 5);
+	assert_memory_equal(k.payload.data, "hello", 5);
+	assert_int_equal(input(&k, CHANNEL_FORWARDED, "\0\1", 2), FLOW_FORWARDED);
+	assert_int_equal(k.payload.id, 1);
+	assert_int_equal(k.payload.length, 0);
+	/* without a whole number it is nobody's */
+	assert_int_equal(input(&k, CHANNEL_FORWARDED, "x", 1), FLOW_NOTHING);
+	assert_int_equal(input(&k, CHANNEL_FORWARDED, NULL, 0), FLOW_NOTHING);
 	flow_destroy(k.flow);
 }
 
@@ -349,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_datagrams),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_keepalives),
 		cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_round_trips),

@@ -124,14 +124,12 @@ static void leave(struct path *p)
 static void take_datagram(struct path *p, unsigned socket, const struct endpoint *from,
 	const uint8_t *data, size_t length)
 {
-	const uint8_t *payload;
-	size_t payload_length;
+	struct flow_payload payload;
 
-	switch (flow_input(
-		p->flow, clock_now_us(), socket, from, data, length, &payload, &payload_length)) {
+	switch (flow_input(p->flow, clock_now_us(), socket, from, data, length, &payload)) {
 	case FLOW_DATA:
 		if (p->config->stdio && p->phase != OVER)
-			write_out(p, payload, payload_length);
+			write_out(p, payload.data, payload.length);
 		break;
 	case FLOW_CLOSED:
 		p->result->closed = true;

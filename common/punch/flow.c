@@ -10,23 +10,56 @@
 #include "base/bytes.h"
 #include "punch/flow.h"
 
-#define CLOSE_TIMES    3
-#define CLOSE_EVERY_US 50000
-#define SILENT_TIMES   3 /* keepalives without an answer */
-#define SILENT_MIN_US  3000000
-#define PINGS_MAX      64 /* whose moment of sending is remembered */
+#define CLOSE_TIMES	 3
+#define CLOSE_EVERY_US	 50000
+#define SILENT_TIMES	 3 /* keepalives without an answer */
+#define SILENT_MIN_US	 3000000
+#define PINGS_MAX	 64 /* that are remembered */
+#define PING_BYTES	 8
+
+#define CHALLENGES	 3 /* after each packet that asks for one */
+#define CHALLENGE_MIN_US 200000 /* between two of them */
+#define STRANGE_MAX	 8 /* packets to unproved endpoints at once … */
+#define STRANGE_ANSWERS	 4 /* … of which answers may be the first: the proof comes first */
+#define STRANGE_EVERY_US 10000000 /* … and one more */
+
+struct route {
+	unsigned socket;
+	struct endpoint remote;
+};
+
+/* A keepalive whose answer has yet to come. */
+struct ping {
+	uint8_t payload[PING_BYTES];
+	uint64_t sent_us; /* 0: answered */
+	struct route to;
+	bool challenge;
+};
+
+/* Where the peer's newest packet came from, other than the peer is thought to be. */
+struct candidate {
+	struct route route;
+	bool is_newest; /* still */
+	unsigned challenges; /* to come */
+	uint64_t next_us;
+};
 
 struct flow {
 	struct flow_config config;
 	struct channel channel;
 	struct flow_statistics statistics;
+	struct route route;
+	struct candidate candidate;
+	uint64_t strange_us; /* when all packets to unproved endpoints will be made up for */
 	uint64_t created_us, sent_us;
 	uint64_t ping_us, ping_interval_us; /* when the next one of flow_ping is due */
 	unsigned ping_count, closing;
 	bool closed; /* nothing more is sent of its own accord but the last word */
 	uint64_t close_us;
-	uint64_t ping_sent_us[PINGS_MAX]; /* by number; 0: answered */
+	struct ping pings[PINGS_MAX]; /* the latest ones, in turn */
+	unsigned next_ping;
 	bool reply_due;
+	struct route reply_to;
 	size_t reply_length;
 	uint8_t reply[CHANNEL_PAYLOAD_MAX], payload[CHANNEL_PAYLOAD_MAX];
 };
@@ -38,6 +71,7 @@ int flow_create(const struct flow_config *config, uint64_t now_us, struct flow *
 	if (!f)
 		return -ENOMEM;
 	f->config = *config;
+	f->route = (struct route){config->socket, config->remote};
 	f->created_us = f->sent_us = now_us;
 	channel_init(&f->channel, config->keys);
 	f->config.keys = NULL;
@@ -53,7 +87,12 @@ void flow_destroy(struct flow *f)
 	free(f);
 }
 
-static int seal(struct flow *f, uint64_t now_us, enum channel_type type, const void *data,
+static bool is_same(const struct route *a, const struct route *b)
+{
+	return a->socket == b->socket && endpoint_equal(&a->remote, &b->remote);
+}
+
+static int seal(struct flow *f, const struct route *to, enum channel_type type, const void *data,
 	size_t length, struct flow_output *out)
 {
 	int n = channel_seal(&f->channel, type, data, length, out->data, sizeof(out->data));
@@ -61,17 +100,26 @@ static int seal(struct flow *f, uint64_t now_us, enum channel_type type, const v
 	if (n < 0)
 		return n;
 	out->action = FLOW_SEND;
-	out->socket = f->config.socket;
-	out->to = f->config.remote;
+	out->socket = to->socket;
+	out->to = to->remote;
 	out->length = (size_t)n;
-	f->sent_us = now_us;
 	return 0;
+}
+
+static int seal_for_peer(struct flow *f, uint64_t now_us, enum channel_type type, const void *data,
+	size_t length, struct flow_output *out)
+{
+	int err = seal(f, &f->route, type, data, length, out);
+
+	if (!err)
+		f->sent_us = now_us;
+	return err;
 }
 
 int flow_send(
 	struct flow *f, uint64_t now_us, const void *data, size_t length, struct flow_output *out)
 {
-	return seal(f, now_us, CHANNEL_DATA, data, length, out);
+	return seal_for_peer(f, now_us, CHANNEL_DATA, data, length, out);
 }
 
 int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data, size_t length,
@@ -84,7 +132,7 @@ int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data,
 	writer_bytes(&w, data, length);
 	if (w.failed)
 		return -EMSGSIZE;
-	return seal(f, now_us, CHANNEL_FORWARDED, bytes, w.position, out);
+	return seal_for_peer(f, now_us, CHANNEL_FORWARDED, bytes, w.position, out);
 }
 
 void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us)
@@ -104,23 +152,73 @@ void flow_close(struct flow *f, uint64_t now_us)
 
 /* --- output --- */
 
-/* Its payload is its number, so that the answer tells when it was sent. */
+/* Its payload cannot be guessed: an answer proves that it has arrived, and tells when it was sent. */
+static bool send_keepalive(struct flow *f, uint64_t now_us, const struct route *to, bool challenge,
+	struct flow_output *out)
+{
+	struct ping *p = &f->pings[f->next_ping++ % PINGS_MAX];
+
+	random_bytes(&f->config.random, p->payload, sizeof(p->payload));
+	p->sent_us = now_us;
+	p->to = *to;
+	p->challenge = challenge;
+	return !seal(f, to, CHANNEL_KEEPALIVE, p->payload, sizeof(p->payload), out);
+}
+
 static bool send_ping(struct flow *f, uint64_t now_us, struct flow_output *out)
 {
-	uint32_t number = f->statistics.pings++;
-	uint8_t bytes[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
-		(uint8_t)(number >> 8), (uint8_t)number};
+	f->statistics.pings++;
+	f->sent_us = now_us;
+	return send_keepalive(f, now_us, &f->route, false, out);
+}
 
-	f->ping_sent_us[number % PINGS_MAX] = now_us;
-	return !seal(f, now_us, CHANNEL_KEEPALIVE, bytes, sizeof(bytes), out);
+/* When one packet more may go to an unproved endpoint, with so many before it at once. */
+static uint64_t strange_at(const struct flow *f, unsigned before)
+{
+	uint64_t us = (uint64_t)before * STRANGE_EVERY_US;
+
+	return f->strange_us > us ? f->strange_us - us : 0;
+}
+
+static void spend_strange(struct flow *f, uint64_t now_us)
+{
+	f->strange_us = (f->strange_us > now_us ? f->strange_us : now_us) + STRANGE_EVERY_US;
+}
+
+static bool poll_challenge(
+	struct flow *f, uint64_t now_us, struct flow_output *out, uint64_t *deadline_us)
+{
+	uint64_t at_us = strange_at(f, STRANGE_MAX - 1), interval_us = 2 * f->statistics.rtt_us;
+	struct candidate *c = &f->candidate;
+
+	if (!c->is_newest || !c->challenges)
+		return false;
+	if (at_us < c->next_us)
+		at_us = c->next_us;
+	if (at_us > now_us) {
+		*deadline_us = at_us < *deadline_us ? at_us : *deadline_us;
+		return false;
+	}
+	c->challenges--;
+	c->next_us = now_us + (interval_us > CHALLENGE_MIN_US ? interval_us : CHALLENGE_MIN_US);
+	spend_strange(f, now_us);
+	return send_keepalive(f, now_us, &c->route, true, out);
 }
 
 static bool poll_reply(struct flow *f, uint64_t now_us, struct flow_output *out)
 {
+	bool strange = !is_same(&f->reply_to, &f->route);
+
 	if (!f->reply_due)
 		return false;
 	f->reply_due = false;
-	return !seal(f, now_us, CHANNEL_KEEPALIVE_REPLY, f->reply, f->reply_length, out);
+	if (strange && strange_at(f, STRANGE_ANSWERS - 1) > now_us)
+		return false;
+	if (strange)
+		spend_strange(f, now_us);
+	else
+		f->sent_us = now_us;
+	return !seal(f, &f->reply_to, CHANNEL_KEEPALIVE_REPLY, f->reply, f->reply_length, out);
 }
 
 static bool poll_close(
@@ -134,7 +232,7 @@ static bool poll_close(
 	}
 	f->closing--;
 	f->close_us = now_us + CLOSE_EVERY_US;
-	return !seal(f, now_us, CHANNEL_CLOSE, NULL, 0, out);
+	return !seal_for_peer(f, now_us, CHANNEL_CLOSE, NULL, 0, out);
 }
 
 static uint64_t with_jitter(struct flow *f, uint64_t us)
@@ -165,13 +263,21 @@ static bool poll_pings(
 	return false;
 }
 
+static bool poll_own(
+	struct flow *f, uint64_t now_us, struct flow_output *out, uint64_t *deadline_us)
+{
+	return !f->closed &&
+		(poll_challenge(f, now_us, out, deadline_us) ||
+			poll_pings(f, now_us, out, deadline_us));
+}
+
 enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *out)
 {
 	uint64_t deadline_us = UINT64_MAX;
 
 	memset(out, 0, sizeof(*out));
 	if (poll_reply(f, now_us, out) || poll_close(f, now_us, out, &deadline_us) ||
-		(!f->closed && poll_pings(f, now_us, out, &deadline_us)))
+		poll_own(f, now_us, out, &deadline_us))
 		return FLOW_SEND;
 	out->action = FLOW_WAIT;
 	out->deadline_us = deadline_us;
@@ -180,35 +286,70 @@ enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *
 
 /* --- input --- */
 
-static void take_pong(struct flow *f, uint64_t now_us, const uint8_t *data, size_t length)
+/* The newest authentic packet says where the peer may be now: its mapping may have changed. */
+static void follow(struct flow *f, uint64_t now_us, const struct route *from)
 {
-	struct reader r = reader_over(data, length);
-	struct flow_statistics *s = &f->statistics;
-	uint32_t number = reader_u32(&r);
-	uint64_t rtt_us, *sent_us = &f->ping_sent_us[number % PINGS_MAX];
+	struct candidate *c = &f->candidate;
 
-	if (r.failed || number >= s->pings || s->pings - number > PINGS_MAX || !*sent_us)
+	if (is_same(from, &f->route)) {
+		c->is_newest = false;
 		return;
-	rtt_us = now_us - *sent_us;
-	*sent_us = 0; /* one answer counts once, however often the peer gives it */
-	s->pongs++;
+	}
+	if (!is_same(from, &c->route))
+		*c = (struct candidate){.route = *from, .next_us = now_us};
+	c->is_newest = true;
+	c->challenges = CHALLENGES;
+}
+
+/* It is the peer that is there, so the packet has not gone to a stranger. */
+static void take_proof(struct flow *f, const struct route *from)
+{
+	f->strange_us -= f->strange_us > STRANGE_EVERY_US ? STRANGE_EVERY_US : f->strange_us;
+	if (!f->candidate.is_newest || !is_same(from, &f->candidate.route))
+		return;
+	f->route = *from;
+	f->candidate = (struct candidate){.is_newest = false};
+	f->statistics.moves++;
+}
+
+static struct ping *find_ping(struct flow *f, const uint8_t *data, size_t length)
+{
+	for (unsigned i = 0; i < PINGS_MAX && length == PING_BYTES; i++)
+		if (f->pings[i].sent_us && !memcmp(f->pings[i].payload, data, PING_BYTES))
+			return &f->pings[i];
+	return NULL;
+}
+
+static void take_pong(struct flow *f, uint64_t now_us, const struct route *from,
+	const uint8_t *data, size_t length)
+{
+	struct flow_statistics *s = &f->statistics;
+	struct ping *p = find_ping(f, data, length);
+	uint64_t rtt_us;
+
+	if (!p || (p->challenge && !is_same(from, &p->to)))
+		return;
+	rtt_us = now_us - p->sent_us;
+	p->sent_us = 0; /* one answer counts once, however often the peer gives it */
+	s->pongs += !p->challenge;
 	if (!s->rtt_us)
 		s->rtt_us = rtt_us;
 	s->rtt_us = s->rtt_us - s->rtt_us / 8 + rtt_us / 8; /* RFC 6298 2.3 */
 	if (!s->rtt_min_us || rtt_us < s->rtt_min_us)
 		s->rtt_min_us = rtt_us;
+	if (p->challenge)
+		take_proof(f, from);
 }
 
-/* The newest authentic packet says where the peer is now: its mapping may have changed. */
-static void follow(struct flow *f, unsigned socket, const struct endpoint *from, uint64_t newest)
+/* Answered where it came from (RFC 9000 8.2.2), if that may be the peer. */
+static void take_keepalive(struct flow *f, const struct route *from, size_t length)
 {
-	if (f->channel.newest == newest)
-		return; /* an older one that was late */
-	if (socket == f->config.socket && endpoint_equal(from, &f->config.remote))
+	if (!is_same(from, &f->route) && !is_same(from, &f->candidate.route))
 		return;
-	f->config.socket = socket;
-	f->config.remote = *from;
-	f->statistics.moves++;
+	memcpy(f->reply, f->payload, length);
+	f->reply_length = length;
+	f->reply_to = *from;
+	f->reply_due = true;
 }
 
 static enum flow_event take_forwarded(struct flow *f, size_t length, struct flow_payload *out)
@@ -226,6 +367,7 @@ static enum flow_event take_forwarded(struct flow *f, size_t length, struct flow
 enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const void *data, size_t size, struct flow_payload *out)
 {
+	const struct route route = {socket, *from};
 	uint64_t newest = f->channel.newest;
 	enum channel_type type;
 	int n = channel_open(&f->channel, data, size, &type, f->payload, sizeof(f->payload));
@@ -233,7 +375,8 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	if (n < 0)
 		return n == -EALREADY ? FLOW_NOTHING : FLOW_STRANGE;
 	f->statistics.heard_us = now_us;
-	follow(f, socket, from, newest);
+	if (f->channel.newest != newest) /* else an older one that was late */
+		follow(f, now_us, &route);
 	*out = (struct flow_payload){.data = f->payload, .length = (size_t)n};
 	switch (type) {
 	case CHANNEL_DATA:
@@ -241,12 +384,10 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	case CHANNEL_FORWARDED:
 		return take_forwarded(f, (size_t)n, out);
 	case CHANNEL_KEEPALIVE:
-		memcpy(f->reply, f->payload, (size_t)n);
-		f->reply_length = (size_t)n;
-		f->reply_due = true;
+		take_keepalive(f, &route, (size_t)n);
 		return FLOW_NOTHING;
 	case CHANNEL_KEEPALIVE_REPLY:
-		take_pong(f, now_us, f->payload, (size_t)n);
+		take_pong(f, now_us, &route, f->payload, (size_t)n);
 		return FLOW_NOTHING;
 	case CHANNEL_CLOSE:
 		return FLOW_CLOSED;
@@ -272,5 +413,5 @@ struct flow_statistics flow_statistics(const struct flow *f)
 
 struct endpoint flow_remote(const struct flow *f)
 {
-	return f->config.remote;
+	return f->route.remote;
 }

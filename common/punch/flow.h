@@ -9,7 +9,12 @@
 
 /*
  * A channel over the way that was punched, without I/O: datagrams, keepalives that are answered and so measure
- * round trip and loss, and a last word. The peer is where its newest authentic packet came from.
+ * round trip and loss, and a last word.
+ *
+ * The peer is where its newest authentic packet came from, once it has answered from there to a keepalive, whose
+ * payload nobody can guess: sources can be made up, by the peer, too (RFC 9000 8.2 and 9.3). Until then all goes on
+ * to where it was. Endpoints that have not answered get keepalives, and answers to their own, but all of them
+ * together 8 packets at once, and one in 10 s from then on.
  */
 
 struct flow_config {
@@ -50,10 +55,10 @@ struct flow_payload {
 
 struct flow_statistics {
 	struct channel_statistics channel;
-	unsigned pings, pongs; /* keepalives sent, and answered */
+	unsigned pings, pongs; /* keepalives sent to where the peer is, and answered */
 	uint64_t rtt_us, rtt_min_us; /* smoothed, and the shortest; 0: none yet */
 	uint64_t heard_us; /* when something authentic came last; 0: never */
-	unsigned moves; /* how often the peer's endpoint has changed */
+	unsigned moves; /* how often the peer has moved, and proved it */
 };
 
 struct flow;

@@ -22,6 +22,7 @@
 #define STRANGE_MAX	 8 /* packets to unproved endpoints at once … */
 #define STRANGE_ANSWERS	 4 /* … of which answers may be the first: the proof comes first */
 #define STRANGE_EVERY_US 10000000 /* … and one more */
+#define BEHIND_US	 10000000 /* until the peer has given up a route, too */
 
 struct route {
 	unsigned socket;
@@ -49,9 +50,11 @@ struct flow {
 	struct channel channel;
 	struct flow_statistics statistics;
 	struct route route;
+	struct route behind; /* given up, but the peer may not know yet */
+	uint64_t behind_until_us;
 	struct candidate candidate;
 	uint64_t strange_us; /* when all packets to unproved endpoints will be made up for */
-	uint64_t created_us, sent_us;
+	uint64_t since_us, sent_us; /* of this route */
 	uint64_t ping_us, ping_interval_us; /* when the next one of flow_ping is due */
 	unsigned ping_count, closing;
 	bool closed; /* nothing more is sent of its own accord but the last word */
@@ -72,7 +75,7 @@ int flow_create(const struct flow_config *config, uint64_t now_us, struct flow *
 		return -ENOMEM;
 	f->config = *config;
 	f->route = (struct route){config->socket, config->remote};
-	f->created_us = f->sent_us = now_us;
+	f->since_us = f->sent_us = now_us;
 	channel_init(&f->channel, config->keys);
 	f->config.keys = NULL;
 	*out = f;
@@ -140,6 +143,20 @@ void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interva
 	f->ping_count = count;
 	f->ping_us = now_us;
 	f->ping_interval_us = interval_us;
+}
+
+void flow_set_keepalive(struct flow *f, uint64_t keepalive_us)
+{
+	f->config.keepalive_us = keepalive_us;
+}
+
+void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct endpoint *remote)
+{
+	f->behind = f->route;
+	f->route = (struct route){socket, *remote};
+	f->behind_until_us = now_us + BEHIND_US;
+	f->candidate = (struct candidate){.is_newest = false};
+	f->since_us = now_us;
 }
 
 void flow_close(struct flow *f, uint64_t now_us)
@@ -295,6 +312,8 @@ static void follow(struct flow *f, uint64_t now_us, const struct route *from)
 		c->is_newest = false;
 		return;
 	}
+	if (now_us < f->behind_until_us && is_same(from, &f->behind))
+		return;
 	if (!is_same(from, &c->route))
 		*c = (struct candidate){.route = *from, .next_us = now_us};
 	c->is_newest = true;
@@ -395,12 +414,19 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	return FLOW_NOTHING;
 }
 
+uint64_t flow_silent_at(const struct flow *f)
+{
+	uint64_t heard_us = f->statistics.heard_us,
+		 limit_us = SILENT_TIMES * f->config.keepalive_us;
+
+	if (heard_us < f->since_us)
+		heard_us = f->since_us;
+	return heard_us + (limit_us > SILENT_MIN_US ? limit_us : SILENT_MIN_US) + 1;
+}
+
 bool flow_is_silent(const struct flow *f, uint64_t now_us)
 {
-	uint64_t since_us = f->statistics.heard_us ? f->statistics.heard_us : f->created_us;
-	uint64_t limit_us = SILENT_TIMES * f->config.keepalive_us;
-
-	return now_us - since_us > (limit_us > SILENT_MIN_US ? limit_us : SILENT_MIN_US);
+	return now_us >= flow_silent_at(f);
 }
 
 struct flow_statistics flow_statistics(const struct flow *f)

@@ -74,6 +74,13 @@ int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data,
 	struct flow_output *out);
 /* So many keepalives, one every interval_us. */
 void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us);
+/* Another interval of keepalives; 0: none. */
+void flow_set_keepalive(struct flow *f, uint64_t keepalive_us);
+/*
+ * The path was punched anew, with the same keys: the channel goes on from this socket to this endpoint, which is
+ * proved. Silence counts from now on.
+ */
+void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct endpoint *remote);
 /* The last word, which goes out a few times. */
 void flow_close(struct flow *f, uint64_t now_us);
 
@@ -83,7 +90,8 @@ enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *
 enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const void *data, size_t size, struct flow_payload *out);
 
-/* Whether nothing has been heard of the peer for so long that the way is not what it was. */
+/* When nothing has been heard of the peer for so long that the way is not what it was; and whether it is so. */
+uint64_t flow_silent_at(const struct flow *f);
 bool flow_is_silent(const struct flow *f, uint64_t now_us);
 struct flow_statistics flow_statistics(const struct flow *f);
 struct endpoint flow_remote(const struct flow *f);

@@ -495,6 +495,55 @@ static void test_answers_to_strangers(void **state)
 	flow_destroy(k.flow);
 }
 
+/* The path was punched anew: from another socket, to another endpoint, which needs no proof. */
+static void test_rebind(void **state)
+{
+	uint8_t ping[CHANNEL_PAYLOAD_MAX];
+	enum channel_type type;
+	struct kit k;
+
+	(void)state;
+	kit(&k, KEEPALIVE_US);
+	input(&k, CHANNEL_DATA, "x", 1);
+	k.now_us = flow_silent_at(k.flow);
+	assert_true(flow_is_silent(k.flow, k.now_us));
+	flow_rebind(k.flow, k.now_us, 7, &elsewhere);
+	assert_int_equal(flow_silent_at(k.flow), k.now_us + 3 * KEEPALIVE_US + 1);
+	assert_true(endpoint_equal(data_goes_to(&k), &elsewhere));
+	assert_int_equal(k.out.socket, 7);
+	assert_int_equal(flow_statistics(k.flow).heard_us, BEGIN_US);
+	assert_int_equal(flow_statistics(k.flow).channel.received, 1);
+	assert_int_equal(flow_statistics(k.flow).moves, 0);
+	/* the peer does not know yet */
+	assert_int_equal(input(&k, CHANNEL_DATA, "x", 1), FLOW_DATA);
+	assert_false(poll(&k, &type, ping));
+	/* and now it does */
+	input_from(&k, 7, &elsewhere, CHANNEL_KEEPALIVE, "ask", 3);
+	assert_true(poll(&k, &type, ping));
+	assert_int_equal(type, CHANNEL_KEEPALIVE_REPLY);
+	assert_true(endpoint_equal(&k.out.to, &elsewhere));
+	assert_false(poll(&k, &type, ping));
+	/* later it may be where it was */
+	k.now_us += 11 * SECOND;
+	input(&k, CHANNEL_DATA, "x", 1);
+	while (poll(&k, &type, ping) && !endpoint_equal(&k.out.to, &there))
+		;
+	input(&k, CHANNEL_KEEPALIVE_REPLY, ping, 8);
+	assert_true(is_at(&k, &there));
+	flow_destroy(k.flow);
+	/* a challenge of before proves nothing */
+	kit(&k, 0);
+	input_from(&k, 6, &third, CHANNEL_DATA, "x", 1);
+	challenged(&k, 6, &third, ping);
+	flow_rebind(k.flow, k.now_us, 7, &elsewhere);
+	assert_false(next_until(&k, k.now_us + SECOND, &type)); /* nobody else is of interest */
+	input_from(&k, 7, &elsewhere, CHANNEL_DATA, "x", 1);
+	input_from(&k, 7, &elsewhere, CHANNEL_KEEPALIVE_REPLY, ping, 8);
+	assert_true(is_at(&k, &elsewhere));
+	assert_int_equal(flow_statistics(k.flow).moves, 0);
+	flow_destroy(k.flow);
+}
+
 static void test_forward(void **state)
 {
 	uint8_t big[FLOW_FORWARD_MAX + 1] = {7}, plain[CHANNEL_PAYLOAD_MAX];
@@ -556,6 +605,12 @@ static void test_keepalives(void **state)
 	kit(&k, 0);
 	assert_int_equal(flow_poll(k.flow, k.now_us + 1000u * SECOND, &k.out), FLOW_WAIT);
 	assert_true(k.out.deadline_us == UINT64_MAX);
+	/* until they are */
+	flow_set_keepalive(k.flow, KEEPALIVE_US);
+	assert_int_equal(flow_poll(k.flow, k.now_us, &k.out), FLOW_WAIT);
+	assert_int_equal(k.out.deadline_us, BEGIN_US + KEEPALIVE_US);
+	flow_set_keepalive(k.flow, SECOND);
+	assert_true(next_until(&k, BEGIN_US + SECOND, &type));
 	flow_destroy(k.flow);
 }
 
@@ -702,12 +757,15 @@ static void test_silence(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		kit(&k, rows[i].keepalive_us);
+		assert_int_equal(flow_silent_at(k.flow), BEGIN_US + rows[i].limit_us + 1);
 		assert_false(flow_is_silent(k.flow, BEGIN_US + rows[i].limit_us));
 		assert_true(flow_is_silent(k.flow, BEGIN_US + rows[i].limit_us + 1));
 		k.now_us += SECOND;
 		assert_int_equal(input(&k, CHANNEL_DATA, "x", 1), FLOW_DATA);
 		assert_false(flow_is_silent(k.flow, k.now_us + rows[i].limit_us));
 		assert_true(flow_is_silent(k.flow, k.now_us + rows[i].limit_us + 1));
+		flow_set_keepalive(k.flow, 20 * SECOND);
+		assert_int_equal(flow_silent_at(k.flow), k.now_us + 60 * SECOND + 1);
 		flow_destroy(k.flow);
 	}
 }
@@ -726,6 +784,7 @@ int main(void)
 		cmocka_unit_test(test_liar_that_moves),
 		cmocka_unit_test(test_alternating),
 		cmocka_unit_test(test_answers_to_strangers),
+		cmocka_unit_test(test_rebind),
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_keepalives),
 		cmocka_unit_test(test_pings),

@@ -64,10 +64,10 @@ static void check_natprobe(const struct words *words)
 	if (err)
 		return;
 	require(p->ipv4 || p->ipv6);
-	require(p->port && p->tests && p->limit_us);
-	require(p->server_count <= SERVERLIST_MAX && p->expectations.count <= EXPECTATIONS_MAX);
-	for (size_t i = 0; i < p->server_count; i++)
-		require(*p->servers[i].host && p->servers[i].port);
+	require(p->list.port && p->tests && p->limit_us);
+	require(p->list.count <= SERVERLIST_MAX && p->expectations.count <= EXPECTATIONS_MAX);
+	for (size_t i = 0; i < p->list.count; i++)
+		require(*p->list.servers[i].host && p->list.servers[i].port);
 	check_source(p->source);
 }
 

@@ -23,7 +23,6 @@
 #include "report/terminal.h"
 #include "report/text.h"
 #include "tools/natprobe/progress.h"
-#include "tools/natprobe/servers.h"
 #include "tools/natprobe/status.h"
 
 #define ERRORS_MAX 4
@@ -66,8 +65,8 @@ static int measure(struct session *s)
 	const struct natprobe_params *p = &s->params;
 	struct progress progress;
 	struct random random;
-	struct run_config config = {.servers = p->servers,
-		.server_count = p->server_count,
+	struct run_config config = {.servers = p->list.servers,
+		.server_count = p->list.count,
 		.ipv4 = p->ipv4,
 		.ipv6 = p->ipv6,
 		.numeric = p->numeric,
@@ -188,7 +187,7 @@ static int run(struct session *s, int argc, char **argv)
 	if (!err && (p->help || p->version))
 		return STATUS_DONE;
 	if (!err)
-		err = natprobe_find_servers(p, s->message, sizeof(s->message));
+		err = servers_find(&p->list, s->message, sizeof(s->message));
 	if (err) {
 		output_open(NULL, p->json_lines, &s->output);
 		fail(s, err == -EINVAL ? "usage" : "environment");

@@ -156,7 +156,7 @@ static int parse_port(struct natprobe_params *p, const char *text, char *error, 
 		snprintf(error, size, "--port: \"%s\" is not a port (1 to 65535)", text);
 		return -EINVAL;
 	}
-	p->port = (uint16_t)port;
+	p->list.port = (uint16_t)port;
 	return 0;
 }
 
@@ -221,13 +221,13 @@ static int parse_servers(
 		return -EINVAL;
 	}
 	for (int i = first; i < argc; i++) {
-		if (server_parse(argv[i], p->port, &p->servers[p->server_count])) {
+		if (server_parse(argv[i], p->list.port, &p->list.servers[p->list.count])) {
 			snprintf(error, size,
 				"\"%s\" is not a server (HOST, HOST:PORT or [ADDR6]:PORT)",
 				argv[i]);
 			return -EINVAL;
 		}
-		p->server_count++;
+		p->list.count++;
 	}
 	return 0;
 }
@@ -237,7 +237,7 @@ int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *err
 	int first = 0, err;
 
 	memset(out, 0, sizeof(*out));
-	out->port = SERVER_PORT_DEFAULT;
+	out->list.port = SERVER_PORT_DEFAULT;
 	out->limit_us = 5000000;
 	out->tests = TESTS_UDP;
 	err = options_parse(&natprobe_options, argc, argv, take, out, &first, error, size);

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "base/options.h"
-#include "base/serverlist.h"
 #include "report/expect.h"
 #include "report/terminal.h"
+#include "tools/servers.h"
 
 /* natprobe's options: their table, and what they come to. */
 
@@ -17,14 +17,12 @@ struct natprobe_params {
 		version;
 	unsigned tests; /* of enum probe_test */
 	unsigned tests_named; /* those that -t names one by one: they have to be answered */
-	uint16_t port;
 	uint64_t limit_us;
 	const char *interface, *output;
 	struct endpoint source[2]; /* for IPv4 and IPv6 */
 	enum color_when color;
 	struct expectations expectations;
-	struct server_spec servers[SERVERLIST_MAX];
-	size_t server_count;
+	struct server_list list;
 };
 
 /* 0, or -EINVAL with one line in error. JSON flags are set also then, if they stand in argv. */

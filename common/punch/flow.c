@@ -10,10 +10,11 @@
 #include "base/bytes.h"
 #include "punch/flow.h"
 
-#define CLOSE_TIMES	 3
-#define CLOSE_EVERY_US	 50000
-#define SILENT_TIMES	 3 /* keepalives without an answer */
-#define SILENT_MIN_US	 3000000
+#define CLOSE_TIMES    3
+#define CLOSE_EVERY_US 50000
+#define RETRY_US       1000000 /* of a keepalive that is not answered, at least */
+#define SILENT_US \
+	8000000 /* without an answer the way is not what it was, at least: eight of them */
 #define PINGS_MAX	 64 /* that are remembered */
 #define PING_BYTES	 8
 
@@ -54,7 +55,10 @@ struct flow {
 	uint64_t behind_until_us;
 	struct candidate candidate;
 	uint64_t strange_us; /* when all packets to unproved endpoints will be made up for */
-	uint64_t since_us, sent_us; /* of this route */
+	uint64_t since_us; /* of this route */
+	unsigned unanswered; /* keepalives to the peer, since its last answer */
+	uint64_t asked_us; /* when the first of them went out */
+	uint64_t answered_us, next_us; /* … and when the next one does */
 	uint64_t ping_us, ping_interval_us; /* when the next one of flow_ping is due */
 	unsigned ping_count, closing;
 	bool closed; /* nothing more is sent of its own accord but the last word */
@@ -67,6 +71,19 @@ struct flow {
 	uint8_t reply[CHANNEL_PAYLOAD_MAX], payload[CHANNEL_PAYLOAD_MAX];
 };
 
+static uint64_t with_jitter(struct flow *f, uint64_t us)
+{
+	return us - us / 4 + random_below(&f->config.random, (uint32_t)(us / 4) + 1);
+}
+
+/* What goes to the peer arrives. */
+static void take_answer(struct flow *f, uint64_t now_us)
+{
+	f->unanswered = 0;
+	f->answered_us = now_us;
+	f->next_us = now_us + with_jitter(f, f->config.keepalive_us);
+}
+
 int flow_create(const struct flow_config *config, uint64_t now_us, struct flow **out)
 {
 	struct flow *f = calloc(1, sizeof(*f));
@@ -75,7 +92,8 @@ int flow_create(const struct flow_config *config, uint64_t now_us, struct flow *
 		return -ENOMEM;
 	f->config = *config;
 	f->route = (struct route){config->socket, config->remote};
-	f->since_us = f->sent_us = now_us;
+	f->since_us = f->answered_us = now_us;
+	f->next_us = now_us + with_jitter(f, config->keepalive_us);
 	channel_init(&f->channel, config->keys);
 	f->config.keys = NULL;
 	*out = f;
@@ -109,24 +127,19 @@ static int seal(struct flow *f, const struct route *to, enum channel_type type, 
 	return 0;
 }
 
-static int seal_for_peer(struct flow *f, uint64_t now_us, enum channel_type type, const void *data,
-	size_t length, struct flow_output *out)
-{
-	int err = seal(f, &f->route, type, data, length, out);
-
-	if (!err)
-		f->sent_us = now_us;
-	return err;
-}
-
-int flow_send(
-	struct flow *f, uint64_t now_us, const void *data, size_t length, struct flow_output *out)
-{
-	return seal_for_peer(f, now_us, CHANNEL_DATA, data, length, out);
-}
-
-int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data, size_t length,
+static int seal_for_peer(struct flow *f, enum channel_type type, const void *data, size_t length,
 	struct flow_output *out)
+{
+	return seal(f, &f->route, type, data, length, out);
+}
+
+int flow_send(struct flow *f, const void *data, size_t length, struct flow_output *out)
+{
+	return seal_for_peer(f, CHANNEL_DATA, data, length, out);
+}
+
+int flow_forward(
+	struct flow *f, uint16_t id, const void *data, size_t length, struct flow_output *out)
 {
 	uint8_t bytes[CHANNEL_PAYLOAD_MAX];
 	struct writer w = writer_over(bytes, sizeof(bytes));
@@ -135,7 +148,7 @@ int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data,
 	writer_bytes(&w, data, length);
 	if (w.failed)
 		return -EMSGSIZE;
-	return seal_for_peer(f, now_us, CHANNEL_FORWARDED, bytes, w.position, out);
+	return seal_for_peer(f, CHANNEL_FORWARDED, bytes, w.position, out);
 }
 
 void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us)
@@ -148,6 +161,8 @@ void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interva
 void flow_set_keepalive(struct flow *f, uint64_t keepalive_us)
 {
 	f->config.keepalive_us = keepalive_us;
+	if (!f->unanswered)
+		f->next_us = f->answered_us + with_jitter(f, keepalive_us);
 }
 
 void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct endpoint *remote)
@@ -157,6 +172,7 @@ void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct 
 	f->behind_until_us = now_us + BEHIND_US;
 	f->candidate = (struct candidate){.is_newest = false};
 	f->since_us = now_us;
+	take_answer(f, now_us);
 }
 
 void flow_close(struct flow *f, uint64_t now_us)
@@ -182,10 +198,20 @@ static bool send_keepalive(struct flow *f, uint64_t now_us, const struct route *
 	return !seal(f, to, CHANNEL_KEEPALIVE, p->payload, sizeof(p->payload), out);
 }
 
+/* Until it is answered it is repeated soon. */
+static uint64_t patience_us(const struct flow *f, uint64_t least_us, unsigned round_trips)
+{
+	uint64_t us = round_trips * f->statistics.rtt_us;
+
+	return us > least_us ? us : least_us;
+}
+
 static bool send_ping(struct flow *f, uint64_t now_us, struct flow_output *out)
 {
 	f->statistics.pings++;
-	f->sent_us = now_us;
+	if (!f->unanswered++)
+		f->asked_us = now_us;
+	f->next_us = now_us + patience_us(f, RETRY_US, 2);
 	return send_keepalive(f, now_us, &f->route, false, out);
 }
 
@@ -233,8 +259,6 @@ static bool poll_reply(struct flow *f, uint64_t now_us, struct flow_output *out)
 		return false;
 	if (strange)
 		spend_strange(f, now_us);
-	else
-		f->sent_us = now_us;
 	return !seal(f, &f->reply_to, CHANNEL_KEEPALIVE_REPLY, f->reply, f->reply_length, out);
 }
 
@@ -249,19 +273,12 @@ static bool poll_close(
 	}
 	f->closing--;
 	f->close_us = now_us + CLOSE_EVERY_US;
-	return !seal_for_peer(f, now_us, CHANNEL_CLOSE, NULL, 0, out);
-}
-
-static uint64_t with_jitter(struct flow *f, uint64_t us)
-{
-	return us - us / 4 + random_below(&f->config.random, (uint32_t)(us / 4) + 1);
+	return !seal_for_peer(f, CHANNEL_CLOSE, NULL, 0, out);
 }
 
 static bool poll_pings(
 	struct flow *f, uint64_t now_us, struct flow_output *out, uint64_t *deadline_us)
 {
-	uint64_t idle_us = f->sent_us + f->config.keepalive_us;
-
 	if (f->ping_count && f->ping_us <= now_us) {
 		f->ping_count--;
 		f->ping_us = now_us + f->ping_interval_us;
@@ -269,14 +286,12 @@ static bool poll_pings(
 	}
 	if (f->ping_count && f->ping_us < *deadline_us)
 		*deadline_us = f->ping_us;
-	if (f->config.keepalive_us && idle_us <= now_us) {
-		send_ping(f, now_us, out);
-		f->sent_us =
-			now_us - f->config.keepalive_us + with_jitter(f, f->config.keepalive_us);
-		return out->length > 0;
-	}
-	if (f->config.keepalive_us && idle_us < *deadline_us)
-		*deadline_us = idle_us;
+	if (!f->config.keepalive_us)
+		return false;
+	if (f->next_us <= now_us)
+		return send_ping(f, now_us, out);
+	if (f->next_us < *deadline_us)
+		*deadline_us = f->next_us;
 	return false;
 }
 
@@ -351,6 +366,8 @@ static void take_pong(struct flow *f, uint64_t now_us, const struct route *from,
 	rtt_us = now_us - p->sent_us;
 	p->sent_us = 0; /* one answer counts once, however often the peer gives it */
 	s->pongs += !p->challenge;
+	if (is_same(&p->to, &f->route) || p->challenge)
+		take_answer(f, now_us);
 	if (!s->rtt_us)
 		s->rtt_us = rtt_us;
 	s->rtt_us = s->rtt_us - s->rtt_us / 8 + rtt_us / 8; /* RFC 6298 2.3 */
@@ -416,12 +433,14 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 
 uint64_t flow_silent_at(const struct flow *f)
 {
-	uint64_t heard_us = f->statistics.heard_us,
-		 limit_us = SILENT_TIMES * f->config.keepalive_us;
+	uint64_t heard_us = f->statistics.heard_us;
 
+	if (!f->closed)
+		return f->unanswered ? f->asked_us + patience_us(f, SILENT_US, 16) : UINT64_MAX;
+	/* nothing is asked any more, but the peer asks */
 	if (heard_us < f->since_us)
 		heard_us = f->since_us;
-	return heard_us + (limit_us > SILENT_MIN_US ? limit_us : SILENT_MIN_US) + 1;
+	return heard_us + 3 * f->config.keepalive_us + SILENT_US;
 }
 
 bool flow_is_silent(const struct flow *f, uint64_t now_us)

@@ -21,7 +21,7 @@ struct flow_config {
 	const struct keys *keys;
 	unsigned socket;
 	struct endpoint remote;
-	uint64_t keepalive_us; /* without anything sent for so long a keepalive goes out */
+	uint64_t keepalive_us; /* how often the peer has to answer to one (RFC 7675); 0: never */
 	struct random random;
 };
 
@@ -67,11 +67,10 @@ int flow_create(const struct flow_config *config, uint64_t now_us, struct flow *
 void flow_destroy(struct flow *f);
 
 /* Seals a datagram for the peer, of at most CHANNEL_PAYLOAD_MAX bytes. 0, or what channel_seal says. */
-int flow_send(
-	struct flow *f, uint64_t now_us, const void *data, size_t length, struct flow_output *out);
+int flow_send(struct flow *f, const void *data, size_t length, struct flow_output *out);
 /* The same with at most FLOW_FORWARD_MAX bytes, from or to a client that both sides know by this number. */
-int flow_forward(struct flow *f, uint64_t now_us, uint16_t id, const void *data, size_t length,
-	struct flow_output *out);
+int flow_forward(
+	struct flow *f, uint16_t id, const void *data, size_t length, struct flow_output *out);
 /* So many keepalives, one every interval_us. */
 void flow_ping(struct flow *f, uint64_t now_us, unsigned count, uint64_t interval_us);
 /* Another interval of keepalives; 0: none. */
@@ -90,7 +89,10 @@ enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *
 enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const void *data, size_t size, struct flow_payload *out);
 
-/* When nothing has been heard of the peer for so long that the way is not what it was; and whether it is so. */
+/*
+ * When keepalives have not been answered for so long that the way is not what it was (UINT64_MAX: all are), and
+ * whether it is so. That the peer is heard is not enough: it may not hear us.
+ */
 uint64_t flow_silent_at(const struct flow *f);
 bool flow_is_silent(const struct flow *f, uint64_t now_us);
 struct flow_statistics flow_statistics(const struct flow *f);

@@ -226,9 +226,9 @@ static void send(struct run *x, enum step s)
 	int err;
 
 	if (s == SEND)
-		err = flow_send(x->flow, x->now_us, data, length, &out);
+		err = flow_send(x->flow, data, length, &out);
 	else
-		err = flow_forward(x->flow, x->now_us, (uint16_t)length, data, length, &out);
+		err = flow_forward(x->flow, (uint16_t)length, data, length, &out);
 	require(!err == (s == SEND || length <= FLOW_FORWARD_MAX));
 	if (!err)
 		take_packet(x, &out);

@@ -92,7 +92,7 @@ static void on_input(evutil_socket_t fd, short what, void *context)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0) {
-		if (!flow_send(p->flow, clock_now_us(), data, (size_t)n, &out))
+		if (!flow_send(p->flow, data, (size_t)n, &out))
 			transmit(p, &out);
 		return;
 	}

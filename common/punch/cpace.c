@@ -126,6 +126,14 @@ static void hash_transcript(
 		cpace_hash_lv(hash, second[i]);
 }
 
+int cpace_associate(struct cpace *c, struct span ad)
+{
+	if (ad.length > sizeof(c->ad))
+		return -EINVAL;
+	copy(c->ad, &c->ad_length, ad);
+	return 0;
+}
+
 int cpace_finish(
 	struct cpace *c, struct span share, struct span ad, uint8_t isk[static CPACE_ISK_BYTES])
 {

@@ -36,6 +36,9 @@ struct cpace {
 /* Draws a scalar and computes own: 0, or -EINVAL when sid or ad is too long. */
 int cpace_begin(struct cpace *c, const struct cpace_input *in, struct random *random);
 
+/* Other associated data than cpace_begin was given: 0, or -EINVAL when it is too long. */
+int cpace_associate(struct cpace *c, struct span ad);
+
 /*
  * The key of both from the peer's share and associated data: 0, or -EBADMSG when the share is no valid one or
  * is the own one come back. Either way *c is forgotten, since each guess needs a new scalar: call it once. That

@@ -31,6 +31,11 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+static void digest(const uint8_t *data, size_t length, uint8_t out[static LINE_DIGEST_BYTES])
+{
+	crypto_generichash(out, LINE_DIGEST_BYTES, data, length, NULL, 0);
+}
+
 static void checksum(const uint8_t *data, size_t length, uint8_t out[static LINE_CHECKSUM_BYTES])
 {
 	uint8_t hash[crypto_generichash_BYTES_MIN];
@@ -66,7 +71,7 @@ static int write_text(const uint8_t *data, size_t length, char text[static LINE_
 	return w.failed ? -EMSGSIZE : (int)w.position - 1;
 }
 
-int line_encode(const struct line_content *l, char text[static LINE_TEXT_MAX])
+int line_encode(struct line_content *l, char text[static LINE_TEXT_MAX])
 {
 	uint8_t data[LINE_BYTES_MAX], hello[HELLO_BYTES_MAX], sum[LINE_CHECKSUM_BYTES];
 	struct writer w = writer_over(data, sizeof(data));
@@ -81,6 +86,7 @@ int line_encode(const struct line_content *l, char text[static LINE_TEXT_MAX])
 	writer_u8(&w, (uint8_t)(l->time_s >> 32));
 	writer_u32(&w, (uint32_t)l->time_s);
 	writer_bytes(&w, hello, (size_t)length);
+	digest(data, w.position, l->digest);
 	checksum(data, w.position, sum);
 	writer_bytes(&w, sum, sizeof(sum));
 	return w.failed ? -EMSGSIZE : write_text(data, w.position, text);
@@ -174,6 +180,7 @@ static int decode_body(struct span body, struct line_content *out)
 	/* nothing was damaged on the way: who has made it means what is not known here */
 	if (r.failed || version != LINE_VERSION || hello_decode(hello.data, hello.length, &l.hello))
 		return -EPROTO;
+	digest(body.data, body.length, l.digest);
 	*out = l;
 	return 0;
 }

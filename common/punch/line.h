@@ -27,6 +27,7 @@
 #define LINE_VERSION	    1
 #define LINE_PREFIX	    "udp1"
 #define LINE_CHECKSUM_BYTES 4
+#define LINE_DIGEST_BYTES   32
 #define LINE_BYTES_MAX	    (1 + CPACE_POINT_BYTES + 5 + HELLO_BYTES_MAX + LINE_CHECKSUM_BYTES)
 /* With the final NUL; less than the 4095 characters that a terminal takes as one line. */
 #define LINE_TEXT_MAX (sizeof(LINE_PREFIX) + (LINE_BYTES_MAX * 11 + 7) / 8)
@@ -36,10 +37,12 @@ struct line_content {
 	uint8_t share[CPACE_POINT_BYTES];
 	uint64_t time_s; /* UTC, when it was made: at most LINE_TIME_MAX */
 	struct hello hello;
+	uint8_t digest
+		[LINE_DIGEST_BYTES]; /* of BLAKE2b, over all before the checksum: for both to agree on */
 };
 
-/* The length of the text; -EINVAL: a time that is too late; -EMSGSIZE: what hello_encode says. */
-int line_encode(const struct line_content *l, char text[static LINE_TEXT_MAX]);
+/* The length of the text, and l->digest; -EINVAL: a time that is too late; -EMSGSIZE: what hello_encode says. */
+int line_encode(struct line_content *l, char text[static LINE_TEXT_MAX]);
 
 /*
  * Whatever is no letter or digit of ASCII is passed over: blanks, line breaks, quotes, the > of a mail. 0, or with

@@ -44,7 +44,7 @@ static void quote(const char *text, char out[static QUOTED_MAX])
 	*out = '\0';
 }
 
-static void check_taken(const struct line_content *l)
+static void check_taken(struct line_content *l)
 {
 	struct line_content again;
 	char text[LINE_TEXT_MAX], quoted[QUOTED_MAX];

@@ -78,6 +78,7 @@ static void test_encode(void **state)
 	assert_int_equal(decode_exact(text, strlen(text), &out), 0);
 	assert_int_equal(out.time_s, LINE_TIME_MAX);
 	assert_memory_equal(out.share, l.share, sizeof(l.share));
+	assert_memory_equal(out.digest, l.digest, sizeof(l.digest));
 	l.time_s++;
 	assert_int_equal(line_encode(&l, text), -EINVAL);
 	l.time_s = 0;

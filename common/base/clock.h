@@ -8,6 +8,9 @@
 /* Microseconds since an arbitrary moment, never going back; counts on while the machine sleeps. */
 uint64_t clock_now_us(void);
 
+/* Microseconds of UTC since 1970, as this host's clock shows them. */
+uint64_t clock_utc_us(void);
+
 /* "2026-11-20T10:00:00.123Z" and the final NUL. */
 #define CLOCK_TEXT 48
 

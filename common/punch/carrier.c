@@ -264,19 +264,23 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 int carrier_send(struct carrier *c, unsigned socket, const struct endpoint *to, const void *data,
 	size_t length)
 {
-	if (socket >= SESSION_SOCKETS || c->sockets[socket].fd < 0)
-		return -EBADF;
-	return udp_send(c->sockets[socket].fd, to, data, length);
+	int fd = carrier_fd(c, socket);
+
+	return fd < 0 ? fd : udp_send(fd, to, data, length);
+}
+
+int carrier_fd(const struct carrier *c, unsigned socket)
+{
+	return socket < SESSION_SOCKETS && c->sockets[socket].fd >= 0 ? c->sockets[socket].fd
+								      : -EBADF;
 }
 
 int carrier_take(struct carrier *c, unsigned socket)
 {
-	int fd;
+	int fd = carrier_fd(c, socket);
 
-	if (socket >= SESSION_SOCKETS || c->sockets[socket].fd < 0)
-		return -EBADF;
-	fd = c->sockets[socket].fd;
-	forget(&c->sockets[socket]);
+	if (fd >= 0)
+		forget(&c->sockets[socket]);
 	return fd;
 }
 

@@ -37,5 +37,7 @@ void carrier_turn(struct carrier *c);
 int carrier_send(struct carrier *c, unsigned socket, const struct endpoint *to, const void *data,
 	size_t length);
 
-/* The descriptor of a socket, which is the caller's from now on; -EBADF. */
+/* The descriptor of a socket; -EBADF. */
+int carrier_fd(const struct carrier *c, unsigned socket);
+/* The same, which is the caller's from now on; -EBADF. */
 int carrier_take(struct carrier *c, unsigned socket);

@@ -137,8 +137,7 @@ void checks_pause(struct checks *c)
 void checks_again(struct checks *c)
 {
 	end_plan(c);
-	c->way_count = c->vouched_count = c->stranger_count = 0;
-	c->strange = 0;
+	c->way_count = c->reply_count = 0;
 	c->chosen = NULL;
 	c->acknowledged = false;
 	c->oldest = c->nomination + 1;
@@ -344,6 +343,7 @@ static void prove(struct checks *c, uint64_t now_us, struct way *way)
 		trail_step(c->config.trail, now_us, "proof: %s, %s", check_kind_name(way->kind),
 			endpoint_format(&way->remote, text));
 	way->heard = way->proved = true;
+	checks_vouch(c, &way->remote); /* also when the path is punched anew */
 	if (!c->result.proved_us)
 		c->result.proved_us = now_us;
 	if (c->config.controlling || way->nominated)

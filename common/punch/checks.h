@@ -16,7 +16,7 @@
  * The peer may lie about where it is, and where its packets come from. So a way is proved only by an answer to a
  * request of ours, which nobody gives who has not got it. Until then all that goes to an address for which the server
  * does not vouch, whatever the ports, is 8 requests, 3 of them before something authentic came from there, and no
- * answer; and to all such addresses together 64, until checks_again. To those that are vouched for, and on ways
+ * answer; and to all such addresses together 64, also after checks_again. To those that are vouched for, and on ways
  * that are proved: 120 requests on each of at most CHECKS_WAYS ways (the plan's anew in each attempt, the chosen
  * one's once more), what the plan says, and an answer to each request.
  */

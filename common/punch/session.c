@@ -34,9 +34,12 @@ int session_create(const struct session_config *config, uint64_t now_us, struct 
 	s->secret_length = config->secret.length;
 	s->view.started_us = now_us;
 	s->view.own.transport = HELLO_UDP;
+	s->spent = s->latest_socket = SESSION_SOCKETS;
 	for (int f = 0; f < 2; f++)
 		if (config->servers[f].family != FAMILY_NONE)
 			s->main[f] = (struct session_main){s->next_main++, OPENING_WANTED, {0}};
+	if (config->manual)
+		session_manual_begin(s);
 	err = session_measure_begin(s, now_us);
 	if (err) {
 		session_destroy(s);
@@ -98,6 +101,8 @@ void session_leave(struct session *s, uint64_t now_us)
 
 void session_renew_sockets(struct session *s)
 {
+	if (s->config.manual)
+		return; /* nobody could tell the other side */
 	for (int f = 0; f < 2; f++) {
 		if (s->main[f].state != OPENING_DONE)
 			continue;
@@ -108,17 +113,23 @@ void session_renew_sockets(struct session *s)
 	}
 }
 
+bool session_main_is_pending(const struct session *s, int f)
+{
+	return s->main[f].state == OPENING_WANTED || s->main[f].state == OPENING_ASKED;
+}
+
 bool session_sockets_are_current(const struct session *s)
 {
+	if (s->config.manual)
+		return true; /* there are no new ones */
 	for (int f = 0; f < 2; f++)
-		if (s->main[f].state == OPENING_WANTED || s->main[f].state == OPENING_ASKED)
+		if (session_main_is_pending(s, f))
 			return false;
 	for (int f = 0; f < 2; f++)
 		if (s->reflexive[f].begun && !s->reflexive[f].done &&
 			s->view.own.side[f].status == PATH_OK)
 			return false;
-	return meeting_is_current(s->meeting) ||
-		meeting_view(s->meeting)->state == MEETING_UNREACHABLE;
+	return meeting_is_current(s->meeting) || s->view.meeting->state == MEETING_UNREACHABLE;
 }
 
 static void add_candidate(struct session *s, enum check_kind kind, const struct endpoint *e)
@@ -138,8 +149,8 @@ static void add_candidate(struct session *s, enum check_kind kind, const struct 
 static void collect_candidates(struct session *s)
 {
 	s->view.own.candidate_count = 0;
-	if (s->meeting)
-		add_candidate(s, CHECK_SERVER_REFLEXIVE, &meeting_view(s->meeting)->mapped);
+	if (s->view.meeting)
+		add_candidate(s, CHECK_SERVER_REFLEXIVE, &s->view.meeting->mapped);
 	for (int f = 0; f < 2; f++)
 		add_candidate(s, CHECK_SERVER_REFLEXIVE, &s->reflexive[f].mapped);
 	for (size_t i = 0; i < s->config.host_count; i++) {
@@ -198,19 +209,18 @@ static void take_turns(struct session *s, uint64_t now_us)
 /* The first socket that can be had decides by which family one meets. */
 static void main_opened(struct session *s, uint64_t now_us, int f, int error)
 {
-	bool other_pending =
-		s->main[!f].state == OPENING_WANTED || s->main[!f].state == OPENING_ASKED;
+	bool other_pending = session_main_is_pending(s, !f);
 
 	if (error)
 		trail_step(s->config.trail, now_us, "socket: none for IPv%d: %s", (int)families[f],
 			strerror(-error));
-	if (!error && !s->meeting)
+	if (!error && !s->view.meeting)
 		begin_meeting(s, now_us, f);
 	else if (!error && meets_over_udp(s, f))
 		meeting_rebind(s->meeting, now_us, false);
-	if (!error && s->meeting && !meets_over_udp(s, f))
+	if (!error && s->view.meeting && !meets_over_udp(s, f))
 		session_ask_reflexive(s, now_us, f);
-	if (error && !s->meeting && !other_pending)
+	if (error && !s->has_main && !other_pending)
 		session_fail(s, now_us, SESSION_NO_SOCKET);
 }
 
@@ -222,7 +232,15 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 
 		if (m->state != OPENING_ASKED || m->socket != socket)
 			continue;
+		if (error && s->old[f].state == OPENING_DONE) { /* better than none */
+			trail_step(s->config.trail, now_us, "socket: no new one for IPv%d: %s",
+				(int)families[f], strerror(-error));
+			*m = s->old[f];
+			s->old[f].state = OPENING_NONE;
+			return;
+		}
 		m->state = error ? OPENING_FAILED : OPENING_DONE;
+		s->has_main |= !error;
 		if (!error)
 			m->local = s->view.local[f] = *local;
 		main_opened(s, now_us, f, error);
@@ -242,6 +260,7 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 		depth_opened(&s->depths[socket >= SESSION_DEPTH + DEPTH_TTLS], socket, error);
 	} else if (socket >= SESSION_LATEST) {
 		s->latest_state = error ? OPENING_FAILED : OPENING_DONE;
+		s->latest_socket = error ? SESSION_SOCKETS : socket;
 		if (!error)
 			query_begin(&s->latest, now_us, socket,
 				&s->config.servers[s->view.family == FAMILY_IPV6],
@@ -265,6 +284,17 @@ static bool want_open(struct session_output *out, unsigned socket, enum family f
 	return true;
 }
 
+/* A socket that is there no more, if it was. */
+static bool want_close(unsigned *socket, struct session_output *out)
+{
+	if (*socket == SESSION_SOCKETS)
+		return false;
+	out->action = SESSION_CLOSE;
+	out->socket = *socket;
+	*socket = SESSION_SOCKETS;
+	return true;
+}
+
 static bool poll_sockets(struct session *s, struct session_output *out)
 {
 	for (int f = 0; f < 2; f++) {
@@ -279,6 +309,10 @@ static bool poll_sockets(struct session *s, struct session_output *out)
 			return true;
 		}
 	}
+	if (want_close(&s->spent, out))
+		return true;
+	if ((!s->latest.begun || s->latest.done) && want_close(&s->latest_socket, out))
+		return true;
 	if (s->latest_state == OPENING_WANTED) {
 		s->latest_state = OPENING_ASKED;
 		return want_open(out, SESSION_LATEST + s->view.attempt, s->view.family);
@@ -363,7 +397,7 @@ static void begin_checks(struct session *s)
 
 static void heed_meeting(struct session *s, uint64_t now_us)
 {
-	const struct meeting_view *v = meeting_view(s->meeting);
+	const struct meeting_view *v = s->view.meeting;
 
 	s->view.number = v->number;
 	if (!s->view.registered_us)
@@ -397,9 +431,11 @@ static void heed_checks(struct session *s, uint64_t now_us)
 
 	if (!r)
 		return;
-	s->view.first_sent_us = r->first_sent_us;
-	s->view.first_heard_us = r->first_heard_us;
-	s->view.proved_us = r->proved_us;
+	if (!s->view.round) {
+		s->view.first_sent_us = r->first_sent_us;
+		s->view.first_heard_us = r->first_heard_us;
+		s->view.proved_us = r->proved_us;
+	}
 	if (!r->connected || is_over(s))
 		return;
 	if (!s->view.exchanged_us) { /* the peer was quicker: it is known since its first packet */
@@ -407,22 +443,32 @@ static void heed_checks(struct session *s, uint64_t now_us)
 		trail_attempt(s->config.trail, r->first_heard_us, pair_strategy_name(PAIR_DIRECT));
 	}
 	s->view.state = SESSION_CONNECTED;
-	s->view.ended_us = now_us;
+	if (!s->view.round)
+		s->view.ended_us = now_us;
 	trail_end(s->config.trail, now_us, true);
+}
+
+static void advance_meeting(struct session *s, uint64_t now_us)
+{
+	heed_meeting(s, now_us);
+	take_turns(s, now_us);
+	if (!s->began_cpace && s->view.meeting->registered_us && session_exchange_begin(s, now_us))
+		session_fail(s, now_us, SESSION_BAD_PEER);
+	session_exchange_advance(s, now_us);
 }
 
 static void advance(struct session *s, uint64_t now_us)
 {
-	if (is_over(s) || !s->meeting)
+	if (s->meeting && !s->leaving && s->view.checks)
+		session_heed_round(s, now_us);
+	if (is_over(s) || !s->view.meeting)
 		return;
-	heed_meeting(s, now_us);
-	take_turns(s, now_us);
 	session_measure_advance(s, now_us);
 	collect_candidates(s);
-	if (!s->began_cpace && meeting_view(s->meeting)->registered_us &&
-		session_exchange_begin(s, now_us))
-		session_fail(s, now_us, SESSION_BAD_PEER);
-	session_exchange_advance(s, now_us);
+	if (s->config.manual)
+		session_manual_advance(s, now_us);
+	else
+		advance_meeting(s, now_us);
 	if (s->has_keys && !s->checks && s->view.state != SESSION_FAILED)
 		begin_checks(s);
 	if (s->view.state == SESSION_EXCHANGING && s->view.has_peer && s->published && s->checks) {
@@ -433,17 +479,27 @@ static void advance(struct session *s, uint64_t now_us)
 	session_attempt_advance(s, now_us);
 }
 
+static uint64_t manual_deadline(const struct session *s, uint64_t now_us)
+{
+	uint64_t at_us = session_manual_deadline(s),
+		 attempt_us = session_attempt_deadline(s, now_us);
+
+	return at_us < attempt_us ? at_us : attempt_us;
+}
+
 static uint64_t own_deadline(const struct session *s, uint64_t now_us)
 {
-	if (is_over(s) || !s->meeting)
+	if (!s->view.meeting || s->leaving || s->view.state == SESSION_FAILED)
 		return UINT64_MAX;
+	if (s->config.manual)
+		return manual_deadline(s, now_us);
 	if (s->view.state == SESSION_REGISTERING && s->turn_us > now_us &&
 		(!s->config.wait_us || s->turn_us < s->view.started_us + s->config.wait_us))
 		return s->turn_us;
 	if (s->view.state < SESSION_EXCHANGING && s->config.wait_us)
 		return s->view.started_us + s->config.wait_us;
 	if (s->view.state == SESSION_EXCHANGING)
-		return meeting_view(s->meeting)->paired_us + EXCHANGE_MAX_US;
+		return s->view.meeting->paired_us + EXCHANGE_MAX_US;
 	return session_attempt_deadline(s, now_us);
 }
 
@@ -462,7 +518,7 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
 		poll_checks(s, now_us, out, &deadline_us))
 		return out->action;
-	if (session_measure_is_due(s) && s->meeting && !is_over(s))
+	if (session_measure_is_due(s) && s->view.meeting && !is_over(s))
 		deadline_us = now_us; /* a part of the measurement has just ended */
 	out->action = SESSION_WAIT;
 	out->deadline_us = deadline_us;

@@ -29,10 +29,17 @@ enum session_socket {
 	SESSION_SOCKETS = 769,
 };
 
+#define SESSION_MORE_SERVERS 6
+
 struct session_config {
-	struct endpoint servers[2]; /* natprobed, IPv4 and IPv6; FAMILY_NONE: none */
+	struct endpoint servers[2]; /* natprobed or STUN server, IPv4 and IPv6; FAMILY_NONE: none */
 	struct endpoint hosts[HELLO_CANDIDATES]; /* addresses of this host, ports ignored */
 	size_t host_count;
+	/* without a rendezvous server: lines are exchanged, and servers, of which there may be more, are STUN servers */
+	bool manual;
+	struct endpoint more[SESSION_MORE_SERVERS];
+	size_t more_count;
+	uint64_t utc_us; /* at session_create */
 	bool allocate; /* the server chooses a nameplate, and code_ready is called with it */
 	uint8_t id[RENDEZVOUS_SESSION_BYTES]; /* else: of the nameplate */
 	struct span secret; /* both sides have the same; copied */
@@ -85,6 +92,8 @@ struct session_view {
 	enum session_state state;
 	enum session_failure failure;
 	unsigned error_code;
+	const char *line; /* for the other side, when manual; NULL: not yet */
+	unsigned lines; /* that there have been: a mapping that has changed needs another one */
 	uint32_t number; /* of an allocated nameplate; 0: not yet, or none was asked for */
 	unsigned side; /* ours in the plans: 0 or 1 */
 	bool has_peer; /* its hello has been opened */
@@ -92,12 +101,13 @@ struct session_view {
 	struct behaviour own_behaviour[2]; /* IPv4, IPv6 */
 	enum family family; /* of the plans */
 	struct pair_advice advice;
-	unsigned attempt; /* the present one, from 1; 0: none yet */
+	unsigned round; /* how often a way has been looked for anew */
+	unsigned attempt; /* the present one of this round, from 1; 0: none yet */
 	const struct checks_result *checks; /* NULL: no keys yet */
 	const struct meeting_view *meeting; /* NULL: not yet begun */
 	bool over_tcp; /* the server has answered over TCP only */
 	struct endpoint local[2]; /* of the main sockets */
-	/* moments; 0: not reached. exchanged: both know each other */
+	/* moments of the first round; 0: not reached. exchanged: both know each other */
 	uint64_t started_us, registered_us, exchanged_us, first_sent_us, first_heard_us, proved_us,
 		ended_us;
 };
@@ -125,6 +135,19 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 /* An ICMP (or local) error for a datagram of ours. */
 void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
 	const struct icmp_seen *error, const void *quoted, size_t length);
+
+/*
+ * The other side's line, when manual: 0; -EBUSY: it is not the time for it; -EALREADY: it is our own; what line_decode
+ * says; or -EPROTO also for one of another tool.
+ */
+int session_take_line(struct session *s, uint64_t now_us, const char *text);
+
+/*
+ * The way works no more: from SESSION_CONNECTED back to SESSION_PUNCHING, with new sockets and the same keys, until there
+ * is another one, the other side leaves or the caller has waited for long enough. The other side is told through the
+ * server, and begins anew as well; so a session may do so by itself.
+ */
+void session_again(struct session *s, uint64_t now_us);
 
 /* Tells the other side and the server that this one goes. */
 void session_leave(struct session *s, uint64_t now_us);

@@ -15,6 +15,8 @@
 #define READY_MAX_US  15000000 /* then the other side counts as silent */
 #define ALONE_US      2000000 /* with a server that is gone, one begins without it */
 #define LAST_WORDS_US 1500000 /* for the other side's account of a failure */
+#define ROUND_MIN_US  5000000 /* a peer cannot have us begin anew all the time */
+#define ROUNDS_MAX    1000
 
 static const struct pair_plan *plan_of(const struct session *s)
 {
@@ -31,12 +33,35 @@ static const struct pair_role *peer_role(const struct session *s)
 	return &plan_of(s)->role[!s->view.side];
 }
 
+static unsigned number_of(const struct session *s)
+{
+	if (s->config.manual)
+		return s->manual.slot + 1;
+	return s->view.round * ATTEMPTS_A_ROUND + s->view.attempt;
+}
+
+/* When it begins, and when the side that has to be second may go. */
+static uint16_t first_phase(const struct session *s)
+{
+	return (uint16_t)(2 * number_of(s) - 1);
+}
+
+static uint16_t second_phase(const struct session *s)
+{
+	return (uint16_t)(2 * number_of(s));
+}
+
+static bool is_first(const struct session *s)
+{
+	return number_of(s) == 1;
+}
+
 static bool needs_step(const struct session *s)
 {
 	const struct pair_plan *p = plan_of(s);
 
-	return s->view.attempt > 1 || p->strategy != PAIR_DIRECT || p->role[0].second ||
-		p->role[1].second || p->role[0].low_ttl || p->role[1].low_ttl;
+	return s->config.manual || !is_first(s) || p->strategy != PAIR_DIRECT ||
+		p->role[0].second || p->role[1].second || p->role[0].low_ttl || p->role[1].low_ttl;
 }
 
 /* Our own mapping is another one for each endpoint of the peer, so what it knows of is of no use. */
@@ -53,7 +78,7 @@ static bool is_dependent(const struct session *s)
 /* As the server sees it, or as it says itself where it meets over TCP or the other family. */
 static struct endpoint peer_endpoint(const struct session *s)
 {
-	const struct meeting_view *v = meeting_view(s->meeting);
+	const struct meeting_view *v = s->view.meeting;
 	const struct hello *peer = &s->view.peer;
 	struct endpoint none = {.family = FAMILY_NONE};
 
@@ -72,7 +97,7 @@ static struct endpoint peer_endpoint(const struct session *s)
  */
 static bool is_near(const struct session *s, const struct endpoint *e)
 {
-	const struct meeting_view *v = meeting_view(s->meeting);
+	const struct meeting_view *v = s->view.meeting;
 	size_t bytes = e->family == FAMILY_IPV4 ? 3 : 6;
 
 	if (!endpoint_is_private(e) || endpoint_same_address(&v->mapped, &v->peer))
@@ -115,7 +140,7 @@ static void add_candidates(struct session *s, uint64_t now_us)
 		if (!is_near(s, e) || is_own(s, e))
 			continue;
 		checks_add_candidate(s->checks, now_us, peer->candidates[i].kind, e,
-			endpoint_same_address(e, &meeting_view(s->meeting)->peer));
+			endpoint_same_address(e, &s->view.meeting->peer));
 	}
 }
 
@@ -150,14 +175,15 @@ static void run(struct session *s, uint64_t now_us)
 	enter(s, now_us, STAGE_RUNNING);
 	s->begin_us = now_us;
 	session_set_mains(s);
+	add_candidates(s, now_us);
 	checks_go(s->checks, now_us, &target);
-	if (own_role(s)->second && needs_step(s))
-		meeting_set_ready(s->meeting, now_us, (uint16_t)(2 * s->view.attempt));
+	if (own_role(s)->second && needs_step(s) && s->meeting)
+		meeting_set_ready(s->meeting, now_us, second_phase(s));
 }
 
 static void open_sockets(struct session *s, uint64_t now_us)
 {
-	const struct checks_attempt attempt = {.number = s->view.attempt,
+	const struct checks_attempt attempt = {.number = number_of(s),
 		.role = *own_role(s),
 		.further = is_dependent(s),
 		.rate_pps = plan_of(s)->rate_pps,
@@ -166,7 +192,7 @@ static void open_sockets(struct session *s, uint64_t now_us)
 
 	s->view.own.port_count = 0;
 	checks_begin(s->checks, now_us, &attempt);
-	if (s->view.attempt > 1)
+	if (!is_first(s))
 		session_renew_sockets(s);
 }
 
@@ -184,8 +210,12 @@ static void begin_attempt(struct session *s, uint64_t now_us)
 	enter(s, now_us, STAGE_PREPARING);
 	s->latest = (struct query){.begun = false};
 	s->latest_state = peer_role(s)->targets == PAIR_SEQUENCE ? OPENING_WANTED : OPENING_NONE;
-	if (s->view.attempt > 1)
-		session_renew_sockets(s);
+}
+
+/* As far as the servers show. */
+static bool works(const struct session *s, int f)
+{
+	return s->view.own.side[f].status == PATH_OK && s->view.peer.side[f].status == PATH_OK;
 }
 
 void session_attempts_begin(struct session *s, uint64_t now_us)
@@ -196,10 +226,7 @@ void session_attempts_begin(struct session *s, uint64_t now_us)
 	int f;
 
 	/* IPv6 without blocks is tried in any case, with the other candidates */
-	f = v4 && s->view.own.side[0].status != PATH_BLOCKED &&
-			s->view.peer.side[0].status != PATH_BLOCKED
-		? 0
-		: v6;
+	f = v6 && (!v4 || (!works(s, 0) && works(s, 1)));
 	if (!v4 && !v6) {
 		session_fail(s, now_us, SESSION_NO_FAMILY);
 		return;
@@ -210,8 +237,13 @@ void session_attempts_begin(struct session *s, uint64_t now_us)
 	pair_advise(sides, &s->view.advice);
 	s->view.state = SESSION_PUNCHING;
 	s->view.attempt = 1;
+	s->round_us = now_us;
 	session_set_mains(s);
 	add_candidates(s, now_us);
+	if (s->view.advice.count && s->config.manual)
+		session_manual_first_slot(s, now_us);
+	if (s->view.state == SESSION_FAILED)
+		return;
 	if (s->view.advice.count)
 		begin_attempt(s, now_us);
 	else
@@ -241,14 +273,87 @@ static void note_attempt(struct session *s)
 	}
 }
 
+static void begin_round(struct session *s, uint64_t now_us, unsigned round)
+{
+	if (round > ROUNDS_MAX) {
+		session_fail(s, now_us, SESSION_NO_PATH);
+		return;
+	}
+	trail_step(s->config.trail, now_us, "plan: round %u", round);
+	s->view.round = round;
+	s->view.state = SESSION_PUNCHING;
+	s->view.attempt = 1;
+	s->view.own.failed = false;
+	s->wait_until_us = 0;
+	s->round_us = now_us;
+	checks_again(s->checks);
+	if (s->config.manual)
+		session_manual_first_slot(s, now_us);
+	if (s->view.state != SESSION_FAILED)
+		begin_attempt(s, now_us);
+}
+
+void session_again(struct session *s, uint64_t now_us)
+{
+	const struct checks_result *r = s->view.checks;
+
+	if (s->view.state != SESSION_CONNECTED || !s->view.advice.count ||
+		(s->config.manual && s->view.round == ROUNDS_MAX))
+		return;
+	/* main ones are closed when there are new ones */
+	if (r->socket >= SESSION_FURTHER)
+		s->spent = r->socket;
+	begin_round(s, now_us, s->view.round + 1);
+}
+
+static unsigned peer_round(const struct session *s)
+{
+	unsigned phase = s->view.meeting->peer_ready;
+
+	return phase ? (phase - 1) / 2 / ATTEMPTS_A_ROUND : 0;
+}
+
+static bool is_behind(const struct session *s)
+{
+	return peer_round(s) > s->view.round && peer_round(s) <= ROUNDS_MAX &&
+		(s->view.state == SESSION_CONNECTED || s->view.state == SESSION_PUNCHING);
+}
+
+void session_heed_round(struct session *s, uint64_t now_us)
+{
+	unsigned round = peer_round(s);
+
+	if (!is_behind(s) || now_us - s->round_us < ROUND_MIN_US)
+		return;
+	if (s->view.state == SESSION_CONNECTED)
+		session_again(s, now_us);
+	if (s->view.state == SESSION_PUNCHING && s->view.round < round)
+		begin_round(s, now_us, round);
+}
+
+static void next_slot(struct session *s, uint64_t now_us)
+{
+	session_manual_next_slot(s, now_us);
+	if (s->view.state == SESSION_PUNCHING)
+		begin_attempt(s, now_us);
+}
+
 static void end_attempt(struct session *s, uint64_t now_us)
 {
 	note_attempt(s);
 	trail_end(s->config.trail, now_us, false);
 	trail_step(s->config.trail, now_us, "attempt %u: no success", s->view.attempt);
+	if (s->config.manual) {
+		next_slot(s, now_us);
+		return;
+	}
 	if (s->view.attempt < s->view.advice.count) {
 		s->view.attempt++;
 		begin_attempt(s, now_us);
+		return;
+	}
+	if (s->view.round) { /* what worked once may work again */
+		begin_round(s, now_us, s->view.round + 1);
 		return;
 	}
 	s->view.own.failed = true;
@@ -272,16 +377,20 @@ static void prepare(struct session *s, uint64_t now_us)
 		return;
 	s->view.own.latest = s->latest.mapped;
 	note_attempt(s);
-	session_publish(s, now_us);
-	meeting_set_ready(s->meeting, now_us, (uint16_t)(2 * s->view.attempt - 1));
+	if (s->meeting) {
+		session_publish(s, now_us);
+		meeting_set_ready(s->meeting, now_us, first_phase(s));
+	}
 	enter(s, now_us, STAGE_READY);
 }
 
 /* Whether the server has given the phase free, or is gone. */
 static bool may_go(const struct session *s, uint64_t now_us, unsigned phase)
 {
-	const struct meeting_view *v = meeting_view(s->meeting);
+	const struct meeting_view *v = s->view.meeting;
 
+	if (s->config.manual)
+		return session_manual_may_go(s, now_us, phase == second_phase(s));
 	if (v->state == MEETING_UNREACHABLE)
 		return now_us - s->stage_us >= ALONE_US;
 	return v->go >= phase && now_us >= v->go_at_us;
@@ -289,22 +398,23 @@ static bool may_go(const struct session *s, uint64_t now_us, unsigned phase)
 
 static void wait_for_go(struct session *s, uint64_t now_us)
 {
-	if (may_go(s, now_us, 2 * s->view.attempt - 1))
+	if (may_go(s, now_us, first_phase(s)))
 		run(s, now_us);
-	else if (now_us - s->stage_us >= READY_MAX_US)
+	else if (!s->view.round && !s->config.manual && now_us - s->stage_us >= READY_MAX_US)
 		session_fail(s, now_us, SESSION_PEER_SILENT);
 }
 
 static void go_on(struct session *s, uint64_t now_us)
 {
-	unsigned phase = 2 * s->view.attempt;
+	uint16_t phase = second_phase(s);
 
-	if (needs_step(s) && !own_role(s)->second && peer_role(s)->second &&
+	if (s->meeting && needs_step(s) && !own_role(s)->second && peer_role(s)->second &&
 		checks_has_sent_all(s->checks))
-		meeting_set_ready(s->meeting, now_us, (uint16_t)phase);
+		meeting_set_ready(s->meeting, now_us, phase);
 	if (own_role(s)->second && may_go(s, now_us, phase))
 		checks_release(s->checks, now_us);
-	if (now_us - s->begin_us >= plan_of(s)->give_up_us)
+	if (s->config.manual ? now_us >= s->manual.end_us
+			     : now_us - s->begin_us >= plan_of(s)->give_up_us)
 		end_attempt(s, now_us);
 }
 
@@ -336,19 +446,42 @@ void session_attempt_advance(struct session *s, uint64_t now_us)
 		go_on(s, now_us);
 }
 
+static void sooner(uint64_t *at_us, uint64_t then_us)
+{
+	if (then_us < *at_us)
+		*at_us = then_us;
+}
+
+static uint64_t manual_deadline(const struct session *s, uint64_t now_us)
+{
+	if (s->stage == STAGE_READY)
+		return s->manual.begin_us;
+	if (!session_manual_may_go(s, now_us, true))
+		return s->manual.begin_us + SESSION_MANUAL_SECOND_US;
+	return s->stage == STAGE_RUNNING ? s->manual.end_us : UINT64_MAX;
+}
+
 uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us)
 {
-	const struct meeting_view *v = meeting_view(s->meeting);
+	const struct meeting_view *v = s->view.meeting;
 	uint64_t at_us = UINT64_MAX;
 
+	if (is_behind(s) && s->round_us + ROUND_MIN_US > now_us)
+		at_us = s->round_us + ROUND_MIN_US;
 	if (s->view.state != SESSION_PUNCHING)
-		return UINT64_MAX;
+		return at_us;
 	if (s->wait_until_us)
 		return s->wait_until_us;
-	if (s->stage == STAGE_READY)
-		at_us = s->stage_us + (v->state == MEETING_UNREACHABLE ? ALONE_US : READY_MAX_US);
-	if (s->stage == STAGE_RUNNING)
-		at_us = s->begin_us + plan_of(s)->give_up_us;
+	if (s->stage == STAGE_READY && v->state == MEETING_UNREACHABLE)
+		sooner(&at_us, s->stage_us + ALONE_US);
+	else if (s->stage == STAGE_READY && !s->view.round && !s->config.manual)
+		sooner(&at_us, s->stage_us + READY_MAX_US);
+	if (s->config.manual)
+		sooner(&at_us, manual_deadline(s, now_us));
+	else if (s->stage == STAGE_RUNNING)
+		sooner(&at_us, s->begin_us + plan_of(s)->give_up_us);
 	/* what is over has been heeded */
-	return v->go_at_us > now_us && v->go_at_us < at_us ? v->go_at_us : at_us;
+	if (v->go_at_us > now_us)
+		sooner(&at_us, v->go_at_us);
+	return at_us;
 }

@@ -23,7 +23,7 @@ int session_exchange_begin(struct session *s, uint64_t now_us)
 	const struct cpace_input input = {
 		.prs = {s->secret, s->secret_length},
 		.ci = {(const uint8_t *)purpose, sizeof(purpose) - 1},
-		.sid = {meeting_view(s->meeting)->session, RENDEZVOUS_SESSION_BYTES},
+		.sid = {s->view.meeting->session, RENDEZVOUS_SESSION_BYTES},
 	};
 	int err = cpace_begin(&s->cpace, &input, &s->config.random);
 
@@ -38,16 +38,19 @@ int session_exchange_begin(struct session *s, uint64_t now_us)
 void session_publish(struct session *s, uint64_t now_us)
 {
 	uint8_t slot[RENDEZVOUS_SLOT_MAX], plain[HELLO_BYTES_MAX];
-	uint32_t version = meeting_next_version(s->meeting);
+	uint32_t version;
 	int length = 0, sealed = 0;
 
+	if (!s->meeting)
+		return;
+	version = meeting_next_version(s->meeting);
 	slot[0] = SLOT_VERSION;
 	memcpy(slot + 1, s->own_share, CPACE_POINT_BYTES);
 	if (s->has_keys && (s->measured || s->tells)) {
 		length = hello_encode(&s->view.own, plain, sizeof(plain));
 		if (length > 0)
-			sealed = keys_slot_seal(&s->keys, meeting_view(s->meeting)->session,
-				version, (struct span){plain, (size_t)length}, &s->config.random,
+			sealed = keys_slot_seal(&s->keys, s->view.meeting->session, version,
+				(struct span){plain, (size_t)length}, &s->config.random,
 				slot + SLOT_HEAD, sizeof(slot) - SLOT_HEAD);
 		s->published = sealed > 0;
 	}
@@ -55,14 +58,13 @@ void session_publish(struct session *s, uint64_t now_us)
 	sodium_memzero(plain, sizeof(plain));
 }
 
-static void make_keys(struct session *s, uint64_t now_us, const uint8_t *share)
+void session_make_keys(struct session *s, uint64_t now_us, const uint8_t *share, struct span ad)
 {
 	uint8_t isk[CPACE_ISK_BYTES];
 	int err;
 
 	memcpy(s->peer_share, share, sizeof(s->peer_share));
-	err = cpace_finish(
-		&s->cpace, (struct span){share, CPACE_POINT_BYTES}, (struct span){NULL, 0}, isk);
+	err = cpace_finish(&s->cpace, (struct span){share, CPACE_POINT_BYTES}, ad, isk);
 	if (!err)
 		err = keys_derive(isk, s->own_share, s->peer_share, &s->keys);
 	sodium_memzero(isk, sizeof(isk));
@@ -77,8 +79,8 @@ static void make_keys(struct session *s, uint64_t now_us, const uint8_t *share)
 static void take_hello(struct session *s, uint64_t now_us, struct span sealed)
 {
 	uint8_t plain[RENDEZVOUS_SLOT_MAX];
-	int length = keys_slot_open(&s->keys, meeting_view(s->meeting)->session, s->peer_version,
-		sealed, plain, sizeof(plain));
+	int length = keys_slot_open(
+		&s->keys, s->view.meeting->session, s->peer_version, sealed, plain, sizeof(plain));
 
 	if (length < 0) {
 		trail_step(s->config.trail, now_us, "proof: the other side does not know the code");
@@ -97,7 +99,7 @@ static void take_hello(struct session *s, uint64_t now_us, struct span sealed)
 
 static void take_slot(struct session *s, uint64_t now_us)
 {
-	const struct meeting_view *v = meeting_view(s->meeting);
+	const struct meeting_view *v = s->view.meeting;
 	const uint8_t *share = v->slot + 1;
 
 	if (!v->slot_version || v->slot_version == s->peer_version)
@@ -108,7 +110,7 @@ static void take_slot(struct session *s, uint64_t now_us)
 		return;
 	}
 	if (!s->has_keys)
-		make_keys(s, now_us, share);
+		session_make_keys(s, now_us, share, (struct span){NULL, 0});
 	else if (memcmp(share, s->peer_share, CPACE_POINT_BYTES) != 0)
 		session_fail(s, now_us, SESSION_BAD_PEER); /* somebody else, in the same place */
 	if (s->view.state != SESSION_FAILED && v->slot_length > SLOT_HEAD)

@@ -10,11 +10,28 @@
 
 /* The questions of natprobe, in short, from sockets of their own, while the other side is waited for. */
 
-#define LIMIT_US    1500000
-#define SYNC_MIN_US 5000 /* the clockwork of two systems that are busy */
+#define LIMIT_US	1500000
+#define LIMIT_MANUAL_US 3000000 /* foreign servers are asked more slowly, and nobody waits yet */
+#define SYNC_MANUAL_US	500000 /* clocks that something keeps at UTC */
+#define SYNC_MIN_US	5000 /* the clockwork of two systems that are busy */
 
 static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
 static const unsigned bases[2] = {SESSION_PROBE4, SESSION_PROBE6};
+
+/* The one that is used for more than measuring comes first. */
+static int add_server(struct session *s, uint64_t now_us, int f, const struct endpoint *e)
+{
+	struct journal_server server = {.endpoint = *e};
+	size_t place;
+	int err;
+
+	if (e->family != families[f])
+		return 0;
+	err = journal_add_server(s->config.journal, &server, &place);
+	if (!err)
+		probe_add_server(s->probes[f], now_us, place);
+	return err;
+}
 
 int session_measure_begin(struct session *s, uint64_t now_us)
 {
@@ -22,20 +39,19 @@ int session_measure_begin(struct session *s, uint64_t now_us)
 		const struct probe_config config = {.family = families[f],
 			.tests = PROBE_MAPPING | PROBE_FILTERING | PROBE_EARLY |
 				PROBE_PORTS_IF_QUICK,
-			.limit_us = LIMIT_US};
-		struct journal_server server = {.endpoint = s->config.servers[f]};
-		size_t place;
+			.limit_us = s->config.manual ? LIMIT_MANUAL_US : LIMIT_US};
 		int err;
 
 		if (s->config.servers[f].family == FAMILY_NONE)
 			continue;
-		err = journal_add_server(s->config.journal, &server, &place);
+		err = probe_create(
+			&config, s->config.journal, &s->config.random, now_us, &s->probes[f]);
 		if (!err)
-			err = probe_create(&config, s->config.journal, &s->config.random, now_us,
-				&s->probes[f]);
+			err = add_server(s, now_us, f, &s->config.servers[f]);
+		for (size_t i = 0; i < s->config.more_count && !err; i++)
+			err = add_server(s, now_us, f, &s->config.more[i]);
 		if (err)
 			return err;
-		probe_add_server(s->probes[f], now_us, place);
 		probe_servers_complete(s->probes[f]);
 	}
 	return 0;
@@ -203,10 +219,11 @@ static bool asks_anew(struct session *s, uint64_t now_us)
 static void set_side(struct session *s, int f, const struct behaviour *b)
 {
 	struct pair_side *side = &s->view.own.side[f];
-	uint64_t jitter_us = s->meeting ? meeting_view(s->meeting)->jitter_us : 0;
+	uint64_t jitter_us = s->view.meeting ? s->view.meeting->jitter_us : 0;
 
 	memset(side, 0, sizeof(*side));
-	side->sync_error_us = (uint32_t)(SYNC_MIN_US + jitter_us);
+	side->sync_error_us =
+		s->config.manual ? SYNC_MANUAL_US : (uint32_t)(SYNC_MIN_US + jitter_us);
 	side->depth = depth_result(&s->depths[f]);
 	side->packets_max = s->config.packets_max;
 	side->sockets_max = s->config.sockets_max;

@@ -4,13 +4,15 @@
 #pragma once
 
 #include "probe/probe.h"
+#include "punch/line.h"
 #include "punch/depth.h"
 #include "punch/query.h"
 #include "punch/session.h"
 
 /* What the files of a session share; nobody else includes this. */
 
-#define SECRET_MAX 256
+#define SECRET_MAX	 256
+#define ATTEMPTS_A_ROUND 32 /* attempts are numbered through: more than any advice has plans */
 
 enum stage {
 	STAGE_PREPARING, /* new sockets, and what the other side has to know of them */
@@ -38,6 +40,17 @@ struct session_stream {
 	unsigned refusals[2]; /* UDP, by ICMP errors of the server's host */
 };
 
+/* In place of a meeting. */
+struct session_manual {
+	struct meeting_view view;
+	char line[LINE_TEXT_MAX];
+	uint64_t own_time_s, peer_time_s;
+	uint64_t refresh_us;
+	uint32_t slot_us, active_us;
+	unsigned slot; /* the present one, or the next */
+	uint64_t begin_us, end_us; /* of its packets */
+};
+
 struct session {
 	struct session_config config;
 	struct session_view view;
@@ -46,8 +59,9 @@ struct session {
 	struct session_main main[2], old[2]; /* old ones that have yet to be closed */
 	unsigned next_main;
 	enum family meeting_family;
-	struct meeting *meeting;
-	bool meets; /* the main socket that the meeting needs is there */
+	struct meeting *meeting; /* NULL: not yet, or manual */
+	struct session_manual manual;
+	bool has_main; /* one at least */
 	struct probe *probes[2];
 	unsigned probe_sockets[2]; /* that are open, or will be */
 	struct depth depths[2];
@@ -57,6 +71,7 @@ struct session {
 	struct query reflexive[2]; /* where the meeting does not show it */
 	struct query latest;
 	enum opening latest_state;
+	unsigned latest_socket; /* SESSION_SOCKETS: none is open */
 	struct cpace cpace;
 	bool began_cpace, has_keys;
 	uint8_t own_share[CPACE_POINT_BYTES], peer_share[CPACE_POINT_BYTES];
@@ -67,6 +82,8 @@ struct session {
 	struct checks *checks;
 	enum stage stage;
 	uint64_t stage_us, begin_us, wait_until_us;
+	uint64_t round_us; /* when this round began */
+	unsigned spent; /* socket of a way that works no more; SESSION_SOCKETS: none */
 	bool leaving;
 };
 
@@ -87,10 +104,25 @@ void session_publish(struct session *s, uint64_t now_us);
 /* What has come in the other's slot. */
 void session_exchange_advance(struct session *s, uint64_t now_us);
 
+/* ad: what the other side has said in the open, and is agreed on by the keys. */
+void session_make_keys(struct session *s, uint64_t now_us, const uint8_t *share, struct span ad);
+
+/* --- session_manual.c: without a rendezvous server --- */
+void session_manual_begin(struct session *s);
+void session_manual_advance(struct session *s, uint64_t now_us);
+uint64_t session_manual_deadline(const struct session *s);
+/* The slot and the plan of now, or the next where it is too late for that. */
+void session_manual_first_slot(struct session *s, uint64_t now_us);
+void session_manual_next_slot(struct session *s, uint64_t now_us);
+#define SESSION_MANUAL_SECOND_US 2000000 /* who has to be second, after the slot's beginning */
+bool session_manual_may_go(const struct session *s, uint64_t now_us, bool second);
+
 /* --- session_attempt.c: one plan after the other --- */
 /* The checks get the main sockets that are open. */
 void session_set_mains(struct session *s);
 void session_attempts_begin(struct session *s, uint64_t now_us);
+/* The other side may have begun a new round. */
+void session_heed_round(struct session *s, uint64_t now_us);
 void session_attempt_advance(struct session *s, uint64_t now_us);
 /* When it has to be called again at the latest. */
 uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us);
@@ -109,6 +141,7 @@ bool session_server_is_closed(const struct session *s);
 /* How the main socket of a family is seen from outside. */
 void session_ask_reflexive(struct session *s, uint64_t now_us, int f);
 void session_fail(struct session *s, uint64_t now_us, enum session_failure failure);
+bool session_main_is_pending(const struct session *s, int f);
 /* New main sockets, and an own hello with their endpoints once they are known. */
 void session_renew_sockets(struct session *s);
 bool session_sockets_are_current(const struct session *s);

@@ -217,8 +217,14 @@ static void check_udppunch(const struct words *words)
 	require(!p->code || !p->code_file);
 	if (p->help || p->version)
 		return;
-	require(p->has_server && *p->server.host && p->server.port);
-	require(p->json + p->json_lines + p->print <= 1 && !(p->stdio && p->exec));
+	require(p->manual || (p->has_server && *p->server.host && p->server.port));
+	require(!(p->manual && p->has_server) && (p->manual || !p->stun.count));
+	require(p->stun.count <= SERVERLIST_MAX);
+	require(p->json + p->json_lines + p->print <= 1);
+	require(p->stdio + !!p->exec + p->hold + (p->listen.family != FAMILY_NONE) +
+			(p->target.family != FAMILY_NONE) <=
+		1);
+	require(p->target.family == FAMILY_NONE || p->target.port);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -91,6 +91,7 @@ struct run {
 	} strangers[CANDIDATE_SHARE];
 	unsigned stranger_count, to_strangers;
 	/* counts */
+	unsigned round;
 	uint64_t to_peers, to_servers, authentic, from_server;
 	enum session_failure failure;
 };
@@ -267,9 +268,12 @@ static void check_view(struct run *x)
 {
 	const struct session_view *v = session_view(x->session);
 	bool over = v->state == SESSION_CONNECTED || v->state == SESSION_FAILED;
+	bool anew = v->round > x->round; /* the other side has begun a new round */
 	uint64_t seconds = (x->now_us - BEGIN_US) / SECOND + 1;
 
-	require(!x->ended || over); /* never back */
+	require(!x->ended || over || anew); /* never back by itself */
+	require(!anew || x->failure == SESSION_NO_FAILURE);
+	x->round = v->round;
 	require((v->state == SESSION_FAILED) == (v->failure != SESSION_NO_FAILURE));
 	require(!x->ended || v->failure == x->failure);
 	x->ended = over;
@@ -281,7 +285,8 @@ static void check_view(struct run *x)
 	if (v->checks && v->checks->connected)
 		require(x->knows_code && x->authentic);
 	require(x->to_peers <= CANDIDATE_SHARE + WAY_SHARE * x->authentic +
-			(uint64_t)PLAN_SHARE * v->attempt + 120u * HELLO_CANDIDATES);
+			(uint64_t)PLAN_SHARE * (v->round * 32 + v->attempt) +
+			(v->round + 1) * 120u * HELLO_CANDIDATES);
 	require(x->to_servers <= 200 + 60 * seconds + x->from_server);
 }
 
@@ -729,7 +734,7 @@ static void play(struct run *x)
 	for (unsigned i = 0; i < STEPS && x->at < x->size; i++)
 		step(x);
 	run_until(x, x->now_us + END_US);
-	require(x->ended || x->left);
+	require(x->ended || x->left || x->round);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -17,6 +17,7 @@
 
 #define BEGIN_US      1000000000u
 #define LIMIT_US      90000000u
+#define UTC_US	      1800000000000000u /* at the beginning */
 #define STEPS_MAX     4000000u
 #define TTL_USUAL     64
 #define SERVER_PORT   3478
@@ -52,7 +53,7 @@ struct party {
 	uint16_t ports[SESSION_SOCKETS]; /* 0: not open */
 	enum family families[SESSION_SOCKETS];
 	uint64_t deadline_us;
-	bool dead;
+	bool dead, pasted;
 	struct stream stream;
 };
 
@@ -68,6 +69,7 @@ struct net {
 	struct store *store;
 	struct rendezvous *rendezvous;
 	bool returned;
+	unsigned again; /* how often it has broken */
 	unsigned connections;
 	struct party party[PUNCHNET_PARTIES];
 };
@@ -430,6 +432,8 @@ static void create_party(struct net *n, int number)
 		c.sockets_max = p->config->sockets_max;
 	if (p->config->rate_pps)
 		c.rate_pps = p->config->rate_pps;
+	c.manual = n->config->manual;
+	c.utc_us = UTC_US + p->config->start_us + (uint64_t)p->config->skew_us;
 	memcpy(c.id, id, sizeof(id));
 	c.secret = (struct span){(const uint8_t *)p->config->secret, strlen(p->config->secret)};
 	if (v4)
@@ -453,9 +457,46 @@ static void create_party(struct net *n, int number)
 
 static bool has_ended(const struct party *p)
 {
-	enum session_state state = session_view(p->session)->state;
+	const struct session_view *v = session_view(p->session);
 
-	return p->dead || state == SESSION_CONNECTED || state == SESSION_FAILED;
+	return p->dead || v->state == SESSION_FAILED || v->state == SESSION_CONNECTED;
+}
+
+/* As two people do, one after the other. */
+static void exchange_lines(struct net *n)
+{
+	for (int i = 0; i < PUNCHNET_PARTIES && n->config->manual; i++) {
+		struct party *p = &n->party[i];
+		const struct session_view *other = session_view(n->party[!i].session);
+		uint64_t at_us = BEGIN_US + p->config->paste_us;
+
+		if (p->pasted || !other->line || session_view(p->session)->state != SESSION_WAITING)
+			continue;
+		if (at_us > n->now) {
+			p->deadline_us = at_us < p->deadline_us ? at_us : p->deadline_us;
+			continue;
+		}
+		p->pasted = true;
+		if (session_take_line(p->session, n->now, other->line))
+			break_promise(n, "the other's line is not taken");
+		p->deadline_us = n->now;
+	}
+}
+
+/* Whether the way breaks now. */
+static bool break_way(struct net *n)
+{
+	struct party *p = &n->party[n->again & 1];
+
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		if (session_view(n->party[i].session)->state != SESSION_CONNECTED)
+			return false;
+	if (n->again == n->config->again)
+		return false;
+	n->again++;
+	session_again(p->session, n->now);
+	p->deadline_us = n->now;
+	return true;
 }
 
 static void kill_the_dying(struct net *n)
@@ -504,6 +545,7 @@ static void step(struct net *n)
 	poll_server(n);
 	for (int i = 0; i < PUNCHNET_PARTIES; i++)
 		poll_party(n, i);
+	exchange_lines(n);
 	/* what has just been sent may arrive at once */
 	while (world_poll(n->world, n->now, &a, &next_us)) {
 		deliver(n, &a);
@@ -556,6 +598,8 @@ void punchnet_run(const struct punchnet_config *config, struct punchnet_result *
 			create_party(n, i);
 		while (!*out->broken && n->now < end_us && (!over_us || n->now < over_us)) {
 			step(n);
+			if (break_way(n))
+				continue;
 			if (!over_us && has_ended(&n->party[0]) && has_ended(&n->party[1]))
 				over_us = n->now + AFTER_US;
 		}

@@ -16,6 +16,8 @@ struct punchnet_party {
 	uint64_t start_us; /* after the beginning */
 	const char *secret;
 	uint64_t die_us; /* stops to be there at this moment; 0: never */
+	uint64_t paste_us; /* manual: when it is given the other's line, if there is one by then */
+	int64_t skew_us; /* manual: how far its clock is off UTC */
 	uint32_t packets_max;
 	uint16_t sockets_max;
 	uint32_t rate_pps;
@@ -26,6 +28,8 @@ struct punchnet_config {
 	uint64_t seed;
 	bool ipv4, ipv6; /* both false: IPv4 */
 	struct punchnet_party party[PUNCHNET_PARTIES];
+	bool manual; /* lines are exchanged, and the server is a STUN server */
+	unsigned again; /* how often the way breaks: one side after the other notices it first */
 	uint64_t wait_us; /* for the other side */
 	uint64_t limit_us; /* of the whole run; 0: 90 s */
 	uint64_t server_dies_us; /* 0: never */

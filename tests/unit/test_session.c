@@ -397,6 +397,86 @@ static void test_blocked(void **state)
 	}
 }
 
+/* A way that works no more is found anew, whoever notices it, also where order or luck matter; and again. */
+static void test_again(void **state)
+{
+	static const int cells[][2] = {
+		{FC, FC}, {PR, PR}, {PX, PR}, {PX, PX}, {FC, SR}, {PR, SQ}, {PR, SB}};
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++) {
+		make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+			kinds[cells[i][1]].kind, i % 2 ? "loss=3%" : "");
+		c = make_config(topology, (unsigned)i);
+		c.again = 3;
+		c.limit_us = 600u * SECOND;
+		punchnet_run(&c, &r);
+		if (!have_met(&r, "again"))
+			fail_with(&r, kinds[cells[i][1]].name);
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			assert_in_range(r.party[p].view.round, 3, 9);
+		assert_int_equal(r.party[0].view.round, r.party[1].view.round);
+		punchnet_free(&r);
+	}
+}
+
+/* Two people with clocks that are half a second off hand each other their lines some time or other. */
+static void test_manual(void **state)
+{
+	static const int cells[][2] = {
+		{FC, FC}, {FC, PR}, {PR, PR}, {PX, PR}, {PX, PX}, {FC, SR}, {PR, SB}};
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned run = 0; run < 4; run++) {
+			make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+				kinds[cells[i][1]].kind, "");
+			c = make_config(topology, run);
+			c.manual = true;
+			c.limit_us = c.wait_us = 400u * SECOND;
+			c.party[0].paste_us = (10 + 7 * run) * SECOND;
+			c.party[1].paste_us = (12 + 20 * run) * SECOND;
+			c.party[run & 1].skew_us = run & 2 ? 200000 : -200000;
+			punchnet_run(&c, &r);
+			if (!have_met(&r, "manual"))
+				fail_with(&r, kinds[cells[i][1]].name);
+			punchnet_free(&r);
+		}
+}
+
+/* Other codes, or no line ever: an end, in time. */
+static void test_manual_fails(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "linux", "linux", "");
+	c = make_config(topology, 1);
+	c.manual = true;
+	c.wait_us = 60u * SECOND;
+	c.party[1].secret = "crossover-clockwise";
+	punchnet_run(&c, &r);
+	assert_false(have_met(&r, "other codes"));
+	for (int p = 0; p < PUNCHNET_PARTIES; p++)
+		assert_int_equal(r.party[p].view.failure, SESSION_NO_PATH);
+	punchnet_free(&r);
+	c.party[0].paste_us = c.party[1].paste_us = 80u * SECOND;
+	punchnet_run(&c, &r);
+	for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+		assert_int_equal(r.party[p].view.failure, SESSION_NO_PEER);
+		assert_true(r.party[p].ended);
+	}
+	punchnet_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +492,9 @@ int main(void)
 		cmocka_unit_test(test_server_dies),
 		cmocka_unit_test(test_server_returns),
 		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_manual_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

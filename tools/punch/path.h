@@ -7,23 +7,18 @@
 
 #include "punch/flow.h"
 #include "punch/session.h"
+#include "tools/punch/forward.h"
 
 /*
- * A session over real sockets, from its begin to its end, and what the way is used for then: round trips that measure
- * it, and standard input and output if wanted.
+ * A session over real sockets, from its begin to its end, and what the way is used for then. One that is kept is
+ * punched anew when it works no more.
  */
 
-struct path_config {
-	struct session *session;
-	const char *interface; /* or NULL */
-	struct endpoint local[2]; /* where to bind; FAMILY_NONE: anywhere */
-	uint64_t limit_us; /* until a way stands */
-	unsigned count; /* round trips */
-	uint64_t interval_us;
-	bool stdio;
-	/* Something may have changed in the session. */
-	void (*changed)(void *context);
-	void *context;
+enum path_use {
+	PATH_MEASURE, /* round trips, and that is all */
+	PATH_STDIO, /* it carries standard input and output */
+	PATH_FORWARD, /* … or a local UDP port */
+	PATH_HOLD, /* it is kept open */
 };
 
 struct path_result {
@@ -31,11 +26,32 @@ struct path_result {
 	bool late; /* limit_us was over */
 	bool stood; /* the peer's channel was heard */
 	bool closed; /* the peer has said its last word */
-	bool silent; /* the way stopped to work while it was used */
-	int error; /* negative errno of standard input or output */
+	bool silent; /* the way stopped to work while it was used, and there was no other */
+	int error; /* negative errno of what it was used for */
+	unsigned rounds; /* how often it was punched anew */
 	struct endpoint local; /* of the socket of the way */
 	struct flow_statistics flow;
 	int fd; /* of that socket, the caller's from now on; -1: there is none */
+};
+
+struct path_config {
+	struct session *session;
+	struct trail *trail; /* of the session */
+	const char *interface; /* or NULL */
+	struct endpoint local[2]; /* where to bind; FAMILY_NONE: anywhere */
+	uint64_t limit_us; /* until a way stands, or stands again */
+	unsigned count; /* round trips */
+	uint64_t interval_us;
+	enum path_use use;
+	struct endpoint listen, target; /* of PATH_FORWARD: see forward.h */
+	/* Something may have changed in the session. */
+	void (*changed)(void *context);
+	/* The session is manual, and the other side's line is read from standard input; err: of session_take_line. */
+	bool manual;
+	void (*refused)(void *context, int err);
+	/* The way is measured, and use begins; what is known so far. Not of PATH_MEASURE. */
+	void (*stands)(void *context, const struct path_result *so_far);
+	void *context;
 };
 
 /* 0, or a negative errno: it could not begin. */

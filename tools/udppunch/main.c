@@ -18,6 +18,7 @@
 #include "judge/findings.h"
 #include "net/interfaces.h"
 #include "net/privileges.h"
+#include "punch/line.h"
 #include "report/expect.h"
 #include "report/output.h"
 #include "report/terminal.h"
@@ -38,6 +39,8 @@ struct run {
 	struct code code;
 	char made[CODE_TEXT]; /* a code that was made here, behind its number */
 	struct endpoint servers[2];
+	struct endpoint more[SESSION_MORE_SERVERS]; /* STUN servers beside those */
+	size_t more_count;
 	struct random random;
 	struct journal *journal;
 	struct trail *trail;
@@ -49,7 +52,9 @@ struct run {
 	char time[CLOCK_TEXT];
 	uint64_t start_us;
 	unsigned attempt; /* the last one that was announced */
+	unsigned lines; /* that were shown */
 	bool code_shown, begun;
+	bool reported; /* already when the way stood */
 };
 
 static int fail(struct run *r, enum status status, const char *code)
@@ -85,10 +90,54 @@ static void show_code(struct run *r, uint32_t number)
 	r->code_shown = true;
 }
 
+/* On standard error, so that a script can have the report alone. */
+static void show_line(struct run *r, const char *text)
+{
+	if (r->params.json_lines) {
+		struct maker m = {.failed = false};
+		json_t *line =
+			lines_new(&r->output.lines, &m, "line", clock_now_us() - r->start_us);
+
+		make_set(&m, line, "line", json_string(text));
+		lines_put(&r->output.lines, &m, line);
+	}
+	if (r->lines)
+		fprintf(stderr, "the external endpoint has changed: this line instead\n");
+	fprintf(stderr, "your line, for the other side:\n\n%s\n\n", text);
+	fprintf(stderr, "the other side's line, and Enter:\n");
+}
+
+static void on_refused(void *context, int err)
+{
+	(void)context;
+	switch (err) {
+	case -EILSEQ:
+		fprintf(stderr,
+			"not whole yet, or changed on the way: paste the rest, or an empty row "
+			"and all of it again\n");
+		break;
+	case -EALREADY:
+		fprintf(stderr, "that is your own line: the other side's is wanted\n");
+		break;
+	case -EPROTO:
+		fprintf(stderr, "a line of another version or tool\n");
+		break;
+	default:
+		fprintf(stderr,
+			"no line of udppunch --manual: it begins with \"" LINE_PREFIX "\"\n");
+		break;
+	}
+}
+
 static void on_changed(void *context)
 {
 	struct run *r = context;
 	const struct session_view *v = session_view(r->session);
+
+	if (v->lines != r->lines) {
+		show_line(r, v->line);
+		r->lines = v->lines;
+	}
 
 	if (v->number && !r->code_shown)
 		show_code(r, v->number);
@@ -131,6 +180,9 @@ static void on_event(void *context, const struct trail_event *e)
 		punch_line(&r->output.lines, r->trail, e);
 	if (r->params.verbose)
 		print_event(r->trail, e);
+	else if (r->reported && is_chatty(r) && e->kind == TRAIL_STEP &&
+		!strncmp(e->text, "path: ", 6))
+		fprintf(stderr, "%s\n", e->text + 6); /* what changes about a way that is kept */
 }
 
 /* --- the punch --- */
@@ -142,6 +194,8 @@ static int find_code(struct run *r, bool *allocate)
 	int err = secret_find(p->code, p->code_file, &r->code, r->message, sizeof(r->message));
 	char meant[CODE_TEXT];
 
+	if (err == -ENODATA && p->manual)
+		return 0; /* who hands over the lines vouches for them */
 	*allocate = err == -ENODATA;
 	if (*allocate) {
 		code_make(0, &r->random, r->made);
@@ -157,6 +211,9 @@ static int create_session(struct run *r, bool allocate)
 {
 	const struct udppunch_params *p = &r->params;
 	struct session_config config = {.servers = {r->servers[0], r->servers[1]},
+		.manual = p->manual,
+		.more_count = r->more_count,
+		.utc_us = clock_utc_us(),
 		.allocate = allocate,
 		.secret = {(const uint8_t *)r->code.secret, strlen(r->code.secret)},
 		.packets_max = (uint32_t)p->packets,
@@ -165,6 +222,7 @@ static int create_session(struct run *r, bool allocate)
 		.wait_us = p->limit_us};
 	int count = interfaces_list(p->interface, config.hosts, HELLO_CANDIDATES), err;
 
+	memcpy(config.more, r->more, sizeof(config.more));
 	config.host_count = count > 0 ? (size_t)count : 0;
 	code_session_id(&r->code, config.id);
 	random_init(&config.random);
@@ -180,6 +238,17 @@ static int create_session(struct run *r, bool allocate)
 	return session_create(&config, clock_now_us(), &r->session);
 }
 
+static enum path_use use_of(const struct udppunch_params *p)
+{
+	if (p->stdio)
+		return PATH_STDIO;
+	if (p->listen.family != FAMILY_NONE || p->target.family != FAMILY_NONE)
+		return PATH_FORWARD;
+	return p->hold ? PATH_HOLD : PATH_MEASURE;
+}
+
+static void on_stands(void *context, const struct path_result *so_far);
+
 static int punch(struct run *r, bool allocate)
 {
 	const struct udppunch_params *p = &r->params;
@@ -188,18 +257,24 @@ static int punch(struct run *r, bool allocate)
 		.limit_us = p->limit_us,
 		.count = (unsigned)p->count,
 		.interval_us = p->interval_us,
-		.stdio = p->stdio,
+		.manual = p->manual,
+		.refused = on_refused,
+		.use = use_of(p),
+		.listen = p->listen,
+		.target = p->target,
 		.changed = on_changed,
+		.stands = on_stands,
 		.context = r};
 	int err = create_session(r, allocate);
 
 	config.session = r->session;
+	config.trail = r->trail;
+	r->begun = !err;
 	if (!err)
 		err = path_run(&config, &r->result);
-	if (!err) {
-		r->begun = true;
+	if (!err)
 		return 0;
-	}
+	r->begun = false;
 	snprintf(r->message, sizeof(r->message), "cannot begin: %s", strerror(-err));
 	return err;
 }
@@ -250,7 +325,7 @@ static json_t *make_document(struct run *r)
 		facts.local = r->result.local;
 		if (facts.view->checks)
 			facts.mapped = facts.view->checks->mapped;
-		facts.flow = r->result.fd >= 0 ? &r->result.flow : NULL;
+		facts.flow = r->result.flow.pings ? &r->result.flow : NULL;
 	}
 	if (r->begun && facts.view->failure == SESSION_NO_PATH) {
 		explain(r, &explanation);
@@ -293,11 +368,27 @@ static int print_document(struct run *r, const json_t *document)
 	return punch_text(document, &options, out);
 }
 
+/* People, and scripts that only want the endpoints, do not wait for the end of a way that is kept. */
+static void on_stands(void *context, const struct path_result *so_far)
+{
+	struct run *r = context;
+	json_t *document;
+
+	(void)so_far; /* it is r->result */
+	if (r->params.json || r->params.json_lines)
+		return;
+	document = make_document(r);
+	r->reported = document && !print_document(r, document) && !fflush(report_file(r));
+	json_decref(document);
+}
+
 static int report(struct run *r, int status)
 {
 	json_t *document = make_document(r);
-	int err = document ? print_document(r, document) : -ENOMEM, close_err;
+	int err = -ENOMEM, close_err;
 
+	if (document)
+		err = r->reported ? 0 : print_document(r, document);
 	if (!err && r->begun && expect_all("udppunch", document, &r->params.expectations))
 		status = STATUS_NEGATIVE;
 	close_err = r->output.file ? output_close(&r->output) : 0;
@@ -312,6 +403,38 @@ static int report(struct run *r, int status)
 }
 
 /* --- all --- */
+
+/* Of STUN servers the first ones keep the mapping, and the others help to measure. */
+static int find_stun_servers(struct run *r)
+{
+	struct udppunch_params *p = &r->params;
+	struct endpoint all[SESSION_MORE_SERVERS + 2];
+	int err = servers_find(&p->stun, r->message, sizeof(r->message)), count;
+
+	if (err)
+		return err;
+	count = server_find_all(&p->stun, p->ipv4, p->ipv6, p->limit_us, all,
+		sizeof(all) / sizeof(*all), r->message, sizeof(r->message));
+	for (int i = 0; i < count; i++) {
+		struct endpoint *first = &r->servers[all[i].family == FAMILY_IPV6];
+
+		if (first->family == FAMILY_NONE)
+			*first = all[i];
+		else if (r->more_count < SESSION_MORE_SERVERS)
+			r->more[r->more_count++] = all[i];
+	}
+	return count < 0 ? count : 0;
+}
+
+static int find_servers(struct run *r)
+{
+	const struct udppunch_params *p = &r->params;
+
+	if (p->manual)
+		return find_stun_servers(r);
+	return server_find(&p->server, p->ipv4, p->ipv6, p->limit_us, r->servers, r->message,
+		sizeof(r->message));
+}
 
 static int conclude(struct run *r)
 {
@@ -354,9 +477,7 @@ static int run(struct run *r, int argc, char **argv)
 		return report(r,
 			err == -EINVAL ? fail(r, STATUS_USAGE, "usage")
 				       : fail(r, STATUS_ENVIRONMENT, "environment"));
-	if (server_find(&p->server, p->ipv4, p->ipv6, p->limit_us, r->servers, r->message,
-		    sizeof(r->message)) ||
-		punch(r, allocate))
+	if (find_servers(r) || punch(r, allocate))
 		return report(r, fail(r, STATUS_ENVIRONMENT, "environment"));
 	return conclude(r);
 }

@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "tools/arguments.h"
+#include "tools/punch/forward.h"
 #include "tools/udppunch/options.h"
 
 enum {
 	OPTION_RENDEZVOUS,
+	OPTION_MANUAL,
+	OPTION_SERVER,
 	OPTION_CODE_FILE,
 	OPTION_IPV4,
 	OPTION_IPV6,
@@ -23,6 +26,9 @@ enum {
 	OPTION_INTERVAL,
 	OPTION_STDIO,
 	OPTION_EXEC,
+	OPTION_LISTEN,
+	OPTION_TO,
+	OPTION_HOLD,
 	OPTION_PRINT,
 	OPTION_PACKETS,
 	OPTION_SOCKETS,
@@ -41,6 +47,10 @@ enum {
 static const struct option_spec specs[] = {
 	[OPTION_RENDEZVOUS] = {'r', "rendezvous", "SERVER[:PORT]", OPTION_WORDS_HOST, NULL,
 		"natprobed where the two sides meet"},
+	[OPTION_MANUAL] = {0, "manual", NULL, OPTION_WORDS_NONE, NULL,
+		"meet without a server: the users send each other a line"},
+	[OPTION_SERVER] = {'s', "server", "SERVER[:PORT]", OPTION_WORDS_HOST, NULL,
+		"STUN server for --manual; repeatable"},
 	[OPTION_CODE_FILE] = {0, "code-file", "FILE", OPTION_WORDS_FILE, NULL,
 		"read the code from FILE (-: standard input)"},
 	[OPTION_IPV4] = {'4', "ipv4", NULL, OPTION_WORDS_NONE, NULL, "IPv4 only"},
@@ -60,6 +70,12 @@ static const struct option_spec specs[] = {
 		"then carry standard input and output, a datagram per block"},
 	[OPTION_EXEC] = {0, "exec", "COMMAND", OPTION_WORDS_NONE, NULL,
 		"then run COMMAND with the socket as descriptor 3"},
+	[OPTION_LISTEN] = {'L', "listen", "[ADDR:]PORT", OPTION_WORDS_NONE, NULL,
+		"then carry what local programs send to this UDP port"},
+	[OPTION_TO] = {0, "to", "ADDR:PORT", OPTION_WORDS_NONE, NULL,
+		"then hand what the other side's --listen carries to this endpoint"},
+	[OPTION_HOLD] = {0, "hold", NULL, OPTION_WORDS_NONE, NULL,
+		"then keep the path open, and say what changes"},
 	[OPTION_PRINT] = {0, "print", NULL, OPTION_WORDS_NONE, NULL,
 		"print the two endpoints only"},
 	[OPTION_PACKETS] = {0, "packets", "N", OPTION_WORDS_NONE, NULL,
@@ -103,6 +119,43 @@ static int take_server(struct udppunch_params *p, const char *text, struct argum
 	return -EINVAL;
 }
 
+static int parse_target(const char *text, struct endpoint *out)
+{
+	int err = endpoint_parse(text, 0, out);
+
+	return !err && (!out->port || !endpoint_is_unicast(out)) ? -EINVAL : err;
+}
+
+static int take_endpoint(const char *option, const char *text,
+	int (*parse)(const char *text, struct endpoint *out), struct endpoint *out,
+	struct argument_error wrong)
+{
+	if (!parse(text, out))
+		return 0;
+	snprintf(wrong.text, wrong.size, "--%s: \"%s\" is not %s", option, text,
+		parse == parse_target ? "an endpoint (ADDR:PORT or [ADDR6]:PORT)"
+				      : "a local endpoint (PORT, ADDR:PORT or [ADDR6]:PORT)");
+	return -EINVAL;
+}
+
+static int take_stun_server(
+	struct udppunch_params *p, const char *text, struct argument_error wrong)
+{
+	struct server_list *l = &p->stun;
+
+	if (l->count == SERVERLIST_MAX) {
+		snprintf(wrong.text, wrong.size, "--server: more than %d servers", SERVERLIST_MAX);
+		return -EINVAL;
+	}
+	if (!server_parse(text, l->port, &l->servers[l->count])) {
+		l->count++;
+		return 0;
+	}
+	snprintf(wrong.text, wrong.size,
+		"--server: \"%s\" is not a server (HOST, HOST:PORT or [ADDR6]:PORT)", text);
+	return -EINVAL;
+}
+
 static int take_text(struct udppunch_params *p, size_t index, const char *argument)
 {
 	const char **places[] = {[OPTION_CODE_FILE] = &p->code_file,
@@ -115,10 +168,12 @@ static int take_text(struct udppunch_params *p, size_t index, const char *argume
 
 static int take_flag(struct udppunch_params *p, size_t index)
 {
-	bool *flags[] = {[OPTION_IPV4] = &p->ipv4,
+	bool *flags[] = {[OPTION_MANUAL] = &p->manual,
+		[OPTION_IPV4] = &p->ipv4,
 		[OPTION_IPV6] = &p->ipv6,
 		[OPTION_NUMERIC] = &p->numeric,
 		[OPTION_STDIO] = &p->stdio,
+		[OPTION_HOLD] = &p->hold,
 		[OPTION_PRINT] = &p->print,
 		[OPTION_JSON] = &p->json,
 		[OPTION_JSON_LINES] = &p->json_lines,
@@ -139,6 +194,8 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 	switch (index) {
 	case OPTION_RENDEZVOUS:
 		return take_server(p, argument, wrong);
+	case OPTION_SERVER:
+		return take_stun_server(p, argument, wrong);
 	case OPTION_INTERFACE:
 		return argument_interface(argument, p->source, &p->interface, wrong);
 	case OPTION_BIND:
@@ -157,6 +214,10 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 		return argument_number("sockets", argument, 1, 256, &p->sockets, wrong);
 	case OPTION_RATE:
 		return argument_number("rate", argument, 10, 10000, &p->rate, wrong);
+	case OPTION_LISTEN:
+		return take_endpoint("listen", argument, forward_listen_parse, &p->listen, wrong);
+	case OPTION_TO:
+		return take_endpoint("to", argument, parse_target, &p->target, wrong);
 	case OPTION_CODE_FILE:
 	case OPTION_EXEC:
 	case OPTION_OUTPUT:
@@ -177,17 +238,27 @@ static const char *contradiction(const struct udppunch_params *p)
 
 	if (p->help || p->version)
 		return NULL;
-	if (p->stdio && p->exec)
-		return "--stdio and --exec: only one of them can have the path";
+	if (p->stdio + !!p->exec + p->hold + (p->listen.family != FAMILY_NONE) +
+			(p->target.family != FAMILY_NONE) >
+		1)
+		return "--stdio, --exec, --listen, --to and --hold: only one of them can have the "
+		       "path";
 	if (p->stdio && uses_stdout && (p->json || p->json_lines || p->print))
 		return "--stdio has stdout: --output says where results go";
 	if (p->json + p->json_lines + p->print > 1)
 		return "--json, --json-lines and --print: only one of them";
 	if (p->stdio && p->code_file && !strcmp(p->code_file, "-"))
 		return "--stdio has standard input: the code cannot come from there";
-	if (!p->has_server)
-		return "no rendezvous server: --rendezvous SERVER";
-	if (p->numeric && p->server.endpoint.family == FAMILY_NONE)
+	if (p->manual && p->has_server)
+		return "--manual and --rendezvous: only one of them";
+	if (!p->manual && p->stun.count)
+		return "--server is for --manual only: --rendezvous names natprobed";
+	if (p->manual && p->code_file && !strcmp(p->code_file, "-"))
+		return "--manual reads the line from standard input: the code cannot come from "
+		       "there";
+	if (!p->manual && !p->has_server)
+		return "no rendezvous server: --rendezvous SERVER, or --manual";
+	if (p->numeric && p->has_server && p->server.endpoint.family == FAMILY_NONE)
 		return "--numeric: the rendezvous server is given by name";
 	return NULL;
 }
@@ -227,6 +298,7 @@ int udppunch_parse(int argc, char **argv, struct udppunch_params *out, char *err
 	int first = 0, err;
 
 	*out = (struct udppunch_params){.limit_us = 600000000,
+		.stun.port = SERVER_PORT_DEFAULT,
 		.interval_us = 100000,
 		.count = 5,
 		.packets = 2048,

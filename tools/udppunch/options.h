@@ -9,17 +9,19 @@
 
 #include "base/endpoint.h"
 #include "base/options.h"
-#include "base/serverlist.h"
 #include "report/expect.h"
 #include "report/terminal.h"
+#include "tools/servers.h"
 
 struct udppunch_params {
 	bool ipv4, ipv6, numeric;
-	bool json, json_lines, print, stdio, quiet, verbose, help, version;
+	bool manual, json, json_lines, print, stdio, hold, quiet, verbose, help, version;
 	struct server_spec server;
 	bool has_server;
+	struct server_list stun; /* of --manual */
 	const char *code, *code_file; /* NULL: not given */
 	const char *interface, *output, *exec;
+	struct endpoint listen, target; /* FAMILY_NONE: not given */
 	struct endpoint source[2]; /* IPv4, IPv6; FAMILY_NONE: any */
 	uint64_t limit_us, interval_us, count;
 	uint64_t packets, sockets, rate; /* budget */

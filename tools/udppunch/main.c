@@ -275,7 +275,8 @@ static int punch(struct run *r, bool allocate)
 	if (!err)
 		return 0;
 	r->begun = false;
-	snprintf(r->message, sizeof(r->message), "cannot begin: %s", strerror(-err));
+	snprintf(r->message, sizeof(r->message), "%s: %s",
+		p->listen.family != FAMILY_NONE ? "--listen" : "cannot begin", strerror(-err));
 	return err;
 }
 

@@ -53,29 +53,72 @@ static bool is_same_place(const struct endpoint *a, const struct endpoint *b)
 		(a->family == FAMILY_NONE && b->family == FAMILY_NONE);
 }
 
-static void count_error(struct trail *t, const struct trail_event *e)
+static void count_error(
+	struct trail_error *errors, size_t *count, size_t max, const struct trail_event *e)
 {
 	struct trail_error *error;
 
-	for (size_t i = 0; i < t->error_count; i++) {
-		error = &t->errors[i];
+	for (size_t i = 0; i < *count; i++) {
+		error = &errors[i];
 		if (error->type != e->type || error->code != e->code ||
-			error->attempt != t->attempt ||
+			error->attempt != e->attempt ||
 			!is_same_place(&error->offender, &e->from) ||
 			!is_same_place(&error->to, &e->to))
 			continue;
+		if (error->to.port != e->to.port)
+			error->to.port = 0;
 		error->count++;
 		return;
 	}
-	if (t->error_count == TRAIL_ERRORS)
+	if (*count == max)
 		return;
-	error = &t->errors[t->error_count++];
-	*error = (struct trail_error){.offender = e->from,
+	errors[(*count)++] = (struct trail_error){.offender = e->from,
 		.to = e->to,
 		.type = e->type,
 		.code = e->code,
 		.count = 1,
-		.attempt = t->attempt};
+		.attempt = e->attempt};
+}
+
+/*
+ * The latest packet to the peer that the error can be about; NULL: there was none. Where not all are remembered the
+ * address has to do.
+ */
+static const struct trail_event *find_packet(const struct trail *t, const struct trail_event *error)
+{
+	bool all = t->event_count < TRAIL_EVENTS;
+
+	for (size_t i = t->event_count; i-- > 0;) {
+		const struct trail_event *e = &t->events[i];
+
+		if (e->kind != TRAIL_SENT || !endpoint_same_address(&e->to, &error->to))
+			continue;
+		if (!all || (e->socket == error->socket && e->to.port == error->to.port))
+			return e;
+	}
+	return NULL;
+}
+
+static void attribute(const struct trail *t, struct trail_event *e)
+{
+	const struct trail_event *packet;
+
+	e->attempt = t->attempt;
+	if (e->kind != TRAIL_ICMP)
+		return;
+	packet = find_packet(t, e);
+	e->server = !packet;
+	e->attempt = packet ? packet->attempt : 0;
+}
+
+static void count_icmp(struct trail *t, const struct trail_event *e)
+{
+	if (e->server) {
+		count_error(t->server_errors, &t->server_error_count, TRAIL_SERVER, e);
+		return;
+	}
+	t->attempts[e->attempt].errors++;
+	count_error(t->errors, &t->error_count, TRAIL_ERRORS, e);
 }
 
 static void count(struct trail *t, const struct trail_event *e)
@@ -96,8 +139,7 @@ static void count(struct trail *t, const struct trail_event *e)
 		t->strangers++;
 		break;
 	case TRAIL_ICMP:
-		a->errors++;
-		count_error(t, e);
+		count_icmp(t, e);
 		break;
 	default:
 		break;
@@ -116,7 +158,7 @@ void trail_add(struct trail *t, const struct trail_event *event)
 {
 	struct trail_event e = *event;
 
-	e.attempt = t->attempt;
+	attribute(t, &e);
 	count(t, &e);
 	if (t->event_count < TRAIL_EVENTS)
 		t->events[t->event_count++] = e;

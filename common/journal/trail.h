@@ -15,6 +15,7 @@
 #define TRAIL_ATTEMPTS 8
 #define TRAIL_TEXT     240
 #define TRAIL_ERRORS   16
+#define TRAIL_SERVER   4 /* errors for packets to the server */
 
 enum trail_kind {
 	TRAIL_SENT,
@@ -29,7 +30,9 @@ enum trail_kind {
 struct trail_event {
 	uint64_t t_us;
 	enum trail_kind kind;
-	unsigned attempt;
+	unsigned
+		attempt; /* of TRAIL_ICMP that of our packet; what comes before the first counts as its */
+	bool server; /* of TRAIL_ICMP: our packet was for the server, and belongs to no attempt */
 	unsigned socket;
 	struct endpoint from, to; /* from: FAMILY_NONE for what this host sends */
 	size_t bytes;
@@ -48,7 +51,8 @@ struct trail_attempt {
 
 /* ICMP errors that are alike. */
 struct trail_error {
-	struct endpoint offender, to;
+	struct endpoint offender; /* FAMILY_NONE: this host itself */
+	struct endpoint to; /* port 0: several ports of that address */
 	uint8_t type, code;
 	unsigned count, attempt;
 };
@@ -63,8 +67,10 @@ struct trail {
 	struct trail_attempt attempts[TRAIL_ATTEMPTS];
 	unsigned attempt; /* the present one */
 	unsigned strangers;
-	struct trail_error errors[TRAIL_ERRORS];
+	struct trail_error errors[TRAIL_ERRORS]; /* for packets to the peer */
 	size_t error_count;
+	struct trail_error server_errors[TRAIL_SERVER];
+	size_t server_error_count;
 	trail_listener *listener; /* or NULL */
 	void *listener_context;
 };
@@ -78,7 +84,10 @@ void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy);
 /* The present attempt is over. */
 void trail_end(struct trail *t, uint64_t t_us, bool succeeded);
 
-/* Adds the event, whose attempt is filled in, and counts it. */
+/*
+ * Adds the event, whose attempt and server are filled in, and counts it. Packets to the server are no events of the
+ * trail: an ICMP error for an endpoint to which nothing was sent before is the server's.
+ */
 void trail_add(struct trail *t, const struct trail_event *event);
 
 /* A step: "register: waiting for the peer". */

@@ -121,7 +121,7 @@ static void test_icmp(void **state)
 		.family = FAMILY_IPV4,
 		.advice = &none,
 		.other_family_possible = true};
-	struct trail_event event = {.kind = TRAIL_ICMP, .type = 3, .code = 13};
+	struct trail_event event = {.kind = TRAIL_SENT, .type = 3, .code = 13};
 	struct explanation e;
 	struct trail *t;
 
@@ -129,6 +129,8 @@ static void test_icmp(void **state)
 	assert_int_equal(endpoint_parse("192.0.2.1", 0, &event.from), 0);
 	assert_int_equal(endpoint_parse("203.0.113.9:4000", 0, &event.to), 0);
 	assert_int_equal(trail_create(1, &t), 0);
+	trail_add(t, &event);
+	event.kind = TRAIL_ICMP;
 	trail_add(t, &event);
 	event.type = 11; /* of our own low TTL: no news */
 	event.code = 0;

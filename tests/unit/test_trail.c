@@ -48,7 +48,7 @@ static void test_counts(void **state)
 	assert_int_equal(a->received, 2);
 	assert_int_equal(a->refused, 3);
 	assert_int_equal(t->strangers, 4);
-	assert_int_equal(a->errors, 5);
+	assert_int_equal(a->errors, 0); /* for no packet of ours */
 	assert_int_equal(t->event_count, 21);
 	for (size_t i = 0; i < t->event_count; i++)
 		assert_int_equal(t->events[i].attempt, 0);
@@ -147,10 +147,18 @@ static void test_many_attempts(void **state)
 	trail_destroy(t);
 }
 
-static void add_error(
-	struct trail *t, struct endpoint from, struct endpoint to, unsigned type, unsigned code)
+static void add_sent(struct trail *t, unsigned socket, struct endpoint to)
+{
+	const struct trail_event e = {.kind = TRAIL_SENT, .socket = socket, .to = to};
+
+	trail_add(t, &e);
+}
+
+static void add_icmp(struct trail *t, unsigned socket, struct endpoint from, struct endpoint to,
+	unsigned type, unsigned code)
 {
 	const struct trail_event e = {.kind = TRAIL_ICMP,
+		.socket = socket,
 		.from = from,
 		.to = to,
 		.type = (uint8_t)type,
@@ -159,15 +167,25 @@ static void add_error(
 	trail_add(t, &e);
 }
 
+/* For a packet to the peer. */
+static void add_error(
+	struct trail *t, struct endpoint from, struct endpoint to, unsigned type, unsigned code)
+{
+	add_sent(t, 0, to);
+	add_icmp(t, 0, from, to, type, code);
+}
+
 static void test_errors(void **state)
 {
 	struct trail *t = make();
 
 	(void)state;
 	add_error(t, host(1, 0), host(9, 5), 3, 3);
+	assert_int_equal(t->errors[0].to.port, 5);
 	add_error(t, host(1, 0), host(9, 6), 3, 3); /* ports make no difference */
 	assert_int_equal(t->error_count, 1);
 	assert_int_equal(t->errors[0].count, 2);
+	assert_int_equal(t->errors[0].to.port, 0);
 	add_error(t, host(2, 0), host(9, 5), 3, 3);
 	add_error(t, host(1, 0), host(8, 5), 3, 3);
 	add_error(t, host(1, 0), host(9, 5), 11, 3);
@@ -179,6 +197,70 @@ static void test_errors(void **state)
 	assert_int_equal(t->error_count, 6);
 	assert_int_equal(t->errors[5].attempt, 1);
 	assert_int_equal(t->errors[0].count, 2);
+	trail_destroy(t);
+}
+
+/* Those for packets to the server are counted apart, also while the peer is tried. */
+static void test_server_errors(void **state)
+{
+	struct trail *t = make();
+
+	(void)state;
+	add_icmp(t, 0, host(7, 0), host(7, 3478), 3, 3);
+	assert_true(t->events[0].server);
+	trail_attempt(t, 1, "direct");
+	add_error(t, host(1, 0), host(9, 5), 3, 3);
+	assert_false(t->events[2].server);
+	trail_attempt(t, 2, "ordered");
+	add_icmp(t, 0, host(7, 0), host(7, 3478), 3, 3);
+	add_icmp(t, 0, host(9, 0), host(9, 3478), 3, 3); /* the peer's host may be the server's */
+	add_icmp(t, 1, host(1, 0), host(9, 5), 3, 3); /* that socket has sent nothing */
+	assert_int_equal(t->server_error_count, 3);
+	assert_int_equal(t->server_errors[0].count, 2);
+	assert_int_equal(t->server_errors[0].to.port, 3478);
+	assert_int_equal(t->error_count, 1);
+	assert_int_equal(t->attempts[0].errors, 1);
+	assert_int_equal(t->attempts[1].errors, 0);
+	for (unsigned i = 0; i < 3 * TRAIL_SERVER; i++)
+		add_icmp(t, 0, host((uint8_t)i, 0), host(200, 1), 3, 1);
+	assert_int_equal(t->server_error_count, TRAIL_SERVER);
+	trail_destroy(t);
+}
+
+/* An error counts with the attempt of the packet that it is about, which may be over. */
+static void test_late_errors(void **state)
+{
+	struct trail *t = make();
+
+	(void)state;
+	trail_attempt(t, 1, "direct");
+	add_sent(t, 3, host(9, 5));
+	trail_attempt(t, 2, "ordered");
+	add_sent(t, 3, host(9, 6));
+	add_icmp(t, 3, host(1, 0), host(9, 5), 3, 3);
+	assert_int_equal(t->events[2].attempt, 0);
+	assert_int_equal(t->attempts[0].errors, 1);
+	assert_int_equal(t->attempts[1].errors, 0);
+	add_sent(t, 3, host(9, 5)); /* the latest one counts */
+	add_icmp(t, 3, host(1, 0), host(9, 5), 3, 3);
+	assert_int_equal(t->attempts[1].errors, 1);
+	assert_int_equal(t->error_count, 2);
+	trail_destroy(t);
+}
+
+/* When not every packet is remembered, its address is enough. */
+static void test_forgotten_packets(void **state)
+{
+	struct trail *t = make();
+
+	(void)state;
+	trail_attempt(t, 1, "birthday");
+	for (unsigned i = 0; i < TRAIL_EVENTS + 100; i++)
+		add_sent(t, 0, host(9, (uint16_t)(1024 + i)));
+	add_icmp(t, 0, host(1, 0), host(9, 1024 + TRAIL_EVENTS + 50), 3, 3);
+	add_icmp(t, 0, host(1, 0), host(8, 1024), 3, 3);
+	assert_int_equal(t->attempts[0].errors, 1);
+	assert_int_equal(t->server_error_count, 1);
 	trail_destroy(t);
 }
 
@@ -222,6 +304,9 @@ int main(void)
 		cmocka_unit_test(test_attempts),
 		cmocka_unit_test(test_many_attempts),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_server_errors),
+		cmocka_unit_test(test_late_errors),
+		cmocka_unit_test(test_forgotten_packets),
 		cmocka_unit_test(test_local_errors),
 		cmocka_unit_test(test_many_errors),
 	};

@@ -48,6 +48,13 @@ static void take_server(const struct view *v, size_t server, struct behaviour *b
 		b->alg = TRI_NO;
 }
 
+static bool is_port_unreachable(const struct observation *o)
+{
+	if (o->family == FAMILY_IPV4)
+		return o->icmp.type == ICMP_DEST_UNREACH && o->icmp.code == ICMP_PORT_UNREACH;
+	return o->icmp.type == ICMP6_DST_UNREACH && o->icmp.code == ICMP6_DST_UNREACH_NOPORT;
+}
+
 /* A firewall on the way says no. */
 static bool is_prohibition(const struct observation *o)
 {
@@ -57,12 +64,13 @@ static bool is_prohibition(const struct observation *o)
 		return false; /* the server's own host speaks for itself, not for the path */
 	if (i->local)
 		return i->error == EPERM || i->error == EACCES;
+	if (is_port_unreachable(o))
+		return true;
 	if (o->family == FAMILY_IPV4 && i->type == ICMP_DEST_UNREACH)
 		return i->code == ICMP_NET_ANO || i->code == ICMP_HOST_ANO ||
-			i->code == ICMP_PKT_FILTERED || i->code == ICMP_PORT_UNREACH;
+			i->code == ICMP_PKT_FILTERED;
 	if (o->family == FAMILY_IPV6 && i->type == ICMP6_DST_UNREACH)
-		return i->code == ICMP6_DST_UNREACH_ADMIN || i->code == 5 || i->code == 6 ||
-			i->code == ICMP6_DST_UNREACH_NOPORT;
+		return i->code == ICMP6_DST_UNREACH_ADMIN || i->code == 5 || i->code == 6;
 	return false;
 }
 
@@ -83,6 +91,32 @@ static void judge_prohibition(
 	b->icmp_code = o->icmp.code;
 	basis_text(&b->status_basis, "%s refuses UDP: ICMP type %u code %u",
 		endpoint_format_address(&o->icmp.offender, text), o->icmp.type, o->icmp.code);
+}
+
+/* Whoever says something else instead of the only server that was asked. Whether there is anybody. */
+static bool tell_error(const struct view *v, struct behaviour *b)
+{
+	const struct observation *o = NULL;
+	char text[ENDPOINT_TEXT];
+
+	for (size_t i = 0; i < v->journal->observation_count; i++)
+		if (v->journal->observations[i].family == v->family &&
+			v->journal->observations[i].question == QUESTION_BINDING)
+			o = &v->journal->observations[i];
+	if (!o || !o->icmp.count)
+		return false;
+	endpoint_format_address(&o->icmp.offender, text);
+	if (o->icmp.local)
+		basis_text(&b->status_basis, "this host itself cannot send: %s",
+			strerror(o->icmp.error));
+	else if (endpoint_same_address(&o->icmp.offender, &o->to) && is_port_unreachable(o))
+		basis_text(&b->status_basis,
+			"%s itself says that nothing listens on its port %u: ICMP type %u code %u",
+			text, o->to.port, o->icmp.type, o->icmp.code);
+	else
+		basis_text(&b->status_basis, "%s answers with ICMP type %u code %u", text,
+			o->icmp.type, o->icmp.code);
+	return true;
 }
 
 /*
@@ -109,6 +143,8 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 		alive = o;
 	}
 	b->status = hosts >= 2 && !passes ? PATH_BLOCKED : PATH_UNREACHABLE;
+	if (asked == 1 && tell_error(v, b))
+		return;
 	if (passes)
 		basis_text(&b->status_basis,
 			"UDP reaches a server's host, which says that another "

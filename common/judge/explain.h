@@ -4,12 +4,13 @@
 #pragma once
 
 #include "journal/trail.h"
+#include "judge/behaviour.h"
 #include "judge/pair.h"
 
-/* Why two sides that know each other have found no way, from what both have seen. Pure. */
+/* Why there is no way to the peer, from what both sides have seen, or none to the server. Pure. */
 
 #define EXPLAIN_TEXT 320
-#define EXPLAIN_MAX  12
+#define EXPLAIN_MAX  16
 
 /* What the other side says of its last attempt. */
 struct explain_peer {
@@ -26,7 +27,7 @@ struct explain_facts {
 	const struct pair_advice *advice;
 	const struct trail *trail;
 	struct explain_peer said;
-	bool other_family_possible; /* both sides have addresses of the other family, and it was not tried */
+	bool other_family_possible; /* both sides have addresses of the other family; no plan was for it */
 };
 
 struct explain_list {
@@ -40,7 +41,16 @@ struct explanation {
 	struct explain_list try_next;
 };
 
+/* Of two sides that know each other. */
 void explain_failure(const struct explain_facts *facts, struct explanation *out);
 
-/* "address-and-port-dependent mapping, …": what is known of one side. */
+/* Of a server that has not answered; measured: what a measurement against it came to, or NULL. Adds to *out. */
+void explain_server(const struct endpoint *server, const struct behaviour *measured,
+	const struct trail *trail, struct explanation *out);
+
+/* "NAT with address-and-port-dependent mapping, …": what is known of one side. */
 void explain_side(const struct pair_side *s, char *out, size_t size);
+
+/* One more sentence; nothing when the list is full. */
+void explain_add(struct explain_list *l, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));

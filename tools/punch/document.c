@@ -6,37 +6,8 @@
 #include <string.h>
 
 #include "report/document_private.h"
-#include "report/lines.h"
 #include "tools/punch/document.h"
-
-const char *punch_failure_name(enum session_failure f)
-{
-	switch (f) {
-	case SESSION_NO_FAILURE:
-		return "none";
-	case SESSION_NO_SOCKET:
-		return "no-socket";
-	case SESSION_UNREACHABLE:
-		return "server-unreachable";
-	case SESSION_REFUSED:
-		return "refused";
-	case SESSION_NO_PEER:
-		return "no-peer";
-	case SESSION_PEER_LEFT:
-		return "peer-left";
-	case SESSION_PEER_SILENT:
-		return "peer-silent";
-	case SESSION_WRONG_CODE:
-		return "wrong-code";
-	case SESSION_BAD_PEER:
-		return "bad-peer";
-	case SESSION_NO_FAMILY:
-		return "no-common-family";
-	case SESSION_NO_PATH:
-		return "no-path";
-	}
-	return "unknown";
-}
+#include "tools/punch/reason.h"
 
 /* --- the way --- */
 
@@ -116,21 +87,29 @@ static json_t *make_attempts(struct maker *m, const struct trail *t)
 	return array;
 }
 
+/* attempt 0: for a packet to the server */
+static json_t *make_icmp_error(struct maker *m, const struct trail_error *e, unsigned attempt)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "towards", json_string(attempt ? "peer" : "server"));
+	make_set(m, o, "attempt", make_number_or_null(attempt));
+	make_set(m, o, "from", make_address(&e->offender));
+	make_set(m, o, "to", make_endpoint(m, &e->to));
+	make_set(m, o, "type", json_integer(e->type));
+	make_set(m, o, "code", json_integer(e->code));
+	make_set(m, o, "count", json_integer(e->count));
+	return o;
+}
+
 static json_t *make_icmp_errors(struct maker *m, const struct trail *t)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; t && i < t->error_count; i++) {
-		const struct trail_error *e = &t->errors[i];
-		json_t *o = json_object();
-
-		make_set(m, o, "from", make_address(&e->offender));
-		make_set(m, o, "to", make_endpoint(m, &e->to));
-		make_set(m, o, "type", json_integer(e->type));
-		make_set(m, o, "code", json_integer(e->code));
-		make_set(m, o, "count", json_integer(e->count));
-		make_append(m, array, o);
-	}
+	for (size_t i = 0; t && i < t->server_error_count; i++)
+		make_append(m, array, make_icmp_error(m, &t->server_errors[i], 0));
+	for (size_t i = 0; t && i < t->error_count; i++)
+		make_append(m, array, make_icmp_error(m, &t->errors[i], t->errors[i].attempt + 1));
 	return array;
 }
 
@@ -175,17 +154,50 @@ static json_t *make_side(struct maker *m, const struct pair_side *s)
 	return o;
 }
 
-static void add_sides(struct maker *m, json_t *root, const struct session_view *v)
+/* As natprobe has it, but in the words for the peer: what natprobe expects of it does not belong here. */
+static json_t *make_own_nat(struct maker *m, const struct session_view *v, enum family family)
 {
-	int f = v && v->family == FAMILY_IPV6;
-	enum family family = f ? FAMILY_IPV6 : FAMILY_IPV4;
-	bool peer = v && v->has_peer && v->peer.has_side[f];
+	int f = family == FAMILY_IPV6;
+	json_t *o = make_behaviour(m, "UDP", v ? &v->own_behaviour[f] : NULL, family);
+	char text[EXPLAIN_TEXT];
 
-	make_set(m, root, "family",
-		v && v->family != FAMILY_NONE ? json_integer(v->family) : json_null());
-	make_set(m, root, "own_nat",
-		make_behaviour(m, "UDP", v ? &v->own_behaviour[f] : NULL, family));
-	make_set(m, root, "peer_nat", peer ? make_side(m, &v->peer.side[f]) : json_null());
+	if (v && v->own.has_side[f] && v->own.side[f].status == PATH_OK) {
+		explain_side(&v->own.side[f], text, sizeof(text));
+		make_set(m, o, "summary", make_text(text));
+	}
+	return o;
+}
+
+/*
+ * Of the plans; of the way where the peer was quicker than all plans; FAMILY_NONE: neither.
+ */
+static enum family family_of(const struct punch_facts *f)
+{
+	const struct checks_result *r = result_of(f);
+
+	if (f->view && f->view->family != FAMILY_NONE)
+		return f->view->family;
+	return r ? r->remote.family : FAMILY_NONE;
+}
+
+/* Without a family that one which was measured. */
+static bool is_ipv6(const struct session_view *v, enum family family)
+{
+	if (family != FAMILY_NONE)
+		return family == FAMILY_IPV6;
+	return v && v->own_behaviour[0].status == PATH_UNTESTED &&
+		v->own_behaviour[1].status != PATH_UNTESTED;
+}
+
+static void add_sides(struct maker *m, json_t *root, const struct punch_facts *f)
+{
+	const struct session_view *v = f->view;
+	enum family family = family_of(f);
+	bool v6 = is_ipv6(v, family), peer = v && v->has_peer && v->peer.has_side[v6];
+
+	make_set(m, root, "family", make_number_or_null(family));
+	make_set(m, root, "own_nat", make_own_nat(m, v, v6 ? FAMILY_IPV6 : FAMILY_IPV4));
+	make_set(m, root, "peer_nat", peer ? make_side(m, &v->peer.side[v6]) : json_null());
 }
 
 /* --- all --- */
@@ -209,14 +221,23 @@ static json_t *make_explanation(struct maker *m, const struct explanation *e)
 	return o;
 }
 
-/* null: connected, or interrupted before it was decided. */
-static json_t *make_failure(const struct punch_facts *f)
+/* All null: connected, or ended before this was decided. */
+static void add_reason(struct maker *m, json_t *root, const struct punch_facts *f, bool complete)
 {
-	if (f->late)
-		return json_string("deadline");
-	if (f->view && f->view->state == SESSION_FAILED)
-		return json_string(punch_failure_name(f->view->failure));
-	return result_of(f) && !f->stood ? json_string("silent") : json_null();
+	unsigned reason =
+		f->view ? reason_of(f->view, f->late, f->stood, !complete) : SESSION_NO_FAILURE;
+	bool failed = reason != SESSION_NO_FAILURE;
+	struct explanation own;
+	const struct explanation *e = f->explanation ? f->explanation : &own;
+	char message[EXPLAIN_TEXT + 80] = "";
+
+	if (failed) {
+		reason_explain(reason, f->view, f->server, f->trail, &own);
+		reason_message(reason, f->view, e, message, sizeof(message));
+	}
+	make_set(m, root, "failure", failed ? json_string(reason_name(reason)) : json_null());
+	make_set(m, root, "reason", make_text(message));
+	make_set(m, root, "explanation", failed ? make_explanation(m, e) : json_null());
 }
 
 json_t *punch_document(const struct report_run *run, const struct punch_facts *f)
@@ -227,16 +248,14 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 	make_head(&m, root, PUNCH_FORMAT, PUNCH_FORMAT_VERSION, run);
 	make_set(&m, root, "outcome",
 		json_string(result_of(f) && f->stood ? "connected" : "failed"));
-	make_set(&m, root, "failure", make_failure(f));
+	add_reason(&m, root, f, run->complete);
 	make_set(&m, root, "transport", json_string("udp"));
 	make_set(&m, root, "server", f->server ? make_endpoint(&m, f->server) : json_null());
 	add_way(&m, root, f);
 	make_set(&m, root, "attempts", make_attempts(&m, f->trail));
 	make_set(&m, root, "icmp_errors", make_icmp_errors(&m, f->trail));
 	make_set(&m, root, "steps", make_steps(&m, f->trail));
-	add_sides(&m, root, f->view);
-	make_set(&m, root, "explanation",
-		f->explanation ? make_explanation(&m, f->explanation) : json_null());
+	add_sides(&m, root, f);
 	make_set(&m, root, "findings", make_findings(&m, f->findings, f->finding_count));
 	make_set(&m, root, "evidence", make_all_evidence(&m, f->journal));
 	make_set(&m, root, "errors", make_errors(&m, run));
@@ -258,13 +277,14 @@ void punch_line(struct lines *l, const struct trail *t, const struct trail_event
 	if (e->kind == TRAIL_STEP) {
 		make_set(&m, line, "text", make_text(e->text));
 	} else {
-		make_set(&m, line, "attempt", json_integer(e->attempt + 1));
+		make_set(&m, line, "attempt", make_number_or_null(e->server ? 0 : e->attempt + 1));
 		make_set(&m, line, "from", make_endpoint(&m, &e->from));
 		make_set(&m, line, "to", make_endpoint(&m, &e->to));
 		make_set(&m, line, "size_bytes", json_integer((json_int_t)e->bytes));
 		make_set(&m, line, "ttl", make_number_or_null(e->ttl));
 	}
 	if (e->kind == TRAIL_ICMP) {
+		make_set(&m, line, "towards", json_string(e->server ? "server" : "peer"));
 		make_set(&m, line, "type", json_integer(e->type));
 		make_set(&m, line, "code", json_integer(e->code));
 	}

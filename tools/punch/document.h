@@ -10,6 +10,7 @@
 #include "punch/flow.h"
 #include "punch/session.h"
 #include "report/document.h"
+#include "report/lines.h"
 
 /* The punch-report document: udppunch(1) and data/punch-report.schema.json. */
 
@@ -27,13 +28,12 @@ struct punch_facts {
 	const struct flow_statistics *flow; /* NULL: none stood */
 	bool stood; /* something came over the way */
 	bool late; /* the deadline ended it */
-	const struct explanation *explanation; /* NULL: there is nothing to explain */
+	const struct explanation *
+		explanation; /* NULL: what follows from the rest, if there is anything to explain */
 };
 
 /* The document, which the caller owns; NULL: no memory. */
 json_t *punch_document(const struct report_run *run, const struct punch_facts *facts);
 
-/* "no-path", "wrong-code" …: a word for programs. */
-const char *punch_failure_name(enum session_failure f);
 /* An event of the trail as a JSON line. */
 void punch_line(struct lines *l, const struct trail *t, const struct trail_event *e);

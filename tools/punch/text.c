@@ -11,13 +11,14 @@
 
 #define INDENT 2
 
-static void put_string(struct page *p, const char *prefix, const json_t *value, size_t indent)
+/* Nothing when it is no string: the document may come from a stranger. */
+static void put_text(struct page *p, const char *prefix, const json_t *value)
 {
 	struct line l;
 
 	line_begin(p, &l);
 	if (line_add_string(&l, value))
-		line_put(&l, indent, prefix, STYLE_PLAIN, STYLE_PLAIN);
+		line_put(&l, INDENT, prefix, STYLE_PLAIN, STYLE_PLAIN);
 	else
 		line_drop(&l);
 }
@@ -57,34 +58,47 @@ static void put_quality(struct page *p, const json_t *d)
 	line_put(&l, INDENT, "way: ", STYLE_PLAIN, STYLE_PLAIN);
 }
 
+/* In words that say from when each of them counts. */
 static void put_times(struct page *p, const json_t *d)
 {
 	static const struct {
-		const char *key, *text;
-	} rows[] = {{"register", "registered"}, {"exchange", "peer known after"},
-		{"first_packet", "first packet"}, {"first_inbound", "first inbound"},
-		{"confirmed", "confirmed"}, {"total", "in all"}};
+		const char *key, *before, *after;
+	} rows[] = {{"total", "", " in all"}, {"register", ": registered in ", ""},
+		{"exchange", ", peer known ", " later"},
+		{"first_packet", "; from there first packet ", ""},
+		{"first_inbound", ", first inbound ", ""}, {"confirmed", ", proof ", ""}};
 	const json_t *times = json_object_get(d, "time_ms");
-	const char *between = "";
 	struct line l;
 
+	if (!json_is_number(json_object_get(times, rows[0].key)))
+		return;
 	line_begin(p, &l);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const json_t *value = json_object_get(times, rows[i].key);
 
 		if (!json_is_number(value))
 			continue;
-		line_add(&l, "%s%s ", between, rows[i].text);
+		line_add(&l, "%s", rows[i].before);
 		line_add_ms(&l, value);
-		between = ", ";
+		line_add(&l, "%s", rows[i].after);
 	}
-	if (*between)
-		line_put(&l, INDENT, "time: ", STYLE_PLAIN, STYLE_PLAIN);
-	else
-		line_drop(&l);
+	line_put(&l, INDENT, "time: ", STYLE_PLAIN, STYLE_PLAIN);
 }
 
 /* --- no way --- */
+
+/* The reason, or else what has ended the run before there was one. */
+static void put_failure(struct page *p, const json_t *d)
+{
+	const json_t *error = json_array_get(json_object_get(d, "errors"), 0);
+	struct line l;
+
+	line_begin(p, &l);
+	if (!line_add_string(&l, json_object_get(d, "reason")) &&
+		!line_add_string(&l, json_object_get(error, "message")))
+		line_add(&l, "nothing is known");
+	line_put(&l, 0, "failed: ", STYLE_RED, STYLE_BOLD);
+}
 
 static void put_list(
 	struct page *p, const json_t *explanation, const char *key, const char *heading)
@@ -95,7 +109,7 @@ static void put_list(
 		return;
 	page_heading(p, heading);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		put_string(p, "- ", json_array_get(list, i), INDENT);
+		put_text(p, "- ", json_array_get(list, i));
 }
 
 static void put_explanation(struct page *p, const json_t *d)
@@ -109,10 +123,19 @@ static void put_explanation(struct page *p, const json_t *d)
 
 /* --- all --- */
 
+static void put_side(struct page *p, const char *prefix, const json_t *side)
+{
+	if (block_was_tested(side))
+		put_text(p, prefix, json_object_get(side, "summary"));
+}
+
+/* An explanation has them among what is certain. */
 static void put_sides(struct page *p, const json_t *d)
 {
-	put_string(p, "here: ", json_object_get(json_object_get(d, "own_nat"), "summary"), INDENT);
-	put_string(p, "peer: ", json_object_get(json_object_get(d, "peer_nat"), "summary"), INDENT);
+	if (json_is_object(json_object_get(d, "explanation")))
+		return;
+	put_side(p, "here: ", json_object_get(d, "own_nat"));
+	put_side(p, "peer: ", json_object_get(d, "peer_nat"));
 }
 
 static void put_steps(struct page *p, const json_t *d)
@@ -124,13 +147,11 @@ static void put_steps(struct page *p, const json_t *d)
 	page_heading(p, "Steps");
 	for (size_t i = 0; i < json_array_size(steps); i++) {
 		const json_t *step = json_array_get(steps, i);
-		struct line l;
+		char moment[32];
 
-		line_begin(p, &l);
-		line_add_ms(&l, json_object_get(step, "t_ms"));
-		line_add(&l, "  ");
-		line_add_string(&l, json_object_get(step, "text"));
-		line_put(&l, INDENT, "", STYLE_PLAIN, STYLE_PLAIN);
+		snprintf(moment, sizeof(moment), "%9.1f ms  ",
+			json_number_value(json_object_get(step, "t_ms")));
+		put_text(p, moment, json_object_get(step, "text"));
 	}
 }
 
@@ -146,7 +167,7 @@ int punch_text(const json_t *d, const struct text_options *options, FILE *out)
 			put_times(&p, d);
 		}
 	} else {
-		put_string(&p, "no way: ", json_object_get(d, "failure"), 0);
+		put_failure(&p, d);
 	}
 	if (!options->brief) {
 		put_sides(&p, d);

@@ -177,6 +177,12 @@ static void test_deadline(void **state)
 	assert_true(has(&e.certain, "plan 1 of 1 was being tried"));
 	assert_int_equal(e.likely.count, 0);
 	assert_int_equal(e.try_next.count, 1);
+	reason_explain(SESSION_PEER_LEFT, &s.view, &s.server, s.trail, &e);
+	assert_true(has(&e.certain, "attempt 1, birthday: 1 packets"));
+	assert_true(has(&e.likely, "it was ended there"));
+	assert_int_equal(e.likely.count, 1);
+	reason_explain(REASON_SILENT, &s.view, &s.server, s.trail, &e); /* that one succeeded */
+	assert_false(has(&e.certain, "attempt 1"));
 	assert_int_equal(reason_status(REASON_DEADLINE, &s.view), 1);
 	s.view.attempt = 0;
 	s.view.has_peer = false;
@@ -202,6 +208,7 @@ static void test_path(void **state)
 		.offender = punch_at("192.0.2.77"),
 		.type = 3,
 		.code = 13};
+	s.view.peer.failed = true;
 	reason_explain(SESSION_NO_PATH, &s.view, &s.server, s.trail, &e);
 	assert_true(has(&e.certain, "own side: NAT with endpoint-independent mapping"));
 	assert_true(has(&e.certain, "its side: NAT with address-and-port-dependent mapping"));
@@ -212,7 +219,7 @@ static void test_path(void **state)
 		"192.0.2.77; errors in all: 9"));
 	assert_true(has(&e.try_next, "IPv6 on both sides"));
 	s.view.peer.has_side[1] = true;
-	s.view.peer.attempt.number = 0; /* it has said nothing yet */
+	s.view.peer.failed = false; /* it has not come to its end */
 	reason_explain(SESSION_NO_PATH, &s.view, &s.server, s.trail, &e);
 	assert_true(has(&e.try_next, "IPv6 on both sides"));
 	assert_false(has(&e.certain, "packets sent"));

@@ -139,7 +139,8 @@ static void explain_path(
 		.family = v->family,
 		.advice = &v->advice,
 		.trail = trail,
-		.said = {.said = said->number != 0,
+		/* before its end it only says how far it has come */
+		.said = {.said = said->number && v->peer.failed,
 			.sent = said->sent,
 			.received = said->received,
 			.errors = said->errors,
@@ -218,10 +219,12 @@ static void add_row(unsigned reason, struct explanation *out)
 void reason_explain(unsigned reason, const struct session_view *v, const struct endpoint *server,
 	const struct trail *trail, struct explanation *out)
 {
+	bool tried = v->attempt && reason != REASON_SILENT;
+
 	memset(out, 0, sizeof(*out));
 	if (reason == SESSION_NO_PATH) {
 		explain_path(v, trail, out);
-	} else if (reason == REASON_DEADLINE && v->attempt) {
+	} else if (tried) {
 		explain_path(v, trail, out);
 		/* not all has been tried: what follows from that does not follow yet */
 		out->likely.count = out->try_next.count = 0;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +17,32 @@
 #include "tools/punch/handover.h"
 #include "tools/punch/status.h"
 
+/*
+ * Our sockets keep ICMP errors in a queue. To a program that does not read it poll(2) would call the socket ready for
+ * ever, and what it then reads would block. Turning it off empties it, and the error that waits is one of ours.
+ */
+static int drop_errors(int fd, enum family family)
+{
+	bool v4 = family == FAMILY_IPV4;
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &value,
+		    sizeof(value)) ||
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &length))
+		return -errno;
+	return 0;
+}
+
 /* Programs expect a socket that blocks, and one that says what it is connected to. */
 static int prepare(int fd, const struct endpoint *peer)
 {
 	struct sockaddr_storage to;
 	socklen_t length = sockaddr_from_endpoint(peer, &to);
-	int flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(fd, F_GETFL), err = drop_errors(fd, peer->family);
 
+	if (err)
+		return err;
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) ||
 		connect(fd, (struct sockaddr *)&to, length))
 		return -errno;

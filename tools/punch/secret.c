@@ -17,7 +17,8 @@
 static int read_file(const char *path, char line[static LINE_MAX_BYTES], char *error, size_t size)
 {
 	FILE *f = !strcmp(path, "-") ? stdin : fopen(path, "re");
-	char *got = f ? fgets(line, LINE_MAX_BYTES, f) : NULL;
+	/* no buffer: no copy of the secret stays there, and what follows it in standard input is for --exec */
+	char *got = f && !setvbuf(f, NULL, _IONBF, 0) ? fgets(line, LINE_MAX_BYTES, f) : NULL;
 	int err = !f || ferror(f) ? -errno : got ? 0 : -EINVAL;
 
 	if (err)

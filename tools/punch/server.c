@@ -66,7 +66,9 @@ int server_find(const struct server_spec *spec, bool ipv4, bool ipv6, uint64_t l
 		err = resolve(spec, limit_us, &result);
 	if (err || result.error) {
 		snprintf(error, size, "%s: %s", spec->name,
-			err ? strerror(-err) : gai_strerror(result.error));
+			err == -ETIMEDOUT ? "the resolver did not answer in time"
+				: err	  ? strerror(-err)
+					  : gai_strerror(result.error));
 		return err ? err : -ENOENT;
 	}
 	for (size_t i = 0; i < result.count; i++) {

@@ -55,13 +55,11 @@ struct flow {
 	uint64_t behind_until_us;
 	struct candidate candidate;
 	uint64_t strange_us; /* when all packets to unproved endpoints will be made up for */
-	uint64_t since_us; /* of this route */
 	unsigned unanswered; /* keepalives to the peer, since its last answer */
 	uint64_t asked_us; /* when the first of them went out */
 	uint64_t answered_us, next_us; /* … and when the next one does */
 	uint64_t ping_us, ping_interval_us; /* when the next one of flow_ping is due */
 	unsigned ping_count, closing;
-	bool closed; /* nothing more is sent of its own accord but the last word */
 	uint64_t close_us;
 	struct ping pings[PINGS_MAX]; /* the latest ones, in turn */
 	unsigned next_ping;
@@ -92,7 +90,7 @@ int flow_create(const struct flow_config *config, uint64_t now_us, struct flow *
 		return -ENOMEM;
 	f->config = *config;
 	f->route = (struct route){config->socket, config->remote};
-	f->since_us = f->answered_us = now_us;
+	f->answered_us = now_us;
 	f->next_us = now_us + with_jitter(f, config->keepalive_us);
 	channel_init(&f->channel, config->keys);
 	f->config.keys = NULL;
@@ -171,13 +169,11 @@ void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct 
 	f->route = (struct route){socket, *remote};
 	f->behind_until_us = now_us + BEHIND_US;
 	f->candidate = (struct candidate){.is_newest = false};
-	f->since_us = now_us;
 	take_answer(f, now_us);
 }
 
 void flow_close(struct flow *f, uint64_t now_us)
 {
-	f->closed = true;
 	f->closing = CLOSE_TIMES;
 	f->close_us = now_us;
 	f->ping_count = 0;
@@ -295,21 +291,14 @@ static bool poll_pings(
 	return false;
 }
 
-static bool poll_own(
-	struct flow *f, uint64_t now_us, struct flow_output *out, uint64_t *deadline_us)
-{
-	return !f->closed &&
-		(poll_challenge(f, now_us, out, deadline_us) ||
-			poll_pings(f, now_us, out, deadline_us));
-}
-
 enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *out)
 {
 	uint64_t deadline_us = UINT64_MAX;
 
 	memset(out, 0, sizeof(*out));
 	if (poll_reply(f, now_us, out) || poll_close(f, now_us, out, &deadline_us) ||
-		poll_own(f, now_us, out, &deadline_us))
+		poll_challenge(f, now_us, out, &deadline_us) ||
+		poll_pings(f, now_us, out, &deadline_us))
 		return FLOW_SEND;
 	out->action = FLOW_WAIT;
 	out->deadline_us = deadline_us;
@@ -433,14 +422,7 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 
 uint64_t flow_silent_at(const struct flow *f)
 {
-	uint64_t heard_us = f->statistics.heard_us;
-
-	if (!f->closed)
-		return f->unanswered ? f->asked_us + patience_us(f, SILENT_US, 16) : UINT64_MAX;
-	/* nothing is asked any more, but the peer asks */
-	if (heard_us < f->since_us)
-		heard_us = f->since_us;
-	return heard_us + 3 * f->config.keepalive_us + SILENT_US;
+	return f->unanswered ? f->asked_us + patience_us(f, SILENT_US, 16) : UINT64_MAX;
 }
 
 bool flow_is_silent(const struct flow *f, uint64_t now_us)
@@ -459,4 +441,9 @@ struct flow_statistics flow_statistics(const struct flow *f)
 struct endpoint flow_remote(const struct flow *f)
 {
 	return f->route.remote;
+}
+
+unsigned flow_socket(const struct flow *f)
+{
+	return f->route.socket;
 }

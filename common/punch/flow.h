@@ -80,7 +80,7 @@ void flow_set_keepalive(struct flow *f, uint64_t keepalive_us);
  * proved. Silence counts from now on.
  */
 void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct endpoint *remote);
-/* The last word, which goes out a few times. */
+/* The last word, which goes out a few times; keepalives go on, for the peer may not have said its own. */
 void flow_close(struct flow *f, uint64_t now_us);
 
 enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *out);
@@ -96,4 +96,6 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 uint64_t flow_silent_at(const struct flow *f);
 bool flow_is_silent(const struct flow *f, uint64_t now_us);
 struct flow_statistics flow_statistics(const struct flow *f);
+/* Where the peer is, and the socket that it is reached from. */
 struct endpoint flow_remote(const struct flow *f);
+unsigned flow_socket(const struct flow *f);

@@ -354,14 +354,14 @@ static void take_news(struct meeting *m, uint64_t now_us, const struct rendezvou
 	if (m->stream)
 		v->mapped.port = 0; /* TCP's */
 	v->place = in->place;
+	if (!v->registered_us) {
+		v->registered_us = now_us;
+		trail_step(m->config.trail, now_us, "register: done");
+	}
 	take_peer(m, now_us, in);
 	if (in->has_go && in->go > v->go) {
 		v->go = in->go;
 		v->go_at_us = in->go_wait_us > 0 ? now_us + (uint32_t)in->go_wait_us : now_us;
-	}
-	if (!v->registered_us) {
-		v->registered_us = now_us;
-		trail_step(m->config.trail, now_us, "register: done");
 	}
 }
 

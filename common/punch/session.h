@@ -22,6 +22,7 @@ enum session_socket {
 	SESSION_MAIN = 0, /* of both families, and those of later attempts */
 	SESSION_FURTHER = 32, /* of strategies */
 	SESSION_LATEST = 400, /* of predictions, one an attempt */
+	SESSION_LIFETIME = 440, /* of the lifetime of bindings */
 	SESSION_DEPTH = 480, /* of the depth of the NATs, of both families */
 	SESSION_PROBE4 = 512, /* of the measurement */
 	SESSION_PROBE6 = 640,
@@ -103,10 +104,13 @@ struct session_view {
 	struct pair_advice advice;
 	unsigned round; /* how often a way has been looked for anew */
 	unsigned attempt; /* the present one of this round, from 1; 0: none yet */
-	const struct checks_result *checks; /* NULL: no keys yet */
+	const struct checks_result *checks; /* of the present round; NULL: no keys yet */
+	struct checks_result way; /* that stood last; not connected: none has */
 	const struct meeting_view *meeting; /* NULL: not yet begun */
 	bool over_tcp; /* the server has answered over TCP only */
 	struct endpoint local[2]; /* of the main sockets */
+	/* bindings of the own NAT last so long, and no longer than that; 0: not known, or not yet */
+	unsigned lifetime_at_least_s, lifetime_below_s;
 	/* moments of the first round; 0: not reached. exchanged: both know each other */
 	uint64_t started_us, registered_us, exchanged_us, first_sent_us, first_heard_us, proved_us,
 		ended_us;
@@ -148,6 +152,9 @@ int session_take_line(struct session *s, uint64_t now_us, const char *text);
  * server, and begins anew as well; so a session may do so by itself.
  */
 void session_again(struct session *s, uint64_t now_us);
+
+/* Measures meanwhile how long bindings last, if the server is one that can tell; of SESSION_CONNECTED. */
+void session_measure_lifetime(struct session *s, uint64_t now_us);
 
 /* Tells the other side and the server that this one goes. */
 void session_leave(struct session *s, uint64_t now_us);

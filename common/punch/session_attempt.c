@@ -73,77 +73,6 @@ static bool is_dependent(const struct session *s)
 		own->mapping != DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
-/* --- the other side's endpoints --- */
-
-/* As the server sees it, or as it says itself where it meets over TCP or the other family. */
-static struct endpoint peer_endpoint(const struct session *s)
-{
-	const struct meeting_view *v = s->view.meeting;
-	const struct hello *peer = &s->view.peer;
-	struct endpoint none = {.family = FAMILY_NONE};
-
-	if (v->peer.family == s->view.family && v->peer.port)
-		return v->peer;
-	for (size_t i = 0; i < peer->candidate_count; i++)
-		if (peer->candidates[i].kind == CHECK_SERVER_REFLEXIVE &&
-			peer->candidates[i].endpoint.family == s->view.family)
-			return peer->candidates[i].endpoint;
-	return none;
-}
-
-/*
- * A private address is only worth a packet where both sides are behind the same NAT, or seem to be in the same
- * network, as in a VPN.
- */
-static bool is_near(const struct session *s, const struct endpoint *e)
-{
-	const struct meeting_view *v = s->view.meeting;
-	size_t bytes = e->family == FAMILY_IPV4 ? 3 : 6;
-
-	if (!endpoint_is_private(e) || endpoint_same_address(&v->mapped, &v->peer))
-		return true;
-	for (size_t i = 0; i < s->config.host_count; i++)
-		if (s->config.hosts[i].family == e->family &&
-			!memcmp(s->config.hosts[i].address, e->address, bytes))
-			return true;
-	return false;
-}
-
-static bool is_own_address(const struct session *s, const struct endpoint *e)
-{
-	for (size_t i = 0; i < s->config.host_count; i++)
-		if (endpoint_same_address(&s->config.hosts[i], e))
-			return true;
-	return false;
-}
-
-/*
- * A packet to where it comes from would be a LAND attack on ourselves. Another process of this host may be the
- * peer, so that only our own ports are left out.
- */
-static bool is_own(const struct session *s, const struct endpoint *e)
-{
-	return is_own_address(s, e) && e->port == s->main[e->family == FAMILY_IPV6].local.port;
-}
-
-static void add_candidates(struct session *s, uint64_t now_us)
-{
-	const struct hello *peer = &s->view.peer;
-
-	for (size_t i = 0; i < peer->candidate_count; i++) {
-		const struct endpoint *e = &peer->candidates[i].endpoint;
-
-		/* the one that the plan is about comes with the plan */
-		if (peer->candidates[i].kind == CHECK_SERVER_REFLEXIVE &&
-			e->family == s->view.family)
-			continue;
-		if (!is_near(s, e) || is_own(s, e))
-			continue;
-		checks_add_candidate(s->checks, now_us, peer->candidates[i].kind, e,
-			endpoint_same_address(e, &s->view.meeting->peer));
-	}
-}
-
 /* --- stages --- */
 
 static void enter(struct session *s, uint64_t now_us, enum stage stage)
@@ -163,19 +92,20 @@ void session_set_mains(struct session *s)
 static void run(struct session *s, uint64_t now_us)
 {
 	const struct hello *peer = &s->view.peer;
-	struct checks_target target = {.peer = peer_endpoint(s),
+	struct checks_target target = {.peer = session_peer_endpoint(s),
 		.latest = peer->latest.port,
 		.port_count = peer->port_count};
 
+	target.claimed = session_is_claimed(s, &target.peer);
 	memcpy(target.ports, peer->ports, sizeof(target.ports));
 	if (own_role(s)->targets == PAIR_KNOWN && !checks_further(s->checks)
-			? is_own(s, &target.peer)
-			: is_own_address(s, &target.peer))
+			? session_is_own(s, &target.peer)
+			: session_is_own_address(s, &target.peer))
 		target.peer.family = FAMILY_NONE;
 	enter(s, now_us, STAGE_RUNNING);
 	s->begin_us = now_us;
 	session_set_mains(s);
-	add_candidates(s, now_us);
+	session_add_candidates(s, now_us);
 	checks_go(s->checks, now_us, &target);
 	if (own_role(s)->second && needs_step(s) && s->meeting)
 		meeting_set_ready(s->meeting, now_us, second_phase(s));
@@ -239,7 +169,7 @@ void session_attempts_begin(struct session *s, uint64_t now_us)
 	s->view.attempt = 1;
 	s->round_us = now_us;
 	session_set_mains(s);
-	add_candidates(s, now_us);
+	session_add_candidates(s, now_us);
 	if (s->view.advice.count && s->config.manual)
 		session_manual_first_slot(s, now_us);
 	if (s->view.state == SESSION_FAILED)

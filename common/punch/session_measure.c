@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "punch/session_private.h"
@@ -113,11 +114,25 @@ static bool poll_depth(struct session *s, int f, uint64_t now_us, struct session
 /* The sockets of a measurement that is over. */
 static bool poll_closing(struct session *s, int f, struct session_output *out)
 {
-	if (s->probes[f] || !s->probe_sockets[f])
-		return false;
-	out->action = SESSION_CLOSE;
-	out->socket = bases[f] + --s->probe_sockets[f];
-	return true;
+	while (!s->probes[f] && s->probe_sockets[f]) {
+		unsigned socket = --s->probe_sockets[f];
+
+		if (!s->probe_open[f][socket])
+			continue;
+		s->probe_open[f][socket] = false;
+		out->action = SESSION_CLOSE;
+		out->socket = bases[f] + socket;
+		return true;
+	}
+	return false;
+}
+
+void session_measure_opened(struct session *s, uint64_t now_us, int f, unsigned socket, int error,
+	const struct endpoint *local)
+{
+	s->probe_open[f][socket] = !error;
+	if (s->probes[f])
+		probe_opened(s->probes[f], now_us, socket, error, local);
 }
 
 static bool poll_probe(struct session *s, int f, uint64_t now_us, struct session_output *out,
@@ -138,13 +153,80 @@ static bool poll_probe(struct session *s, int f, uint64_t now_us, struct session
 	return poll_closing(s, f, out);
 }
 
+void session_measure_lifetime(struct session *s, uint64_t now_us)
+{
+	const struct meeting_view *v = s->view.meeting;
+	int f = s->view.way.remote.family == FAMILY_IPV6;
+
+	/* a foreign server cannot tell, nor one that is not heard */
+	if (s->lifetime.begun || !s->meeting || s->stream.used ||
+		s->view.own_behaviour[f].status != PATH_OK)
+		return;
+	lifetime_begin(&s->lifetime, SESSION_LIFETIME, &s->config.servers[f], v->rtt_us,
+		&s->config.random);
+	trail_step(s->config.trail, now_us, "measure: the lifetime of bindings");
+}
+
+static void note_lifetime(struct session *s, uint64_t now_us)
+{
+	struct session_view *v = &s->view;
+	unsigned at_least_s, below_s;
+	enum lifetime_state state = lifetime_result(&s->lifetime, &at_least_s, &below_s);
+
+	v->lifetime_at_least_s = at_least_s;
+	v->lifetime_below_s = below_s;
+	if (state == LIFETIME_MEASURING || s->lifetime_noted)
+		return;
+	s->lifetime_noted = true;
+	if (state == LIFETIME_UNKNOWN)
+		trail_step(s->config.trail, now_us,
+			"measure: the lifetime of bindings is unknown: %s",
+			lifetime_reason(&s->lifetime));
+	else if (below_s)
+		trail_step(s->config.trail, now_us, "measure: bindings last %u to %u s", at_least_s,
+			below_s);
+	else
+		trail_step(s->config.trail, now_us, "measure: bindings last %u s at least",
+			at_least_s);
+}
+
+static bool poll_lifetime(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
+{
+	struct lifetime_output l;
+
+	if (!s->lifetime.begun)
+		return false;
+	switch (lifetime_poll(&s->lifetime, now_us, &l, deadline_us)) {
+	case LIFETIME_OPEN_SOCKET:
+		out->action = SESSION_OPEN;
+		out->family = s->lifetime.server.family;
+		break;
+	case LIFETIME_CLOSE_SOCKET:
+		out->action = SESSION_CLOSE;
+		break;
+	case LIFETIME_SEND:
+		out->action = SESSION_SEND;
+		out->to = l.to;
+		out->length = l.length;
+		memcpy(out->data, l.data, l.length);
+		break;
+	default:
+		note_lifetime(s, now_us);
+		return false;
+	}
+	out->socket = l.socket;
+	return true;
+}
+
 bool session_measure_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
 {
 	return poll_probe(s, 0, now_us, out, deadline_us) ||
 		poll_probe(s, 1, now_us, out, deadline_us) ||
 		poll_depth(s, 0, now_us, out, deadline_us) ||
-		poll_depth(s, 1, now_us, out, deadline_us);
+		poll_depth(s, 1, now_us, out, deadline_us) ||
+		poll_lifetime(s, now_us, out, deadline_us);
 }
 
 /* --- the depth, where packets that arrive too early may do harm --- */
@@ -233,6 +315,24 @@ static void set_side(struct session *s, int f, const struct behaviour *b)
 	s->view.own_behaviour[f] = *b;
 }
 
+static void note_side(const struct session *s, uint64_t now_us, int f, const struct behaviour *b)
+{
+	unsigned depth = s->view.own.side[f].depth;
+	char text[24] = "";
+
+	if (b->status != PATH_OK) {
+		trail_step(s->config.trail, now_us, "measure: IPv%d, UDP %s", (int)families[f],
+			path_status_name(b->status));
+		return;
+	}
+	if (depth)
+		snprintf(text, sizeof(text), ", depth %u", depth);
+	trail_step(s->config.trail, now_us,
+		"measure: IPv%d, %s mapping, %s filtering, early packets %s%s", (int)families[f],
+		dependence_name(b->mapping), dependence_name(b->filtering), early_name(b->early),
+		text);
+}
+
 void session_measure_advance(struct session *s, uint64_t now_us)
 {
 	static struct verdict verdict; /* large */
@@ -252,10 +352,6 @@ void session_measure_advance(struct session *s, uint64_t now_us)
 		if (s->config.servers[f].family == FAMILY_NONE)
 			continue;
 		set_side(s, f, b);
-		trail_step(s->config.trail, now_us,
-			"measure: IPv%d, %s mapping, %s filtering, early packets %s, depth %u",
-			(int)families[f], dependence_name(b->mapping),
-			dependence_name(b->filtering), early_name(b->early),
-			s->view.own.side[f].depth);
+		note_side(s, now_us, f, b);
 	}
 }

@@ -6,6 +6,7 @@
 #include "probe/probe.h"
 #include "punch/line.h"
 #include "punch/depth.h"
+#include "punch/lifetime.h"
 #include "punch/query.h"
 #include "punch/session.h"
 
@@ -63,8 +64,11 @@ struct session {
 	struct session_manual manual;
 	bool has_main; /* one at least */
 	struct probe *probes[2];
-	unsigned probe_sockets[2]; /* that are open, or will be */
+	unsigned probe_sockets[2]; /* that have been asked for */
+	bool probe_open[2][SESSION_PROBE6 - SESSION_PROBE4];
 	struct depth depths[2];
+	struct lifetime lifetime;
+	bool lifetime_noted;
 	bool measured, asked_anew;
 	struct session_stream stream;
 	uint64_t turn_us; /* the other family's turn to reach the server */
@@ -89,6 +93,9 @@ struct session {
 
 /* --- session_measure.c: what our own NATs are like --- */
 int session_measure_begin(struct session *s, uint64_t now_us);
+/* Of a prober's socket, numbered from 0. */
+void session_measure_opened(struct session *s, uint64_t now_us, int f, unsigned socket, int error,
+	const struct endpoint *local);
 /* What the probers want; else *deadline_us may become earlier. */
 bool session_measure_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
@@ -117,6 +124,16 @@ void session_manual_next_slot(struct session *s, uint64_t now_us);
 #define SESSION_MANUAL_SECOND_US 2000000 /* who has to be second, after the slot's beginning */
 bool session_manual_may_go(const struct session *s, uint64_t now_us, bool second);
 
+/* --- session_peer.c: where the other side may be --- */
+/* As the server sees it, or as it says itself where it meets over TCP or the other family; FAMILY_NONE: not known. */
+struct endpoint session_peer_endpoint(const struct session *s);
+/* Whether nobody but one of server and peer says so. */
+bool session_is_claimed(const struct session *s, const struct endpoint *e);
+bool session_is_own_address(const struct session *s, const struct endpoint *e);
+/* … with the port of our main socket: a packet from there would be a LAND attack on ourselves. */
+bool session_is_own(const struct session *s, const struct endpoint *e);
+void session_add_candidates(struct session *s, uint64_t now_us);
+
 /* --- session_attempt.c: one plan after the other --- */
 /* The checks get the main sockets that are open. */
 void session_set_mains(struct session *s);
@@ -137,11 +154,20 @@ void session_stream_refused(struct session *s, uint64_t now_us, int f);
 /* Nothing listens there, neither over UDP nor over TCP. */
 bool session_server_is_closed(const struct session *s);
 
-/* --- session.c --- */
+/* --- session_sockets.c --- */
+struct session_main session_new_main(struct session *s);
+/* Where the main sockets can be reached, as far as is known, into the own hello. */
+void session_collect_candidates(struct session *s);
+/* Any family may be broken: until the server has answered they take turns. */
+void session_take_turns(struct session *s, uint64_t now_us);
+bool session_poll_sockets(struct session *s, struct session_output *out);
+bool session_want_open(struct session_output *out, unsigned socket, enum family family);
 /* How the main socket of a family is seen from outside. */
 void session_ask_reflexive(struct session *s, uint64_t now_us, int f);
-void session_fail(struct session *s, uint64_t now_us, enum session_failure failure);
 bool session_main_is_pending(const struct session *s, int f);
 /* New main sockets, and an own hello with their endpoints once they are known. */
 void session_renew_sockets(struct session *s);
 bool session_sockets_are_current(const struct session *s);
+
+/* --- session.c --- */
+void session_fail(struct session *s, uint64_t now_us, enum session_failure failure);

@@ -275,7 +275,7 @@ static void check_view(struct run *x)
 	require(!anew || x->failure == SESSION_NO_FAILURE);
 	x->round = v->round;
 	require((v->state == SESSION_FAILED) == (v->failure != SESSION_NO_FAILURE));
-	require(!x->ended || v->failure == x->failure);
+	require(!x->ended || anew || v->failure == x->failure);
 	x->ended = over;
 	x->failure = v->failure;
 	if (v->state == SESSION_CONNECTED)
@@ -457,9 +457,6 @@ static void fill_hello(struct run *x, struct hello *h)
 		h->candidates[i].kind = take(x) & 1 ? CHECK_HOST : CHECK_SERVER_REFLEXIVE;
 		if (h->candidates[i].endpoint.family == FAMILY_NONE)
 			h->candidates[i].endpoint = x->servers[0];
-		/* the target of plans, where the server knows none of their family */
-		if (h->candidates[i].kind == CHECK_SERVER_REFLEXIVE)
-			know(x, &h->candidates[i].endpoint);
 	}
 	for (int f = 0; f < 2; f++) {
 		struct pair_side *side = &h->side[f];

@@ -241,11 +241,27 @@ static void close_stream(struct net *n, struct party *p)
 	send_output(n, &out);
 }
 
+/* From where the server sees the connections of a host, with some port. */
+static struct endpoint outermost(const struct net *n, int host)
+{
+	struct endpoint e = {.family = FAMILY_NONE};
+	int node = host;
+
+	while (node && world_at(n->world, node)->up)
+		node = world_at(n->world, node)->up;
+	if (world_at(n->world, node)->kind == WORLD_NAT)
+		e = world_at(n->world, node)->nat.external[0];
+	if (e.family == FAMILY_NONE)
+		e = address_of(n, host, FAMILY_IPV4, 0);
+	e.port = 50000;
+	return e;
+}
+
 static void serve_stream(struct net *n, struct party *p, const struct stream_message *m)
 {
 	struct rendezvous_input in = {.data = m->bytes,
 		.length = m->length,
-		.from = {FAMILY_IPV4, 50000, 0, {198, 51, 100, (uint8_t)p->stream.connection}},
+		.from = outermost(n, p->host),
 		.connection = p->stream.connection,
 		.bond = &p->stream.bond};
 	struct rendezvous_output out;

@@ -352,11 +352,6 @@ static void test_challenges(void **state)
 		}
 		assert_false(next_until(&k, k.now_us + 1000u * SECOND, &type));
 	}
-	/* none after the last word */
-	input_from(&k, 6, &third, CHANNEL_DATA, "x", 1);
-	flow_close(k.flow, k.now_us);
-	while (next_until(&k, k.now_us + 1000u * SECOND, &type))
-		assert_int_equal(type, CHANNEL_CLOSE);
 	flow_destroy(k.flow);
 }
 
@@ -742,7 +737,9 @@ static void test_close(void **state)
 		assert_int_equal(type, CHANNEL_CLOSE);
 		assert_int_equal(k.now_us, BEGIN_US + i * 50000);
 	}
-	assert_false(next_until(&k, k.now_us + 100 * KEEPALIVE_US, &type));
+	/* the peer may still have something to say */
+	assert_true(next_until(&k, k.now_us + KEEPALIVE_US, &type));
+	assert_int_equal(type, CHANNEL_KEEPALIVE);
 	flow_destroy(k.flow);
 }
 
@@ -777,14 +774,6 @@ static void test_silence(void **state)
 		}
 		flow_destroy(k.flow);
 	}
-	/* who has said the last word asks no more, but is asked */
-	kit(&k, KEEPALIVE_US);
-	flow_close(k.flow, k.now_us);
-	while (next_until(&k, k.now_us + SECOND, &type))
-		;
-	input(&k, CHANNEL_DATA, "x", 1);
-	assert_int_equal(flow_silent_at(k.flow), k.now_us + 3 * KEEPALIVE_US + 8 * SECOND);
-	flow_destroy(k.flow);
 }
 
 int main(void)

@@ -148,24 +148,6 @@ static void test_no_path(void **state)
 	punch_sample_end(&s);
 }
 
-/* What the caller knows better. */
-static void test_explanation(void **state)
-{
-	static const struct explanation given = {.certain = {.count = 1, .text = {"this"}},
-		.likely = {.count = 1, .text = {"that"}}};
-	struct punch_sample s;
-	json_t *d;
-
-	(void)state;
-	punch_sample_no_path(&s, DEPENDENCE_ADDRESS_AND_PORT, DEPENDENCE_ADDRESS_AND_PORT);
-	s.facts.explanation = &given;
-	d = punch_sample_document(&s);
-	CHECK(d, "explanation={\"certain\":[\"this\"],\"likely\":[\"that\"],\"try_next\":[]}",
-		"attempts=[]");
-	json_decref(d);
-	punch_sample_end(&s);
-}
-
 /* Each failure is in the schema, has its line, and what follows. */
 static void test_failures(void **state)
 {
@@ -346,7 +328,6 @@ int main(void)
 		cmocka_unit_test(test_connected),
 		cmocka_unit_test(test_quick_peer),
 		cmocka_unit_test(test_no_path),
-		cmocka_unit_test(test_explanation),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_silent),

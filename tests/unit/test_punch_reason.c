@@ -27,32 +27,38 @@ static void test_reason(void **state)
 	static const struct {
 		enum session_state state;
 		enum session_failure failure;
-		bool registered, paired, late, stood, interrupted;
+		bool registered, paired;
+		struct punch_end end;
 		unsigned reason;
 	} rows[] = {
-		{SESSION_FAILED, SESSION_NO_PATH, true, true, false, false, false, SESSION_NO_PATH},
-		{SESSION_FAILED, SESSION_NO_PATH, true, true, true, false, true, SESSION_NO_PATH},
-		{SESSION_FAILED, SESSION_NO_PEER, true, false, true, false, false, SESSION_NO_PEER},
-		{SESSION_FAILED, SESSION_NO_PEER, false, false, false, false, false,
+		{SESSION_FAILED, SESSION_NO_PATH, true, true, {.stood = false}, SESSION_NO_PATH},
+		{SESSION_FAILED, SESSION_NO_PATH, true, true, {.late = true, .interrupted = true},
+			SESSION_NO_PATH},
+		{SESSION_FAILED, SESSION_NO_PEER, true, false, {.late = true}, SESSION_NO_PEER},
+		{SESSION_FAILED, SESSION_NO_PEER, false, false, {.stood = false},
 			SESSION_UNREACHABLE},
-		{SESSION_CONNECTED, SESSION_NO_FAILURE, true, true, false, true, false,
+		{SESSION_CONNECTED, SESSION_NO_FAILURE, true, true, {.stood = true},
 			SESSION_NO_FAILURE},
-		{SESSION_CONNECTED, SESSION_NO_FAILURE, true, true, true, false, false,
-			REASON_SILENT},
-		{SESSION_CONNECTED, SESSION_NO_FAILURE, true, true, false, false, true,
+		{SESSION_CONNECTED, SESSION_NO_FAILURE, true, true, {.late = true}, REASON_SILENT},
+		{SESSION_CONNECTED, SESSION_NO_FAILURE, true, true, {.interrupted = true},
 			SESSION_NO_FAILURE},
-		{SESSION_REGISTERING, SESSION_NO_FAILURE, false, false, true, false, false,
+		{SESSION_REGISTERING, SESSION_NO_FAILURE, false, false, {.late = true},
 			SESSION_UNREACHABLE},
-		{SESSION_WAITING, SESSION_NO_FAILURE, true, false, true, false, false,
-			SESSION_NO_PEER},
-		{SESSION_EXCHANGING, SESSION_NO_FAILURE, true, true, true, false, false,
+		{SESSION_WAITING, SESSION_NO_FAILURE, true, false, {.late = true}, SESSION_NO_PEER},
+		{SESSION_EXCHANGING, SESSION_NO_FAILURE, true, true, {.late = true},
 			REASON_DEADLINE},
-		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true, true, false, false,
-			REASON_DEADLINE},
-		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true, true, false, true,
+		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true, {.late = true}, REASON_DEADLINE},
+		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true,
+			{.late = true, .interrupted = true}, SESSION_NO_FAILURE},
+		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true, {.stood = false},
 			SESSION_NO_FAILURE},
-		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true, false, false, false,
-			SESSION_NO_FAILURE},
+		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true,
+			{.stood = true, .interrupted = true},
+			SESSION_NO_FAILURE}, /* while another way is looked for */
+		{SESSION_PUNCHING, SESSION_NO_FAILURE, true, true, {.stood = true, .lost = true},
+			REASON_LOST},
+		{SESSION_FAILED, SESSION_PEER_LEFT, true, true, {.stood = true, .lost = true},
+			REASON_LOST},
 	};
 
 	(void)state;
@@ -62,7 +68,7 @@ static void test_reason(void **state)
 			.failure = rows[i].failure,
 			.registered_us = rows[i].registered,
 			.meeting = &meeting};
-		unsigned reason = reason_of(&v, rows[i].late, rows[i].stood, rows[i].interrupted);
+		unsigned reason = reason_of(&v, &rows[i].end);
 
 		if (reason != rows[i].reason)
 			fail_msg("row %zu: %s", i, reason_name(reason));
@@ -136,7 +142,12 @@ static void test_waiting(void **state)
 	s.view.over_tcp = true;
 	reason_explain(SESSION_NO_PEER, &s.view, &s.server, s.trail, &e);
 	assert_true(has(&e.certain, "this side at 192.0.2.1 for 2.4 s"));
-	assert_true(has(&e.certain, "the server answers over TCP, and not over UDP"));
+	assert_true(has(&e.certain, "the server answers this side over TCP, and not over UDP"));
+	assert_false(has(&e.likely, "a firewall on this side"));
+	s.meeting.peer = punch_at("192.0.2.2:6000"); /* who came over UDP */
+	reason_explain(SESSION_PEER_LEFT, &s.view, &s.server, s.trail, &e);
+	assert_true(has(&e.certain, "not over UDP, and the other side over UDP"));
+	assert_true(has(&e.likely, "a firewall on this side lets no UDP out"));
 	s.view.own.side[0].status = PATH_BLOCKED;
 	s.view.ended_us = 0; /* ended by the deadline */
 	reason_explain(SESSION_NO_PEER, &s.view, &s.server, s.trail, &e);

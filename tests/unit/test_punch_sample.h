@@ -154,6 +154,7 @@ static inline void punch_sample_connect(struct punch_sample *s, bool stood)
 		.kind = CHECK_SERVER_REFLEXIVE,
 		.rtt_us = 81000};
 	s->view.checks = &s->checks;
+	s->view.way = s->checks;
 	s->view.state = SESSION_CONNECTED;
 	s->view.first_sent_us = PUNCH_START_US + 430000;
 	s->view.first_heard_us = PUNCH_START_US + 470000;
@@ -161,7 +162,6 @@ static inline void punch_sample_connect(struct punch_sample *s, bool stood)
 	s->view.ended_us = PUNCH_START_US + 520000;
 	trail_end(s->trail, s->view.ended_us, true);
 	s->facts.local = punch_at("10.0.1.2:5000");
-	s->facts.mapped = s->checks.mapped;
 	s->facts.stood = stood;
 	s->facts.flow = &s->flow;
 	s->flow = (struct flow_statistics){

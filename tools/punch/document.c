@@ -13,14 +13,16 @@
 
 static const struct checks_result *result_of(const struct punch_facts *f)
 {
-	return f->view && f->view->checks && f->view->checks->connected ? f->view->checks : NULL;
+	return f->view && f->view->way.connected ? &f->view->way : NULL;
 }
 
 static const char *strategy_of(const struct punch_facts *f)
 {
-	const struct trail_attempt *a = &f->trail->attempts[f->trail->attempt];
-
-	return a->succeeded ? a->strategy : NULL;
+	/* the latest one: the way may have been punched anew */
+	for (unsigned i = f->trail->attempt + 1; i--;)
+		if (f->trail->attempts[i].succeeded)
+			return f->trail->attempts[i].strategy;
+	return NULL;
 }
 
 /* Between two moments; null when either was not reached. */
@@ -48,8 +50,10 @@ static void add_way(struct maker *m, json_t *root, const struct punch_facts *f)
 	const struct flow_statistics *s = f->flow;
 
 	make_set(m, root, "local", make_endpoint(m, &f->local));
-	make_set(m, root, "mapped", make_endpoint(m, &f->mapped));
-	make_set(m, root, "peer", r ? make_endpoint(m, &r->remote) : json_null());
+	make_set(m, root, "mapped", r ? make_endpoint(m, &r->mapped) : json_null());
+	make_set(m, root, "peer",
+		r ? make_endpoint(m, f->peer.family != FAMILY_NONE ? &f->peer : &r->remote)
+		  : json_null());
 	make_set(m, root, "peer_kind", r ? json_string(check_kind_name(r->kind)) : json_null());
 	make_set(m, root, "strategy", r ? make_text(strategy_of(f)) : json_null());
 	make_set(m, root, "time_ms", f->view ? make_times(m, f->view) : json_null());
@@ -63,6 +67,24 @@ static void add_way(struct maker *m, json_t *root, const struct punch_facts *f)
 }
 
 /* --- what was tried --- */
+
+static json_t *make_plans(struct maker *m, const struct session_view *v)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; v && i < v->advice.count; i++) {
+		const struct pair_plan *p = &v->advice.plans[i];
+		json_t *o = json_object();
+
+		make_set(m, o, "strategy", json_string(pair_strategy_name(p->strategy)));
+		make_set(
+			m, o, "chance", json_real((double)(long)(p->chance * 10000 + 0.5) / 10000));
+		make_set(m, o, "why", make_text(p->why));
+		make_set(m, o, "cost", make_text(p->cost));
+		make_append(m, array, o);
+	}
+	return array;
+}
 
 static json_t *make_attempt(struct maker *m, const struct trail_attempt *a)
 {
@@ -224,20 +246,19 @@ static json_t *make_explanation(struct maker *m, const struct explanation *e)
 /* All null: connected, or ended before this was decided. */
 static void add_reason(struct maker *m, json_t *root, const struct punch_facts *f, bool complete)
 {
-	unsigned reason =
-		f->view ? reason_of(f->view, f->late, f->stood, !complete) : SESSION_NO_FAILURE;
+	const struct punch_end end = {f->stood, f->late, f->lost, !complete};
+	unsigned reason = f->view ? reason_of(f->view, &end) : SESSION_NO_FAILURE;
 	bool failed = reason != SESSION_NO_FAILURE;
-	struct explanation own;
-	const struct explanation *e = f->explanation ? f->explanation : &own;
+	struct explanation e;
 	char message[EXPLAIN_TEXT + 80] = "";
 
 	if (failed) {
-		reason_explain(reason, f->view, f->server, f->trail, &own);
-		reason_message(reason, f->view, e, message, sizeof(message));
+		reason_explain(reason, f->view, f->server, f->trail, &e);
+		reason_message(reason, f->view, &e, message, sizeof(message));
 	}
 	make_set(m, root, "failure", failed ? json_string(reason_name(reason)) : json_null());
 	make_set(m, root, "reason", make_text(message));
-	make_set(m, root, "explanation", failed ? make_explanation(m, e) : json_null());
+	make_set(m, root, "explanation", failed ? make_explanation(m, &e) : json_null());
 }
 
 json_t *punch_document(const struct report_run *run, const struct punch_facts *f)
@@ -247,11 +268,14 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 
 	make_head(&m, root, PUNCH_FORMAT, PUNCH_FORMAT_VERSION, run);
 	make_set(&m, root, "outcome",
-		json_string(result_of(f) && f->stood ? "connected" : "failed"));
+		json_string(result_of(f) && f->stood && !f->lost ? "connected" : "failed"));
 	add_reason(&m, root, f, run->complete);
 	make_set(&m, root, "transport", json_string("udp"));
 	make_set(&m, root, "server", f->server ? make_endpoint(&m, f->server) : json_null());
 	add_way(&m, root, f);
+	make_set(&m, root, "rounds", json_integer(f->view ? f->view->round : 0));
+	make_set(&m, root, "moves", json_integer(f->flow ? f->flow->moves : 0));
+	make_set(&m, root, "plans", make_plans(&m, f->view));
 	make_set(&m, root, "attempts", make_attempts(&m, f->trail));
 	make_set(&m, root, "icmp_errors", make_icmp_errors(&m, f->trail));
 	make_set(&m, root, "steps", make_steps(&m, f->trail));

@@ -24,10 +24,11 @@ struct punch_facts {
 	const struct journal *journal;
 	const struct finding *findings;
 	size_t finding_count;
-	struct endpoint local, mapped; /* of the way; FAMILY_NONE: none */
+	struct endpoint local, peer; /* of the way; FAMILY_NONE: none */
 	const struct flow_statistics *flow; /* NULL: none stood */
 	bool stood; /* something came over the way */
 	bool late; /* the deadline ended it */
+	bool lost; /* the way worked no more, and there was no other */
 	const struct explanation *
 		explanation; /* NULL: what follows from the rest, if there is anything to explain */
 };

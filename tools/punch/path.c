@@ -7,12 +7,11 @@
 
 #include "base/clock.h"
 #include "net/udp.h"
+#include "punch/lifetime.h"
 #include "tools/punch/path_private.h"
 
 /* From phase to phase. */
 
-#define KEEPALIVE_US \
-	15000000u /* RFC 8445 11; the shortest lifetime that RFC 4787 4.3 allows is 120 s */
 #define ANSWER_MIN_US \
 	1000000u /* how long an answer to the last round trip is waited for, at least */
 #define CLOSE_US     1500000u /* … and the peer's last word */
@@ -84,13 +83,23 @@ static void find_local(struct path *p)
 {
 	const struct session_view *v = session_view(p->config->session);
 	struct endpoint *local = &p->result->local, source;
-	int fd = carrier_fd(p->carrier, v->checks->socket);
+	int fd = carrier_fd(p->carrier, v->way.socket);
+
+	p->result->peer = v->way.remote;
 
 	if (udp_local(fd, local) ||
-		udp_source_towards(&v->checks->remote, p->config->interface, &source))
+		udp_source_towards(&v->way.remote, p->config->interface, &source))
 		return;
 	source.port = local->port;
 	*local = source;
+}
+
+static void note_way(struct path *p, uint64_t now_us, const char *what)
+{
+	char local[ENDPOINT_TEXT], peer[ENDPOINT_TEXT];
+
+	trail_step(p->config->trail, now_us, "path: %s, from %s to %s", what,
+		endpoint_format(&p->result->local, local), endpoint_format(&p->result->peer, peer));
 }
 
 static bool is_kept(const struct path *p)
@@ -103,8 +112,10 @@ static void begin_carrying(struct path *p)
 	path_enter(p, CARRYING, UINT64_MAX);
 	p->result->flow = flow_statistics(p->flow);
 	p->result->stood = true;
+	note_way(p, clock_now_us(), "stands");
 	if (p->config->stands)
 		p->config->stands(p->config->context, p->result);
+	session_measure_lifetime(p->config->session, clock_now_us());
 	p->result->error = path_use_begin(p);
 	if (p->result->error)
 		path_enter(p, OVER, 0);
@@ -121,13 +132,14 @@ static void connected(struct path *p, uint64_t now_us)
 {
 	const struct session_view *v = session_view(p->config->session);
 	struct flow_config config = {.keys = session_keys(p->config->session),
-		.socket = v->checks->socket,
-		.remote = v->checks->remote,
-		.keepalive_us = KEEPALIVE_US};
+		.socket = v->way.socket,
+		.remote = v->way.remote,
+		.keepalive_us = lifetime_keepalive_us(0, 0)};
 
 	random_init(&config.random);
 	event_del(p->deadline);
-	if (flow_create(&config, now_us, &p->flow)) {
+	p->result->error = flow_create(&config, now_us, &p->flow);
+	if (p->result->error) {
 		path_enter(p, OVER, 0);
 		return;
 	}
@@ -160,6 +172,17 @@ static void advance_measuring(struct path *p, uint64_t now_us)
 
 /* --- a way that is kept --- */
 
+/* The more is known of the own NAT's lifetime, the better they fit. */
+static void adapt_keepalives(struct path *p)
+{
+	const struct session_view *v = session_view(p->config->session);
+	uint64_t us = lifetime_keepalive_us(v->lifetime_at_least_s, v->lifetime_below_s);
+
+	if (us != p->keepalive_us)
+		flow_set_keepalive(p->flow, us);
+	p->keepalive_us = us;
+}
+
 static void note_moves(struct path *p, uint64_t now_us)
 {
 	const struct endpoint remote = flow_remote(p->flow);
@@ -170,6 +193,7 @@ static void note_moves(struct path *p, uint64_t now_us)
 		trail_step(p->config->trail, now_us, "path: the peer is at %s now",
 			endpoint_format(&remote, text));
 	p->moves = moves;
+	p->result->peer = remote;
 }
 
 static void begin_repair(struct path *p, uint64_t now_us)
@@ -180,8 +204,7 @@ static void begin_repair(struct path *p, uint64_t now_us)
 
 static void end_repair(struct path *p, uint64_t now_us)
 {
-	const struct checks_result *c = session_view(p->config->session)->checks;
-	char text[ENDPOINT_TEXT];
+	const struct checks_result *c = &session_view(p->config->session)->way;
 
 	p->repairing = false;
 	p->until_us = UINT64_MAX;
@@ -189,8 +212,7 @@ static void end_repair(struct path *p, uint64_t now_us)
 	flow_rebind(p->flow, now_us, c->socket, &c->remote);
 	flow_ping(p->flow, now_us, REPAIR_PINGS, p->config->interval_us);
 	find_local(p);
-	trail_step(p->config->trail, now_us, "path: stands again, to %s",
-		endpoint_format(&c->remote, text));
+	note_way(p, now_us, "stands again");
 }
 
 static void give_up(struct path *p, uint64_t now_us)
@@ -200,11 +222,27 @@ static void give_up(struct path *p, uint64_t now_us)
 	path_leave(p);
 }
 
+/* Where one side has said its last word, the other may just have gone with it. */
+static void take_silence(struct path *p, uint64_t now_us)
+{
+	if (p->result->closed || p->input_ended) {
+		p->result->silent = !p->result->closed;
+		path_enter(p, OVER, 0);
+		return;
+	}
+	trail_step(p->config->trail, now_us,
+		"path: the peer does not answer any more, it is punched anew");
+	session_again(p->config->session, now_us);
+	begin_repair(p, now_us);
+	carrier_turn(p->carrier);
+}
+
 static void advance_carrying(struct path *p, uint64_t now_us)
 {
 	enum session_state state = session_view(p->config->session)->state;
 
 	note_moves(p, now_us);
+	adapt_keepalives(p);
 	if (p->result->closed && (p->input_ended || p->config->use != PATH_STDIO))
 		begin_closing(p, now_us);
 	else if (state == SESSION_FAILED || (p->repairing && now_us >= p->until_us))
@@ -213,13 +251,8 @@ static void advance_carrying(struct path *p, uint64_t now_us)
 		end_repair(p, now_us);
 	else if (!p->repairing && state != SESSION_CONNECTED)
 		begin_repair(p, now_us); /* the other side has found it silent */
-	else if (!p->repairing && now_us >= flow_silent_at(p->flow)) {
-		trail_step(p->config->trail, now_us,
-			"path: the peer does not answer any more, it is punched anew");
-		session_again(p->config->session, now_us);
-		begin_repair(p, now_us);
-		carrier_turn(p->carrier);
-	}
+	else if (!p->repairing && now_us >= flow_silent_at(p->flow))
+		take_silence(p, now_us);
 }
 
 static void advance_closing(struct path *p, uint64_t now_us)
@@ -299,9 +332,12 @@ void path_turn(struct path *p)
 	uint64_t now_us = clock_now_us();
 	struct flow_output out = {.deadline_us = UINT64_MAX};
 
-	advance(p, now_us);
-	while (p->flow && flow_poll(p->flow, now_us, &out) == FLOW_SEND)
-		path_transmit(p, &out);
+	/* twice: the last ping may have gone out just now, and perhaps nothing comes any more */
+	for (int i = 0; i < 2; i++) {
+		advance(p, now_us);
+		while (p->flow && flow_poll(p->flow, now_us, &out) == FLOW_SEND)
+			path_transmit(p, &out);
+	}
 	if (p->phase != OVER)
 		arm(p, now_us, p->flow ? out.deadline_us : UINT64_MAX);
 }

@@ -30,6 +30,7 @@ struct path_result {
 	int error; /* negative errno of what it was used for */
 	unsigned rounds; /* how often it was punched anew */
 	struct endpoint local; /* of the socket of the way */
+	struct endpoint peer; /* where it is now; FAMILY_NONE: no way stood */
 	struct flow_statistics flow;
 	int fd; /* of that socket, the caller's from now on; -1: there is none */
 };

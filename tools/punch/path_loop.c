@@ -55,7 +55,10 @@ static int create_events(struct path *p)
 
 	p->timer = event_new(p->base, -1, 0, on_timer, p);
 	p->deadline = event_new(p->base, -1, 0, on_deadline, p);
-	if (!p->timer || !p->deadline || event_add(p->deadline, &limit))
+	if (!p->timer || !p->deadline)
+		return -ENOMEM;
+	/* a manual session has it itself, and can say more at its end */
+	if (!p->config->manual && event_add(p->deadline, &limit))
 		return -ENOMEM;
 	for (int i = 0; i < PATH_SIGNALS; i++) {
 		p->signals[i] = evsignal_new(p->base, numbers[i], on_signal, p);
@@ -106,7 +109,7 @@ static void finish(struct path *p)
 	if (p->flow) {
 		r->flow = flow_statistics(p->flow);
 		r->stood = r->flow.heard_us != 0;
-		r->fd = carrier_take(p->carrier, session_view(p->config->session)->checks->socket);
+		r->fd = carrier_take(p->carrier, flow_socket(p->flow));
 	}
 	if (r->fd < 0)
 		r->fd = -1;

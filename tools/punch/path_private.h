@@ -40,6 +40,7 @@ struct path {
 	bool repairing; /* of CARRYING: another way is looked for */
 	bool input_ended, left;
 	unsigned moves; /* of the peer, that were noted */
+	uint64_t keepalive_us;
 	struct early early[PATH_EARLY];
 	size_t early_count;
 };

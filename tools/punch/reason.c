@@ -54,19 +54,26 @@ static const struct row rows[REASONS] = {
 		"the way was proved, and then nothing came over it",
 		"the other side was ended, or a firewall lets in the checks and nothing else",
 		"once more, and see what the other side says"},
+	[REASON_LOST] = {"lost", STATUS_NEGATIVE, "the way worked no more, and no other was found",
+		"the other side was ended or has lost its network, or this one has",
+		"begin anew on both sides"},
 };
 
-unsigned reason_of(const struct session_view *v, bool late, bool stood, bool interrupted)
+unsigned reason_of(const struct session_view *v, const struct punch_end *end)
 {
+	if (end->lost)
+		return REASON_LOST;
+	if (end->stood) /* another one may be looked for */
+		return SESSION_NO_FAILURE;
 	/* who could not register does not know whether anybody has come */
 	if (v->state == SESSION_FAILED)
 		return v->failure == SESSION_NO_PEER && !v->registered_us ? SESSION_UNREACHABLE
 									  : v->failure;
-	if (interrupted || (v->state == SESSION_CONNECTED && stood))
+	if (end->interrupted)
 		return SESSION_NO_FAILURE;
 	if (v->state == SESSION_CONNECTED)
 		return REASON_SILENT;
-	if (!late)
+	if (!end->late)
 		return SESSION_NO_FAILURE;
 	if (!v->registered_us)
 		return SESSION_UNREACHABLE;
@@ -110,8 +117,7 @@ void reason_message(unsigned reason, const struct session_view *v, const struct 
 
 	if (reason == SESSION_UNREACHABLE)
 		snprintf(message, size, "%s%s%s%s", text, v->registered_us ? " any more" : "",
-			e && e->likely.count ? ": " : "",
-			e && e->likely.count ? e->likely.text[0] : "");
+			e->likely.count ? ": " : "", e->likely.count ? e->likely.text[0] : "");
 	else if (reason == SESSION_REFUSED)
 		snprintf(message, size, "%s: error %u, %s", text, v->error_code,
 			refusal_text(v->error_code));
@@ -208,6 +214,17 @@ static void explain_unreachable(const struct session_view *v, const struct endpo
 	explain_add(&out->try_next, "see that it runs, and begin anew on both sides");
 }
 
+static void add_over_tcp(const struct session_view *v, struct explanation *out)
+{
+	const struct endpoint *peer = v->meeting ? &v->meeting->peer : NULL;
+
+	explain_add(&out->certain, "the server answers this side over TCP, and not over UDP%s",
+		peer && peer->family != FAMILY_NONE && peer->port ? ", and the other side over UDP"
+								  : "");
+	if (peer && peer->family != FAMILY_NONE && peer->port)
+		explain_add(&out->likely, "a firewall on this side lets no UDP out");
+}
+
 static void add_row(unsigned reason, struct explanation *out)
 {
 	if (rows[reason].likely)
@@ -219,7 +236,7 @@ static void add_row(unsigned reason, struct explanation *out)
 void reason_explain(unsigned reason, const struct session_view *v, const struct endpoint *server,
 	const struct trail *trail, struct explanation *out)
 {
-	bool tried = v->attempt && reason != REASON_SILENT;
+	bool tried = v->attempt && reason != REASON_SILENT && reason != REASON_LOST;
 
 	memset(out, 0, sizeof(*out));
 	if (reason == SESSION_NO_PATH) {
@@ -239,7 +256,7 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 		add_waiting(v, out);
 	if (reason == SESSION_NO_SOCKET)
 		add_sockets(trail, out);
-	if (v->over_tcp && reason != SESSION_NO_PATH)
-		explain_add(&out->certain, "the server answers over TCP, and not over UDP");
+	if (v->over_tcp)
+		add_over_tcp(v, out);
 	add_row(reason, out);
 }

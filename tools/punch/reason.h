@@ -11,20 +11,26 @@
 enum {
 	REASON_DEADLINE = SESSION_NO_PATH + 1, /* the two knew of each other, and time was up */
 	REASON_SILENT, /* the way was proved, and then nothing came over it */
+	REASON_LOST, /* it stood, and then worked no more, and there was no other */
 	REASONS,
 };
 
-/*
- * Of a session that is over, or was ended by its deadline (late) or by a signal (interrupted); stood: something came
- * over its way. SESSION_NO_FAILURE: the way stood, or it ended before this was decided.
- */
-unsigned reason_of(const struct session_view *v, bool late, bool stood, bool interrupted);
+/* How a run has ended. */
+struct punch_end {
+	bool stood; /* something came over a way */
+	bool late; /* by the deadline */
+	bool lost; /* by a way that worked no more */
+	bool interrupted; /* by a signal */
+};
+
+/* SESSION_NO_FAILURE: the way stood, or it ended before this was decided. */
+unsigned reason_of(const struct session_view *v, const struct punch_end *end);
 
 const char *reason_name(unsigned reason); /* "no-path", "wrong-code" …: a word for programs */
 enum status reason_status(unsigned reason, const struct session_view *v);
 /* What is certain, what is likely and what to try next; server: the one that was asked. */
 void reason_explain(unsigned reason, const struct session_view *v, const struct endpoint *server,
 	const struct trail *trail, struct explanation *out);
-/* One line for people, which is more to the point with the explanation; NULL: without. */
+/* One line for people. */
 void reason_message(unsigned reason, const struct session_view *v, const struct explanation *e,
 	char *message, size_t size);

@@ -17,6 +17,8 @@ enum status {
 		4, /* the server or the peer did not do its part, or the code was not proved */
 };
 
-/* The status of a finished run; message gets a line for stderr, or is left empty. */
-int status_of(
-	const struct session_view *v, const struct path_result *r, char *message, size_t size);
+/*
+ * The status of a finished run against this server; message gets a line for stderr, or is left empty.
+ */
+int status_of(const struct session_view *v, const struct path_result *r,
+	const struct endpoint *server, const struct trail *trail, char *message, size_t size);

@@ -67,5 +67,5 @@ int stdio_write(const uint8_t *data, size_t length)
 	do
 		n = write(STDOUT_FILENO, data, length);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return n < 0 && errno != EAGAIN ? -errno : 0;
 }

@@ -23,5 +23,5 @@ struct stdio_config {
 int stdio_create(const struct stdio_config *config, struct stdio **out); /* -ENOMEM */
 void stdio_destroy(struct stdio *s);
 
-/* 0, or a negative errno. */
+/* 0, also if nobody reads now and it is lost, as a datagram may be; or a negative errno. */
 int stdio_write(const uint8_t *data, size_t length);

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "judge/explain.h"
 #include "judge/findings.h"
 #include "net/interfaces.h"
 #include "net/privileges.h"
@@ -282,27 +281,14 @@ static int punch(struct run *r, bool allocate)
 
 /* --- the report --- */
 
-static void explain(const struct run *r, struct explanation *out)
+static const struct endpoint *asked_server(const struct run *r)
 {
-	const struct session_view *v = session_view(r->session);
-	int f = v->family == FAMILY_IPV6;
-	const struct hello_attempt *said = &v->peer.attempt;
-	struct explain_facts facts = {.own = &v->own.side[f],
-		.peer = &v->peer.side[f],
-		.family = v->family,
-		.advice = &v->advice,
-		.trail = r->trail,
-		.said = {said->number != 0, said->sent, said->received, said->errors,
-			said->offender, said->type, said->code},
-		.other_family_possible = v->own.has_side[!f] && v->peer.has_side[!f]};
-
-	explain_failure(&facts, out);
+	return r->servers[0].family != FAMILY_NONE ? &r->servers[0] : &r->servers[1];
 }
 
 static json_t *make_document(struct run *r)
 {
 	static struct verdict verdict;
-	static struct explanation explanation;
 	struct finding findings[FINDINGS_MAX];
 	struct report_run run = {.tool = "udppunch",
 		.version = PACKAGE_VERSION,
@@ -314,23 +300,18 @@ static json_t *make_document(struct run *r)
 	struct punch_facts facts = {.trail = r->trail,
 		.journal = r->journal,
 		.stood = r->result.stood,
-		.late = r->result.late};
+		.late = r->result.late,
+		.lost = r->result.silent};
 
 	if (r->begun) {
 		facts.view = session_view(r->session);
-		facts.server =
-			r->servers[0].family != FAMILY_NONE ? &r->servers[0] : &r->servers[1];
+		facts.server = asked_server(r);
 		judge(r->journal, &verdict);
 		facts.findings = findings;
 		facts.finding_count = judge_findings(r->journal, &verdict, findings);
 		facts.local = r->result.local;
-		if (facts.view->checks)
-			facts.mapped = facts.view->checks->mapped;
+		facts.peer = r->result.peer;
 		facts.flow = r->result.flow.pings ? &r->result.flow : NULL;
-	}
-	if (r->begun && facts.view->failure == SESSION_NO_PATH) {
-		explain(r, &explanation);
-		facts.explanation = &explanation;
 	}
 	return punch_document(&run, &facts);
 }
@@ -439,19 +420,28 @@ static int find_servers(struct run *r)
 
 static int conclude(struct run *r)
 {
-	int status =
-		status_of(session_view(r->session), &r->result, r->message, sizeof(r->message));
+	const struct session_view *v = session_view(r->session);
+	int status;
+
+	if (r->params.manual && r->result.error && !v->has_peer) {
+		snprintf(r->message, sizeof(r->message), "no line of the other side: %s",
+			r->result.error == -ENODATA ? "standard input has ended"
+						    : strerror(-r->result.error));
+		return report(r, fail(r, STATUS_ENVIRONMENT, "environment"));
+	}
+	status =
+		status_of(v, &r->result, asked_server(r), r->trail, r->message, sizeof(r->message));
 
 	if (*r->message)
 		fail(r, (enum status)status,
-			status == STATUS_PROTOCOL ? "protocol"
-				: status > 5	  ? "interrupted"
-						  : "no-way");
+			status == STATUS_PROTOCOL	       ? "protocol"
+				: status == STATUS_ENVIRONMENT ? "environment"
+				: status > STATUS_PROTOCOL + 1 ? "interrupted"
+							       : "no-way");
 	status = report(r, status);
 	if (status == STATUS_DONE && r->params.exec) {
-		const struct endpoint peer = session_view(r->session)->checks->remote;
-
-		status = handover_exec(r->params.exec, r->result.fd, &r->result.local, &peer);
+		status = handover_exec(
+			r->params.exec, r->result.fd, &r->result.local, &r->result.peer);
 	}
 	return status;
 }

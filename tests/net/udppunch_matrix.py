@@ -110,9 +110,17 @@ def confirmed_ms(sides):
     return max(document["time_ms"]["confirmed"] for document in sides)
 
 
+def chance(document):
+    """That one of its plans succeeds, as they say themselves."""
+    missed = 1.0
+    for plan in document["plans"]:
+        missed *= 1 - plan["chance"]
+    return 1 - missed
+
+
 def check(folder, options, results):
     for pair in options.pairs:
-        result = results.setdefault(pair, {"runs": 0, "connected": 0, "wrong": 0, "ms": [], "strategies": {}})
+        result = results.setdefault(pair, {"runs": 0, "connected": 0, "wrong": 0, "ms": [], "strategies": {}, "chances": []})
         result["runs"] += 1
         try:
             sides = [read_side(folder, side, pair) for side in "xy"]
@@ -121,6 +129,7 @@ def check(folder, options, results):
             print(f"{pair}: no report: {error}")
             continue
         found = defects(pair, sides, options.family)
+        result["chances"].append(chance(sides[0]))
         if found:
             result["wrong"] += 1
             print(f"{pair}: {'; '.join(found)}")
@@ -134,11 +143,12 @@ def check(folder, options, results):
 
 
 def print_table(results):
-    print("pair    runs  connected  confirmed (median)  strategies")
+    print("pair    runs  connected  expected  confirmed (median)  strategies")
     for pair, result in results.items():
         strategies = ", ".join(f"{name} {count}" for name, count in sorted(result["strategies"].items()))
         time = f"{statistics.median(result['ms']):.0f} ms" if result["ms"] else "-"
-        print(f"{pair:7} {result['runs']:4}  {result['connected']:9}  {time:>18}  {strategies}")
+        expected = f"{sum(result['chances']):.1f}" if result["chances"] else "-"
+        print(f"{pair:7} {result['runs']:4}  {result['connected']:9}  {expected:>8}  {time:>18}  {strategies}")
 
 
 def main():

@@ -101,8 +101,8 @@ def differences(document, events, wire):
              "sent": start + sent / 1000 - wire.first_packet, "rtt": (document["rtt_ms"] - RTT_MS) / 1000}
     for name, wired in (("first_packet", wire.first_packet), ("first_inbound", wire.first_inbound),
                         ("confirmed", wire.proved)):
-        # what was before the moment from which they count is null
-        if times[name] is not None or wired > exchanged:
+        # what was before the moment from which they count is 0
+        if times[name]:
             found[name] = exchanged + times[name] / 1000 - wired
     return {name: s * 1000 for name, s in found.items()}
 

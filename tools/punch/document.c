@@ -31,15 +31,21 @@ static json_t *make_span(uint64_t from_us, uint64_t to_us)
 	return from_us && to_us >= from_us ? make_ms(to_us - from_us) : json_null();
 }
 
+/* From the moment when both know each other; a peer may be quicker than that. */
+static json_t *make_since(uint64_t exchanged_us, uint64_t at_us)
+{
+	return make_span(exchanged_us, at_us && at_us < exchanged_us ? exchanged_us : at_us);
+}
+
 static json_t *make_times(struct maker *m, const struct session_view *v)
 {
 	json_t *o = json_object();
 
 	make_set(m, o, "register", make_span(v->started_us, v->registered_us));
 	make_set(m, o, "exchange", make_span(v->registered_us, v->exchanged_us));
-	make_set(m, o, "first_packet", make_span(v->exchanged_us, v->first_sent_us));
-	make_set(m, o, "first_inbound", make_span(v->exchanged_us, v->first_heard_us));
-	make_set(m, o, "confirmed", make_span(v->exchanged_us, v->proved_us));
+	make_set(m, o, "first_packet", make_since(v->exchanged_us, v->first_sent_us));
+	make_set(m, o, "first_inbound", make_since(v->exchanged_us, v->first_heard_us));
+	make_set(m, o, "confirmed", make_since(v->exchanged_us, v->proved_us));
 	make_set(m, o, "total", make_span(v->started_us, v->ended_us));
 	return o;
 }

@@ -369,3 +369,14 @@ int udp_batch_send(struct udp_batch *b, int fd)
 	b->count = 0;
 	return (int)sent;
 }
+
+struct icmp_seen udp_error_seen(const struct udp_error *e, uint64_t now_us)
+{
+	return (struct icmp_seen){.count = 1,
+		.t_us = now_us,
+		.local = e->local,
+		.error = e->error,
+		.type = e->type,
+		.code = e->code,
+		.offender = e->offender};
+}

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/endpoint.h"
+#include "journal/journal.h"
 
 /*
  * UDP sockets: non-blocking, close-on-exec, unconnected, each with its error queue (IP_RECVERR), so
@@ -65,6 +65,8 @@ struct udp_error {
 
 /* Takes one error off the queue; the quoted payload into buffer. 0, or -EAGAIN when none waits. */
 int udp_receive_error(int fd, void *buffer, size_t size, struct udp_error *out);
+/* As a journal has it, seen once, at now. */
+struct icmp_seen udp_error_seen(const struct udp_error *e, uint64_t now_us);
 
 /* --- many datagrams per system call, for the server --- */
 

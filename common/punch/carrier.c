@@ -48,13 +48,7 @@ static void take_errors(struct carried *s)
 
 		if (udp_receive_error(s->fd, quoted, sizeof(quoted), &e))
 			return;
-		seen = (struct icmp_seen){.count = 1,
-			.t_us = clock_now_us(),
-			.local = e.local,
-			.error = e.error,
-			.type = e.type,
-			.code = e.code,
-			.offender = e.offender};
+		seen = udp_error_seen(&e, clock_now_us());
 		session_error(
 			c->config.session, seen.t_us, s->number, &e.to, &seen, quoted, e.quoted);
 	}

@@ -11,48 +11,10 @@
 
 #include <stdio.h>
 
-#include "report/expect.h"
+#include "test_document_check.h"
 #include "test_punch_sample.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
-
-/* Documents are looked at through the paths of --expect. */
-static void check(const json_t *document, const char *const *rows, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		enum expect_result result;
-		char actual[256];
-
-		assert_int_equal(
-			expect_compare(document, rows[i], &result, actual, sizeof(actual)), 0);
-		if (result != EXPECT_MATCH)
-			print_error("%s: %s\n", rows[i], actual);
-		assert_int_equal(result, EXPECT_MATCH);
-	}
-}
-
-#define CHECK(document, ...)                                         \
-	do {                                                         \
-		static const char *const rows[] = {__VA_ARGS__};     \
-                                                                     \
-		check(document, rows, sizeof(rows) / sizeof(*rows)); \
-	} while (0)
-
-/* For tests/schema_check.py: with REPORT_SAMPLES=FOLDER the documents are kept. */
-static void keep(const json_t *document, const char *name)
-{
-	const char *folder = getenv("REPORT_SAMPLES");
-	char path[512];
-	FILE *out;
-
-	if (!folder)
-		return;
-	snprintf(path, sizeof(path), "%s/punch-%s.json", folder, name);
-	out = fopen(path, "w");
-	assert_non_null(out);
-	assert_int_equal(report_write(document, out), 0);
-	fclose(out);
-}
 
 static void test_connected(void **state)
 {
@@ -86,7 +48,7 @@ static void test_connected(void **state)
 		"\"high\":null}",
 		"peer_nat.summary=NAT with endpoint-independent mapping, "
 		"address-and-port-dependent filtering, preserving ports");
-	keep(d, "connected");
+	document_keep(d, "connected");
 	json_decref(d);
 	s.flow = (struct flow_statistics){.pings = 0};
 	d = punch_sample_document(&s);
@@ -109,7 +71,7 @@ static void test_quick_peer(void **state)
 	d = punch_sample_document(&s);
 	CHECK(d, "outcome=connected", "family=4", "peer_nat=null", "strategy=direct",
 		"time_ms.exchange=null", "time_ms.confirmed=null");
-	keep(d, "quick-peer");
+	document_keep(d, "quick-peer");
 	json_decref(d);
 	punch_sample_end(&s);
 }
@@ -143,7 +105,7 @@ static void test_no_path(void **state)
 		"explanation.likely.0=our packets get as far as 192.0.2.2 and are not let in "
 		"there: "
 		"it has no mapping for them, or another port");
-	keep(d, "no-path");
+	document_keep(d, "no-path");
 	json_decref(d);
 	punch_sample_end(&s);
 }
@@ -169,10 +131,10 @@ static void test_failures(void **state)
 		punch_sample_fail(&s, (enum session_failure)i);
 		d = punch_sample_document(&s);
 		snprintf(failure, sizeof(failure), "failure=%s", names[i]);
-		check(d, rows, LENGTH(rows));
+		document_check(d, rows, LENGTH(rows));
 		assert_true(json_is_string(json_object_get(d, "reason")));
 		assert_true(json_is_object(json_object_get(d, "explanation")));
-		keep(d, names[i]);
+		document_keep(d, names[i]);
 		json_decref(d);
 		punch_sample_end(&s);
 	}
@@ -194,7 +156,7 @@ static void test_deadline(void **state)
 	d = punch_sample_document(&s);
 	CHECK(d, "failure=deadline", "reason=not done before the deadline",
 		"attempts.0.result=failed", "attempts.0.duration_ms=null", "time_ms.total=null");
-	keep(d, "deadline");
+	document_keep(d, "deadline");
 	json_decref(d);
 	punch_sample_end(&s);
 }
@@ -213,12 +175,12 @@ static void test_silent(void **state)
 	CHECK(d, "outcome=failed", "failure=silent", "peer.address=192.0.2.2", "loss=1.0",
 		"explanation.certain.0=own side, IPv4: NAT with endpoint-independent mapping, "
 		"address-and-port-dependent filtering, preserving ports");
-	keep(d, "silent");
+	document_keep(d, "silent");
 	json_decref(d);
 	s.run.complete = false; /* a signal, while the way was measured */
 	d = punch_sample_document(&s);
 	CHECK(d, "outcome=failed", "failure=null", "reason=null", "explanation=null");
-	keep(d, "interrupted");
+	document_keep(d, "interrupted");
 	json_decref(d);
 	punch_sample_end(&s);
 }
@@ -239,7 +201,7 @@ static void test_nothing(void **state)
 	CHECK(d, "outcome=failed", "failure=null", "reason=null", "explanation=null", "server=null",
 		"time_ms=null", "own_nat.status=untested", "peer_nat=null", "attempts=[]",
 		"steps=[]", "evidence=[]", "errors.0.code=usage", "errors.0.message=wrong");
-	keep(d, "nothing");
+	document_keep(d, "nothing");
 	json_decref(d);
 }
 
@@ -265,7 +227,7 @@ static void test_ipv6(void **state)
 	s.view.peer.has_side[1] = true; /* of a hello that could not be read to its end */
 	d = punch_sample_document(&s);
 	CHECK(d, "family=6", "own_nat.nat=false", "peer_nat=null");
-	keep(d, "ipv6");
+	document_keep(d, "ipv6");
 	json_decref(d);
 	punch_sample_end(&s);
 }

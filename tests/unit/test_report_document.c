@@ -13,47 +13,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "report/expect.h"
+#include "test_document_check.h"
 #include "test_report_sample.h"
-
-/* Documents are looked at through the paths of --expect. */
-
-static void check(const json_t *document, const char *const *rows, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		enum expect_result result;
-		char actual[256];
-
-		assert_int_equal(
-			expect_compare(document, rows[i], &result, actual, sizeof(actual)), 0);
-		if (result != EXPECT_MATCH)
-			print_error("%s: %s\n", rows[i], actual);
-		assert_int_equal(result, EXPECT_MATCH);
-	}
-}
-
-#define CHECK(document, ...)                                         \
-	do {                                                         \
-		static const char *const rows[] = {__VA_ARGS__};     \
-                                                                     \
-		check(document, rows, sizeof(rows) / sizeof(*rows)); \
-	} while (0)
-
-/* For tests/schema_check.py: with REPORT_SAMPLES=FOLDER the documents are kept. */
-static void keep(const json_t *document, const char *name)
-{
-	const char *folder = getenv("REPORT_SAMPLES");
-	char path[512];
-	FILE *out;
-
-	if (!folder)
-		return;
-	snprintf(path, sizeof(path), "%s/%s.json", folder, name);
-	out = fopen(path, "w");
-	assert_non_null(out);
-	assert_int_equal(report_write(document, out), 0);
-	fclose(out);
-}
 
 static void test_home(void **state)
 {
@@ -89,7 +50,7 @@ static void test_home(void **state)
 	CHECK(d, "findings.0.id=early-packet-remap", "findings.0.severity=problem",
 		"findings.0.about=udp.ipv4", "findings.0.evidence=[4,5]",
 		"findings.0.reference=RFC 4787 8 REQ-11", "findings.3.advice=null");
-	keep(d, "home");
+	document_keep(d, "home");
 	json_decref(d);
 	sample_end(&s);
 }
@@ -141,7 +102,7 @@ static void test_evidence(void **state)
 		"\"local\":false}",
 		"evidence.2.icmp_at_server=[{\"type\":3,\"code\":13,\"from\":\"10.8.8.8\","
 		"\"count\":2,\"quoted_from\":{\"address\":\"203.0.113.10\",\"port\":3479}}]");
-	keep(d, "evidence");
+	document_keep(d, "evidence");
 	json_decref(d);
 	sample_end(&s);
 }
@@ -173,7 +134,7 @@ static void test_servers(void **state)
 		"findings.1.evidence=[2]", "udp.ipv4.port_allocation.step=2",
 		"udp.ipv4.reasons={\"hairpin\":\"not asked, since the mapping varies\"}",
 		"udp.ipv6.nat=false", "outlook.p2p=possible", "outlook.udp.ipv4.p2p=hard");
-	keep(d, "symmetric");
+	document_keep(d, "symmetric");
 	json_decref(d);
 	sample_end(&s);
 }
@@ -190,7 +151,7 @@ static void test_blocked(void **state)
 		"udp.ipv4.blocked_by={\"address\":\"10.0.1.1\",\"icmp_type\":3,\"icmp_code\":13}",
 		"outlook.p2p=none", "outlook.udp.ipv4.method=relay", "evidence.0.state=refused",
 		"servers.0.status=unreachable");
-	keep(d, "blocked");
+	document_keep(d, "blocked");
 	json_decref(d);
 	sample_end(&s);
 }
@@ -212,7 +173,7 @@ static void test_hostile_strings(void **state)
 	for (const char *p = text; *p; p++)
 		assert_true(*p >= ' ' && *p < 0x7f);
 	free(text);
-	keep(d, "hostile");
+	document_keep(d, "hostile");
 	json_decref(d);
 	sample_end(&s);
 }
@@ -238,7 +199,7 @@ static void test_failed_run(void **state)
 		"udp.ipv4.status=untested", "udp.ipv4.summary=UDP: not tested", "findings=[]",
 		"evidence=[]", "outlook.p2p=unknown", "errors.0.code=no-server",
 		"errors.0.test=null", "errors.1.test=hairpin");
-	keep(d, "failed");
+	document_keep(d, "failed");
 	json_decref(d);
 	run.duration_ms = NAN;
 	assert_int_equal(report_document(&run, &nothing, &d), 0);

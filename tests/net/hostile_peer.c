@@ -38,9 +38,10 @@
 #define COUNT	    20 /* round trips */
 #define INTERVAL_US 100000
 #define FORGED_MAX  200
-#define AHEAD	    1000 /* counters that the honest part does not come to: they have to be the newest */
-#define PORTS_LOW   20000
-#define PORTS_HIGH  21000
+#define AHEAD \
+	500 /* counters that the honest part does not come to: the newest, but its own are not too old yet */
+#define PORTS_LOW  20000
+#define PORTS_HIGH 21000
 
 enum trick { HONEST, NAMES, MAPS, GARBAGE, ASKS, NOMINATES, TALKS };
 

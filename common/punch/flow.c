@@ -10,8 +10,8 @@
 #include "base/bytes.h"
 #include "punch/flow.h"
 
-#define CLOSE_TIMES    3
-#define CLOSE_EVERY_US 50000
+#define CLOSE_TIMES    5 /* nobody says that it has come */
+#define CLOSE_FIRST_US 50000 /* then twice as long each time */
 #define RETRY_US       1000000 /* of a keepalive that is not answered, at least */
 #define SILENT_US \
 	8000000 /* without an answer the way is not what it was, at least: eight of them */
@@ -268,7 +268,7 @@ static bool poll_close(
 		return false;
 	}
 	f->closing--;
-	f->close_us = now_us + CLOSE_EVERY_US;
+	f->close_us = now_us + ((uint64_t)CLOSE_FIRST_US << (CLOSE_TIMES - 1 - f->closing));
 	return !seal_for_peer(f, CHANNEL_CLOSE, NULL, 0, out);
 }
 

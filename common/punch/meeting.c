@@ -16,12 +16,13 @@
 #define RETRY_MAX_US	2000000
 #define RETRY_GONE_US	8000000 /* a server that has gone may come back */
 #define SILENCE_US	10000000 /* then the server counts as gone */
-#define UNHEARD_US	5000000 /* … when it has never answered: six requests */
+#define UNHEARD_US	5000000 /* … when it has never answered: about five requests */
 #define REFRESH_IDLE_US 15000000
 #define REFRESH_BUSY_US 1000000
 #define UNPROVED_BYTES \
 	200 /* what the first request is filled up to, so that its answer may have a cookie */
 #define LEAVE_TIMES    3
+#define STALE_MAX      8 /* cookies in a row that it has given and does not take */
 #define LEAVE_EVERY_US 100000
 #define SENT_MAX       8
 #define JITTER_SHARE   4 /* of the round trip, RFC 6298 2.3 */
@@ -268,9 +269,16 @@ static void take_rtt(struct meeting *m, uint64_t rtt_us)
 	v->rtt_us += rtt_us / 8 - v->rtt_us / 8;
 }
 
+static void refuse(struct meeting *m, uint64_t now_us, unsigned code)
+{
+	m->view.state = MEETING_REFUSED;
+	m->view.error_code = code;
+	trail_step(m->config.trail, now_us, "register: the server refuses, error %u", code);
+}
+
 static void take_error(struct meeting *m, uint64_t now_us, const struct rendezvous_message *in)
 {
-	if (in->error_code == RENDEZVOUS_STALE && in->cookie.length &&
+	if (in->error_code == RENDEZVOUS_STALE && m->stale < STALE_MAX && in->cookie.length &&
 		in->cookie.length <= sizeof(m->cookie)) {
 		memcpy(m->cookie, in->cookie.data, in->cookie.length);
 		m->cookie_length = in->cookie.length;
@@ -281,10 +289,7 @@ static void take_error(struct meeting *m, uint64_t now_us, const struct rendezvo
 			m->next_us = now_us + with_jitter(m, m->retry_us);
 		return;
 	}
-	m->view.state = MEETING_REFUSED;
-	m->view.error_code = in->error_code;
-	trail_step(
-		m->config.trail, now_us, "register: the server refuses, error %u", in->error_code);
+	refuse(m, now_us, in->error_code);
 }
 
 static void take_slot(struct meeting *m, const struct rendezvous_message *in)
@@ -348,6 +353,10 @@ static void take_news(struct meeting *m, uint64_t now_us, const struct rendezvou
 
 		v->number = in->number;
 		rendezvous_session_of(text, (size_t)length, v->session);
+	}
+	if (m->config.allocate && !v->number) {
+		refuse(m, now_us, MEETING_NO_NUMBER);
+		return;
 	}
 	if (in->mapped.family != FAMILY_NONE)
 		v->mapped = in->mapped;

@@ -28,6 +28,8 @@ enum meeting_state {
 	MEETING_UNREACHABLE, /* the server has not answered, or no more; it is asked on */
 };
 
+#define MEETING_NO_NUMBER 0 /* as error_code: the server gave none, though one was asked for */
+
 struct meeting_view {
 	enum meeting_state state;
 	unsigned error_code;

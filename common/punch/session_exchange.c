@@ -123,6 +123,7 @@ void session_exchange_advance(struct session *s, uint64_t now_us)
 	if (!s->began_cpace || s->view.state == SESSION_FAILED)
 		return;
 	take_slot(s, now_us);
-	if (s->view.state != SESSION_FAILED && s->has_keys && s->measured && !s->published)
+	if (s->view.state != SESSION_FAILED && s->has_keys && s->measured && !s->published &&
+		session_sockets_are_current(s))
 		session_publish(s, now_us);
 }

@@ -95,7 +95,7 @@ PAIRED = {  # mode: what both may say, None being a way
     "forgets-hello": ("peer-silent", "peer-left", None),
     "goes-for-one": ("no-path", "peer-silent", "peer-left", None),
     "mute": ("server-unreachable", "peer-silent"),
-    "never-content": ("server-unreachable", "peer-silent"),
+    "never-content": ("refused",),
     "holds-stream": ("server-unreachable",),
     "garbles-stream": ("server-unreachable",),
     "floods": ("no-path", "peer-left", None),

@@ -46,7 +46,9 @@ static void test_failures(void **state)
 			"the rendezvous server does not answer any more: it was stopped, or the "
 			"way to it "
 			"is broken"},
-		{SESSION_REFUSED, 4, "the rendezvous server refuses: error 0, see its log"},
+		{SESSION_REFUSED, 4,
+			"the rendezvous server refuses: error 0, it has given no number for a "
+			"code"},
 		{SESSION_NO_PEER, 4, "the other side did not come in time"},
 		{SESSION_PEER_LEFT, 4, "the other side has gone"},
 		{SESSION_PEER_SILENT, 4,

@@ -162,12 +162,21 @@ static void advance_measuring(struct path *p, uint64_t now_us)
 		return;
 	if (p->until_us == UINT64_MAX)
 		p->until_us = now_us + patience_us;
-	if (s.pongs < count && now_us < p->until_us)
+	if (!s.heard_us) {
+		/* pings go on, and one is enough */
+		p->until_us = flow_silent_at(p->flow);
+		p->mute = now_us >= p->until_us;
+	}
+	if (p->mute) {
+		path_enter(p, LEAVING, now_us + LEAVE_US);
+		path_leave(p);
+	} else if (now_us < p->until_us && (s.pongs < count || !s.heard_us)) {
 		return;
-	if (is_kept(p) && s.heard_us)
+	} else if (is_kept(p)) {
 		begin_carrying(p);
-	else
+	} else {
 		begin_closing(p, now_us);
+	}
 }
 
 /* --- a way that is kept --- */

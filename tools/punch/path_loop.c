@@ -108,7 +108,7 @@ static void finish(struct path *p)
 
 	if (p->flow) {
 		r->flow = flow_statistics(p->flow);
-		r->stood = r->flow.heard_us != 0;
+		r->stood = r->flow.heard_us != 0 && !p->mute;
 		r->fd = carrier_take(p->carrier, flow_socket(p->flow));
 	}
 	if (r->fd < 0)

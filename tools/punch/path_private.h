@@ -39,6 +39,7 @@ struct path {
 	uint64_t until_us; /* the phase ends then at the latest; UINT64_MAX: it does not */
 	bool repairing; /* of CARRYING: another way is looked for */
 	bool input_ended, left;
+	bool mute; /* nothing has come over the way that was proved */
 	unsigned moves; /* of the peer, that were noted */
 	uint64_t keepalive_us;
 	struct early early[PATH_EARLY];

@@ -101,6 +101,10 @@ static const char *refusal_text(unsigned code)
 		return "it does not understand this version";
 	case RENDEZVOUS_TAKEN:
 		return "two others have met with this code: take a new one";
+	case RENDEZVOUS_STALE:
+		return "it does not take the cookies that it gives";
+	case MEETING_NO_NUMBER:
+		return "it has given no number for a code";
 	case RENDEZVOUS_QUOTA:
 		return "too many sessions are open from here";
 	case RENDEZVOUS_FULL:
@@ -225,6 +229,13 @@ static void add_over_tcp(const struct session_view *v, struct explanation *out)
 		explain_add(&out->likely, "a firewall on this side lets no UDP out");
 }
 
+/* Without it the two cannot keep in step, and do not learn of new endpoints. */
+static void add_lost_server(const struct session_view *v, struct explanation *out)
+{
+	if (v->meeting && v->meeting->state == MEETING_UNREACHABLE)
+		explain_add(&out->certain, "the server answered no more while this was tried");
+}
+
 static void add_row(unsigned reason, struct explanation *out)
 {
 	if (rows[reason].likely)
@@ -258,5 +269,7 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 		add_sockets(trail, out);
 	if (v->over_tcp)
 		add_over_tcp(v, out);
+	if (reason == SESSION_NO_PATH)
+		add_lost_server(v, out);
 	add_row(reason, out);
 }

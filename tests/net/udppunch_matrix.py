@@ -32,7 +32,7 @@ KINDS = {
 }
 # Linux, that is PX and SB, has no NAT over IPv6 here, only its firewall
 HOPELESS = {4: {"SQ-SR", "SB-SR", "SR-SR"}, 6: {"SQ-SR", "SR-SR"}}
-CHANCE = {"PR-SB", "PX-SB", "PR-SR", "PX-SR", "SB-SB", "SQ-SB"}
+CHANCE = {4: {"PR-SB", "PX-SB", "PR-SR", "PX-SR", "SB-SB", "SQ-SB"}, 6: {"PR-SR", "PX-SR", "SB-SR"}}
 SERVERS = {4: ["198.51.100.1", "203.0.113.1"], 6: ["2001:db8:100::1", "2001:db8:113::1"]}
 SKIP = 77
 
@@ -92,7 +92,7 @@ def defects(pair, sides, family):
                          f"y is seen as {y['mapped']} and x sends to {x['peer']}")
         found += [f"exit status {d['exit']}" for d in sides if d["exit"] != 0]
         return found
-    if pair not in HOPELESS[family] | CHANCE and "NO" not in pair:
+    if pair not in HOPELESS[family] | CHANCE[family] and "NO" not in pair:
         found.append("no way")
     for document in sides:
         explanation = document["explanation"] or {}

@@ -149,9 +149,9 @@ int session_take_line(struct session *s, uint64_t now_us, const char *text);
 /*
  * The way works no more: from SESSION_CONNECTED back to SESSION_PUNCHING, with new sockets and the same keys, until there
  * is another one, the other side leaves or the caller has waited for long enough. The other side is told through the
- * server, and begins anew as well; so a session may do so by itself.
+ * server, and begins anew as well; so a session may do so by itself. False: there is no plan to begin with.
  */
-void session_again(struct session *s, uint64_t now_us);
+bool session_again(struct session *s, uint64_t now_us);
 
 /* Measures meanwhile how long bindings last, if the server is one that can tell; of SESSION_CONNECTED. */
 void session_measure_lifetime(struct session *s, uint64_t now_us);

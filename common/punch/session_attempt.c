@@ -148,7 +148,8 @@ static bool works(const struct session *s, int f)
 	return s->view.own.side[f].status == PATH_OK && s->view.peer.side[f].status == PATH_OK;
 }
 
-void session_attempts_begin(struct session *s, uint64_t now_us)
+/* Whether there is a family for plans. */
+static bool advise(struct session *s)
 {
 	bool v4 = s->view.own.has_side[0] && s->view.peer.has_side[0];
 	bool v6 = s->view.own.has_side[1] && s->view.peer.has_side[1];
@@ -157,14 +158,21 @@ void session_attempts_begin(struct session *s, uint64_t now_us)
 
 	/* IPv6 without blocks is tried in any case, with the other candidates */
 	f = v6 && (!v4 || (!works(s, 0) && works(s, 1)));
-	if (!v4 && !v6) {
-		session_fail(s, now_us, SESSION_NO_FAMILY);
-		return;
-	}
+	if (!v4 && !v6)
+		return false;
 	s->view.family = f ? FAMILY_IPV6 : FAMILY_IPV4;
 	sides[s->view.side] = s->view.own.side[f];
 	sides[!s->view.side] = s->view.peer.side[f];
 	pair_advise(sides, &s->view.advice);
+	return true;
+}
+
+void session_attempts_begin(struct session *s, uint64_t now_us)
+{
+	if (!advise(s)) {
+		session_fail(s, now_us, SESSION_NO_FAMILY);
+		return;
+	}
 	s->view.state = SESSION_PUNCHING;
 	s->view.attempt = 1;
 	s->round_us = now_us;
@@ -223,17 +231,24 @@ static void begin_round(struct session *s, uint64_t now_us, unsigned round)
 		begin_attempt(s, now_us);
 }
 
-void session_again(struct session *s, uint64_t now_us)
+bool session_again(struct session *s, uint64_t now_us)
 {
 	const struct checks_result *r = s->view.checks;
 
-	if (s->view.state != SESSION_CONNECTED || !s->view.advice.count ||
-		(s->config.manual && s->view.round == ROUNDS_MAX))
-		return;
+	if (s->view.state != SESSION_CONNECTED || (s->config.manual && s->view.round == ROUNDS_MAX))
+		return false;
+	/* a peer that was quicker has proved the way before its facts were there */
+	if (!s->view.has_peer)
+		session_exchange_advance(s, now_us);
+	if (!s->view.advice.count && s->view.has_peer)
+		advise(s);
+	if (!s->view.advice.count)
+		return false;
 	/* main ones are closed when there are new ones */
 	if (r->socket >= SESSION_FURTHER)
 		s->spent = r->socket;
 	begin_round(s, now_us, s->view.round + 1);
+	return true;
 }
 
 static unsigned peer_round(const struct session *s)

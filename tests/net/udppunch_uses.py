@@ -45,6 +45,7 @@ CASES = {}
 
 
 def case(x="port-restricted", y="port-restricted"):
+    """Of these kinds of NAT; y None: both are behind that of x."""
     def register(function):
         CASES[function.__name__.replace("_", "-")] = (function, x, y)
         return function
@@ -141,6 +142,16 @@ def hold_in_order(test):
     test.block(x)
     mended(x, y)
     test.interrupt(y, x)
+
+
+@case("udp-blocked", None)
+def hold_without_plan(test):
+    """In one network, whose way out is closed to UDP, they meet by their own addresses, and no plan is left to try anew."""
+    x, y = test.punch("x", "--hold"), test.punch("y", "--hold")
+    for side in (x, y):
+        side.step("path: stands", 20)
+    y.signal(signal.SIGKILL)
+    test.judge_one(x, MEND_S, "lost")
 
 
 @case("full-cone", "symmetric")
@@ -255,10 +266,11 @@ def topology(names):
         _, x, y = CASES[name]
         lines.append("link delay=15ms hops=2")
         for side, kind in (("x", x), ("y", y)):
-            lines.append(f"nat {side}-{name} kind={kind} inside=10.{number}.{'12'['xy'.index(side)]}.1/24")
+            if kind:
+                lines.append(f"nat {side}-{name} kind={kind} inside=10.{number}.{'12'['xy'.index(side)]}.1/24")
         lines.append("link delay=0 hops=0")
         for side in "xy":
-            lines.append(f"host {side}-{name} behind={side}-{name}")
+            lines.append(f"host {side}-{name} behind={side if y else 'x'}-{name}")
         lines += ["link delay=5ms hops=1", f"host s-{name}"]
     return "\n".join(lines) + "\n"
 

@@ -499,15 +499,21 @@ static void exchange_lines(struct net *n)
 	}
 }
 
+/* When the way breaks; UINT64_MAX: there is none, or it lasts. */
+static uint64_t next_break_us(const struct net *n)
+{
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		if (session_view(n->party[i].session)->state != SESSION_CONNECTED)
+			return UINT64_MAX;
+	return n->again == n->config->again ? UINT64_MAX : BEGIN_US + n->config->again_us;
+}
+
 /* Whether the way breaks now. */
 static bool break_way(struct net *n)
 {
 	struct party *p = &n->party[n->again & 1];
 
-	for (int i = 0; i < PUNCHNET_PARTIES; i++)
-		if (session_view(n->party[i].session)->state != SESSION_CONNECTED)
-			return false;
-	if (n->again == n->config->again)
+	if (n->now < next_break_us(n))
 		return false;
 	n->again++;
 	session_again(p->session, n->now);
@@ -576,6 +582,9 @@ static void step(struct net *n)
 	for (int i = 0; i < PUNCHNET_PARTIES; i++)
 		if (n->party[i].deadline_us < next_us)
 			next_us = n->party[i].deadline_us;
+	at_us = next_break_us(n);
+	if (at_us < next_us)
+		next_us = at_us;
 	n->now = next_us > n->now ? next_us : n->now + 1;
 }
 
@@ -616,7 +625,8 @@ void punchnet_run(const struct punchnet_config *config, struct punchnet_result *
 			step(n);
 			if (break_way(n))
 				continue;
-			if (!over_us && has_ended(&n->party[0]) && has_ended(&n->party[1]))
+			if (!over_us && has_ended(&n->party[0]) && has_ended(&n->party[1]) &&
+				next_break_us(n) == UINT64_MAX)
 				over_us = n->now + AFTER_US;
 		}
 		out->duration_us = n->now - BEGIN_US;

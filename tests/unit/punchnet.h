@@ -29,7 +29,8 @@ struct punchnet_config {
 	bool ipv4, ipv6; /* both false: IPv4 */
 	struct punchnet_party party[PUNCHNET_PARTIES];
 	bool manual; /* lines are exchanged, and the server is a STUN server */
-	unsigned again; /* how often the way breaks: one side after the other notices it first */
+	unsigned again; /* how often the way breaks: one side after the other notices it first … */
+	uint64_t again_us; /* … and not before this moment */
 	uint64_t wait_us; /* for the other side */
 	uint64_t limit_us; /* of the whole run; 0: 90 s */
 	uint64_t server_dies_us; /* 0: never */

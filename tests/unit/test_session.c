@@ -423,6 +423,36 @@ static void test_again(void **state)
 	}
 }
 
+/* The one that has proved a way before the server has brought it the other's facts looks for another way, too. */
+static void test_again_when_peer_was_quicker(void **state)
+{
+	static const char topology[] =
+		"link delay=80ms jitter=70ms\nnat n kind=full-cone\nlink delay=1ms jitter=0\n"
+		"host a behind=n\nhost b behind=n\nhost server\n";
+	struct punchnet_config c;
+	struct punchnet_result r;
+	unsigned quick = 0;
+
+	(void)state;
+	for (unsigned run = 0; run < 12; run++) {
+		c = make_config(topology, run);
+		c.again = 2;
+		c.again_us = 10u * SECOND; /* what was under way is there */
+		c.limit_us = 300u * SECOND;
+		punchnet_run(&c, &r);
+		if (!have_met(&r, "again"))
+			fail_with(&r, "again");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+			const struct session_view *v = &r.party[p].view;
+
+			quick += v->exchanged_us == v->first_heard_us;
+			assert_in_range(v->round, 2, 6);
+		}
+		punchnet_free(&r);
+	}
+	assert_in_range(quick, 1, 23);
+}
+
 /* Two people with clocks that are half a second off hand each other their lines some time or other. */
 static void test_manual(void **state)
 {
@@ -493,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_server_returns),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_again_when_peer_was_quicker),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_manual_fails),
 	};

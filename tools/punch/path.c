@@ -239,9 +239,13 @@ static void take_silence(struct path *p, uint64_t now_us)
 		path_enter(p, OVER, 0);
 		return;
 	}
-	trail_step(p->config->trail, now_us,
-		"path: the peer does not answer any more, it is punched anew");
-	session_again(p->config->session, now_us);
+	trail_step(p->config->trail, now_us, "path: the peer does not answer any more");
+	if (!session_again(p->config->session, now_us)) {
+		trail_step(p->config->trail, now_us, "path: there is no plan to punch it anew");
+		give_up(p, now_us);
+		return;
+	}
+	trail_step(p->config->trail, now_us, "path: it is punched anew");
 	begin_repair(p, now_us);
 	carrier_turn(p->carrier);
 }

@@ -392,6 +392,8 @@ static void take_request(struct checks *c, uint64_t now_us, unsigned socket,
 	uint64_t age_us;
 
 	queue_reply(c, socket, from, &m->id);
+	c->result.peer_attempt = m->attempt;
+	c->result.asked_us = now_us;
 	if (!way)
 		return;
 	hear(c, now_us, way);

@@ -66,6 +66,8 @@ struct checks_result {
 	enum check_kind kind;
 	uint64_t rtt_us; /* at most */
 	uint64_t first_sent_us, first_heard_us, proved_us; /* 0: never */
+	unsigned peer_attempt; /* that the peer's latest request is of … */
+	uint64_t asked_us; /* … and when it came; 0: never */
 };
 
 struct checks;

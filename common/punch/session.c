@@ -222,6 +222,7 @@ static void heed_checks(struct session *s, uint64_t now_us)
 		trail_attempt(s->config.trail, r->first_heard_us, pair_strategy_name(PAIR_DIRECT));
 	}
 	s->view.state = SESSION_CONNECTED;
+	s->stood_us = now_us;
 	if (!s->view.round)
 		s->view.ended_us = now_us;
 	trail_end(s->config.trail, now_us, true);
@@ -238,7 +239,7 @@ static void advance_meeting(struct session *s, uint64_t now_us)
 
 static void advance(struct session *s, uint64_t now_us)
 {
-	if (s->meeting && !s->leaving && s->view.checks)
+	if (!s->leaving && s->view.checks)
 		session_heed_round(s, now_us);
 	if (is_over(s) || !s->view.meeting)
 		return;

@@ -17,6 +17,7 @@
 #define LAST_WORDS_US 1500000 /* for the other side's account of a failure */
 #define ROUND_MIN_US  5000000 /* a peer cannot have us begin anew all the time */
 #define ROUNDS_MAX    1000
+#define STANDS_US     2000000 /* after that nothing of before is under way any more */
 
 static const struct pair_plan *plan_of(const struct session *s)
 {
@@ -225,8 +226,12 @@ static void begin_round(struct session *s, uint64_t now_us, unsigned round)
 	s->wait_until_us = 0;
 	s->round_us = now_us;
 	checks_again(s->checks);
-	if (s->config.manual)
+	if (s->config.manual) {
+		/* the sockets are the same, and so may be where the peer was last */
+		checks_add_candidate(
+			s->checks, now_us, s->view.way.kind, &s->view.way.remote, true);
 		session_manual_first_slot(s, now_us);
+	}
 	if (s->view.state != SESSION_FAILED)
 		begin_attempt(s, now_us);
 }
@@ -264,10 +269,22 @@ static bool is_behind(const struct session *s)
 		(s->view.state == SESSION_CONNECTED || s->view.state == SESSION_PUNCHING);
 }
 
+/* Requests of a later attempt than the one that has succeeded; those that were under way then do not count. */
+static bool peer_begins_anew(const struct session *s)
+{
+	const struct checks_result *r = s->view.checks;
+
+	return s->view.state == SESSION_CONNECTED && r->peer_attempt > number_of(s) &&
+		r->asked_us >= s->stood_us + STANDS_US;
+}
+
 void session_heed_round(struct session *s, uint64_t now_us)
 {
 	unsigned round = peer_round(s);
 
+	/* without a server it is only by them that the other side can tell */
+	if (s->config.manual && peer_begins_anew(s))
+		session_again(s, now_us);
 	if (!is_behind(s) || now_us - s->round_us < ROUND_MIN_US)
 		return;
 	if (s->view.state == SESSION_CONNECTED)

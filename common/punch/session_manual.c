@@ -159,6 +159,13 @@ int session_take_line(struct session *s, uint64_t now_us, const char *text)
 	return 0;
 }
 
+/* Until a way has stood; how long another one is looked for is up to the caller. UINT64_MAX: for ever. */
+static uint64_t end_of_wait_us(const struct session *s)
+{
+	return s->config.wait_us && !s->view.round ? s->view.started_us + s->config.wait_us
+						   : UINT64_MAX;
+}
+
 void session_manual_advance(struct session *s, uint64_t now_us)
 {
 	if (s->view.state == SESSION_REGISTERING)
@@ -166,18 +173,17 @@ void session_manual_advance(struct session *s, uint64_t now_us)
 	refresh(s, now_us);
 	if (s->view.state == SESSION_WAITING && is_mapped_known(s) && has_moved(s))
 		make_line(s, now_us);
-	if (s->config.wait_us && now_us - s->view.started_us >= s->config.wait_us)
+	if (now_us >= end_of_wait_us(s))
 		session_fail(s, now_us, s->view.has_peer ? SESSION_NO_PATH : SESSION_NO_PEER);
 }
 
 uint64_t session_manual_deadline(const struct session *s)
 {
-	uint64_t at_us = s->view.state == SESSION_CONNECTED ? UINT64_MAX : s->manual.refresh_us;
+	uint64_t end_us = end_of_wait_us(s);
 
-	if (s->config.wait_us && s->view.started_us + s->config.wait_us < at_us &&
-		s->view.state != SESSION_CONNECTED)
-		at_us = s->view.started_us + s->config.wait_us;
-	return at_us;
+	if (s->view.state == SESSION_CONNECTED)
+		return UINT64_MAX;
+	return end_us < s->manual.refresh_us ? end_us : s->manual.refresh_us;
 }
 
 /* --- slots --- */

@@ -87,6 +87,7 @@ struct session {
 	enum stage stage;
 	uint64_t stage_us, begin_us, wait_until_us;
 	uint64_t round_us; /* when this round began */
+	uint64_t stood_us; /* … and when its way was proved */
 	unsigned spent; /* socket of a way that works no more; SESSION_SOCKETS: none */
 	bool leaving;
 };

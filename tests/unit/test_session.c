@@ -480,6 +480,38 @@ static void test_manual(void **state)
 		}
 }
 
+/*
+ * By hand, too, a way is found anew, though one side alone has noticed, at any time: how long the other's line may take
+ * is nothing to a way that has stood.
+ */
+static void test_manual_again(void **state)
+{
+	static const int cells[][2] = {{PR, FC}, {FC, PR}, {PR, PR}, {SR, FC}};
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	for (unsigned run = 0; run < 4 * LENGTH(cells); run++) {
+		const int *cell = cells[run / 4];
+
+		make_topology(
+			topology, sizeof(topology), kinds[cell[0]].kind, kinds[cell[1]].kind, "");
+		c = make_config(topology, run);
+		c.manual = true;
+		c.wait_us = 60u * SECOND;
+		c.again = 2;
+		c.again_us = 70u * SECOND;
+		c.limit_us = 400u * SECOND;
+		punchnet_run(&c, &r);
+		if (!have_met(&r, "manual again"))
+			fail_with(&r, "manual again");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			assert_in_range(r.party[p].view.round, 1, 4);
+		punchnet_free(&r);
+	}
+}
+
 /* Other codes, or no line ever: an end, in time. */
 static void test_manual_fails(void **state)
 {
@@ -525,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_again_when_peer_was_quicker),
 		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_manual_again),
 		cmocka_unit_test(test_manual_fails),
 	};
 

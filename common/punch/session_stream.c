@@ -14,6 +14,7 @@
  */
 
 #define AFTER_US     1000000 /* three requests over UDP */
+#define CONNECT_US   1500000 /* two SYNs (RFC 6298 2), where there is another family */
 #define AGAIN_US     1000000 /* then twice as long each time */
 #define AGAIN_MAX_US 8000000
 #define REFUSALS     2 /* ICMP errors of the server's host */
@@ -31,6 +32,22 @@ void session_stream_begin(struct session *s, uint64_t now_us)
 	s->stream.due_us = now_us + AFTER_US;
 }
 
+static bool has_other_family(const struct session *s)
+{
+	return s->config.servers[0].family != FAMILY_NONE &&
+		s->config.servers[1].family != FAMILY_NONE;
+}
+
+/* The other family's turn, where there is one. */
+static void take_turn(struct session *s, uint64_t due_us)
+{
+	struct session_stream *t = &s->stream;
+
+	t->due_us = due_us;
+	if (has_other_family(s))
+		t->family = t->family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
+}
+
 bool session_stream_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
 {
@@ -43,30 +60,34 @@ bool session_stream_poll(
 		out->action = SESSION_CLOSE;
 		return true;
 	}
-	if (is_open || !is_wanted(s))
+	if (t->state == OPENING_DONE || !is_wanted(s) ||
+		(t->state == OPENING_ASKED && !has_other_family(s)))
 		return false;
 	if (t->due_us > now_us) {
 		if (t->due_us < *deadline_us)
 			*deadline_us = t->due_us;
 		return false;
 	}
+	if (t->state == OPENING_ASKED) { /* a SYN that is lost without a word */
+		t->state = OPENING_NONE;
+		take_turn(s, now_us);
+		out->action = SESSION_CLOSE;
+		return true;
+	}
 	t->state = OPENING_ASKED;
+	t->due_us = now_us + CONNECT_US;
 	out->action = SESSION_CONNECT;
 	out->to = s->config.servers[t->family == FAMILY_IPV6];
 	return true;
 }
 
-/* The next try, over the other family where there is one. */
 static void try_again(struct session *s, uint64_t now_us)
 {
 	struct session_stream *t = &s->stream;
 	uint64_t us = (uint64_t)AGAIN_US << (t->tries < 3 ? t->tries : 3);
-	enum family other = t->family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
 
 	t->tries++;
-	t->due_us = now_us + (us < AGAIN_MAX_US ? us : AGAIN_MAX_US);
-	if (s->config.servers[other == FAMILY_IPV6].family != FAMILY_NONE)
-		t->family = other;
+	take_turn(s, now_us + (us < AGAIN_MAX_US ? us : AGAIN_MAX_US));
 }
 
 static void use(struct session *s, uint64_t now_us)
@@ -107,7 +128,7 @@ void session_stream_refused(struct session *s, uint64_t now_us, int f)
 {
 	struct session_stream *t = &s->stream;
 
-	if (!t->refusals[f]++ && !t->tries && t->due_us > now_us)
+	if (!t->refusals[f]++ && !t->tries && t->state == OPENING_NONE && t->due_us > now_us)
 		t->due_us = now_us;
 }
 

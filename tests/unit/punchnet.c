@@ -223,12 +223,14 @@ static void count_packet(struct net *n, int number, const struct endpoint *to)
 		break_promise(n, "a packet to no host");
 }
 
-static void connect_stream(struct net *n, struct party *p)
+static void connect_stream(struct net *n, struct party *p, enum family family)
 {
+	bool lost = family == n->config->tcp_lost;
+
 	if (p->stream.is_open)
 		break_promise(n, "a second connection");
 	p->stream = (struct stream){.is_open = true,
-		.opens_us = n->now + 2 * STREAM_WAY_US,
+		.opens_us = lost ? UINT64_MAX : n->now + 2 * STREAM_WAY_US,
 		.connection = ++n->connections};
 }
 
@@ -345,7 +347,7 @@ static void poll_party(struct net *n, int number)
 		if (out.action == SESSION_OPEN)
 			open_socket(n, p, &out);
 		else if (out.action == SESSION_CONNECT)
-			connect_stream(n, p);
+			connect_stream(n, p, out.to.family);
 		else if (out.action == SESSION_CLOSE && out.socket == SESSION_STREAM)
 			close_stream(n, p);
 		else if (out.action == SESSION_CLOSE)

@@ -397,6 +397,28 @@ static void test_blocked(void **state)
 	}
 }
 
+/* Nor do they need the family that was tried first: what is lost without a word is not waited for until it is too late. */
+static void test_blocked_family(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "udp-blocked", "udp-blocked", "");
+	for (int lost = 0; lost < 2; lost++) {
+		c = make_config(topology, 1);
+		c.ipv4 = c.ipv6 = true;
+		c.tcp_lost = lost ? FAMILY_IPV6 : FAMILY_IPV4;
+		punchnet_run(&c, &r);
+		if (have_met(&r, "one family is lost"))
+			fail_with(&r, "one family is lost");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			assert_true(r.party[p].view.over_tcp && r.party[p].view.has_peer);
+		punchnet_free(&r);
+	}
+}
+
 /* A way that works no more is found anew, whoever notices it, also where order or luck matter; and again. */
 static void test_again(void **state)
 {
@@ -554,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_server_dies),
 		cmocka_unit_test(test_server_returns),
 		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_blocked_family),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_again_when_peer_was_quicker),
 		cmocka_unit_test(test_manual),

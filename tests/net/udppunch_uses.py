@@ -83,11 +83,11 @@ class Case(punchlab.Case):
     def __init__(self, lab, name):
         super().__init__(lab, name)
         self.address = lab.addresses[self.host("s")][0]
+        self.code = f"{name.replace('-', '')}-tourist-submarine"
         Natprobed(lab, self.host("s"))
 
     def punch(self, side, *options, stdio=False):
-        code = f"{self.name.replace('-', '')}-tourist-submarine"
-        return Punch(self.lab, self.host(side), self.address, code, "-4", *options, stdio=stdio)
+        return Punch(self.lab, self.host(side), self.address, self.code, "-4", *options, stdio=stdio)
 
     def manual(self, *options):
         return [Manual(self.lab, self.host(side), self.address, *options) for side in "xy"]
@@ -167,6 +167,22 @@ def lines(test):
         side.popen.stdin.close()
     for side in (x, y):
         test.judge_one(side, 10, None)
+
+
+@case()
+def reader_gone(test):
+    """Who can't write any more says so: the other side does not wait for what never comes."""
+    x = test.punch("x", stdio=True)
+    y = Punch(test.lab, test.host("y"), test.address, test.code, "-4", stdio=True,
+              program=["sh", "-c", f'"{punchlab.BUILD}/udppunch" "$@" | head -n 1', "sh"])
+    punchlab.say_until_heard(x, y, "the only line", 20)
+
+    def has_left():
+        x.send("one more")
+        return any(event.get("text") == "exchange: the peer has left" for event in x.events())
+    wait_until(has_left, 5, "y takes its leave")
+    x.popen.stdin.close()
+    test.judge_one(x, 5, None)
 
 
 @case()

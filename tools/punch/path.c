@@ -44,6 +44,20 @@ void path_leave(struct path *p)
 	carrier_turn(p->carrier);
 }
 
+void path_stop(struct path *p)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (p->phase >= LEAVING)
+		return;
+	event_del(p->deadline);
+	if (p->flow)
+		flow_close(p->flow, now_us);
+	path_enter(p, LEAVING, now_us + LEAVE_US);
+	path_leave(p);
+	path_turn(p);
+}
+
 static void take_datagram(struct path *p, unsigned socket, const struct endpoint *from,
 	const uint8_t *data, size_t length)
 {
@@ -118,7 +132,7 @@ static void begin_carrying(struct path *p)
 	session_measure_lifetime(p->config->session, clock_now_us());
 	p->result->error = path_use_begin(p);
 	if (p->result->error)
-		path_enter(p, OVER, 0);
+		path_stop(p);
 }
 
 static void begin_closing(struct path *p, uint64_t now_us)

@@ -37,12 +37,12 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	struct path *p = context;
 
 	(void)what;
+	if (p->result->signal) { /* somebody is in a hurry */
+		path_enter(p, OVER, 0);
+		return;
+	}
 	p->result->signal = (int)number;
-	if (p->flow)
-		flow_close(p->flow, clock_now_us());
-	path_leave(p);
-	path_turn(p);
-	path_enter(p, OVER, 0);
+	path_stop(p);
 }
 
 /* --- begin and end --- */

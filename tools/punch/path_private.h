@@ -56,6 +56,8 @@ void path_transmit(struct path *p, const struct flow_output *out);
 void path_enter(struct path *p, enum phase phase, uint64_t until_us);
 /* Tells the other side and the server that this one goes. */
 void path_leave(struct path *p);
+/* Ends whatever it is at, with a last word that has the time to be repeated. */
+void path_stop(struct path *p);
 
 /* --- path_use.c --- */
 /* Reads the other side's line, once there is one of our own. */

@@ -111,13 +111,13 @@ void path_use_data(struct path *p, const uint8_t *data, size_t length)
 {
 	int err;
 
-	if (p->config->use != PATH_STDIO || p->phase == OVER)
+	if (p->config->use != PATH_STDIO || p->phase >= LEAVING)
 		return;
 	err = stdio_write(data, length); /* a datagram, a block */
 	if (!err)
 		return;
 	p->result->error = err;
-	path_enter(p, OVER, 0);
+	path_stop(p);
 }
 
 void path_use_forwarded(struct path *p, uint16_t client, const uint8_t *data, size_t length)

@@ -170,6 +170,20 @@ def lines(test):
 
 
 @case()
+def one_way(test):
+    """One side has nothing to say, and what the other one says goes on after the way broke."""
+    x, y = test.punch("x", stdio=True), test.punch("y", stdio=True)
+    y.popen.stdin.close()
+    punchlab.say_until_heard(x, y, "before", 20)
+    test.block(y)
+    mended(x, y)
+    punchlab.say_until_heard(x, y, "after", 5)
+    x.popen.stdin.close()
+    for side in (x, y):
+        test.judge_one(side, 10, None)
+
+
+@case()
 def reader_gone(test):
     """Who can't write any more says so: the other side does not wait for what never comes."""
     x = test.punch("x", stdio=True)

@@ -236,23 +236,20 @@ static void end_repair(struct path *p, uint64_t now_us)
 	flow_ping(p->flow, now_us, REPAIR_PINGS, p->config->interval_us);
 	find_local(p);
 	note_way(p, now_us, "stands again");
+	if (p->input_ended) /* the old way may have taken the last word with it */
+		flow_close(p->flow, now_us);
 }
 
 static void give_up(struct path *p, uint64_t now_us)
 {
-	p->result->silent = true;
+	p->result->silent = !p->result->closed; /* else it may just have gone */
 	path_enter(p, LEAVING, now_us + LEAVE_US);
 	path_leave(p);
 }
 
-/* Where one side has said its last word, the other may just have gone with it. */
+/* Also where one side has said its last word: the other goes on, or the server knows that it has gone. */
 static void take_silence(struct path *p, uint64_t now_us)
 {
-	if (p->result->closed || p->input_ended) {
-		p->result->silent = !p->result->closed;
-		path_enter(p, OVER, 0);
-		return;
-	}
 	trail_step(p->config->trail, now_us, "path: the peer does not answer any more");
 	if (!session_again(p->config->session, now_us)) {
 		trail_step(p->config->trail, now_us, "path: there is no plan to punch it anew");

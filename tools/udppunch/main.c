@@ -386,6 +386,22 @@ static int report(struct run *r, int status)
 
 /* --- all --- */
 
+/* The servers that are given by address are left. */
+static int drop_names(struct run *r)
+{
+	struct server_list *l = &r->params.stun;
+	size_t left = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (l->servers[i].endpoint.family != FAMILY_NONE)
+			l->servers[left++] = l->servers[i];
+	l->count = left;
+	if (left)
+		return 0;
+	snprintf(r->message, sizeof(r->message), "--numeric: no STUN server is given by address");
+	return -ENOENT;
+}
+
 /* Of STUN servers the first ones keep the mapping, and the others help to measure. */
 static int find_stun_servers(struct run *r)
 {
@@ -393,6 +409,8 @@ static int find_stun_servers(struct run *r)
 	struct endpoint all[SESSION_MORE_SERVERS + 2];
 	int err = servers_find(&p->stun, r->message, sizeof(r->message)), count;
 
+	if (!err && p->numeric)
+		err = drop_names(r);
 	if (err)
 		return err;
 	count = server_find_all(&p->stun, p->ipv4, p->ipv6, p->limit_us, all,

@@ -425,11 +425,6 @@ uint64_t flow_silent_at(const struct flow *f)
 	return f->unanswered ? f->asked_us + patience_us(f, SILENT_US, 16) : UINT64_MAX;
 }
 
-bool flow_is_silent(const struct flow *f, uint64_t now_us)
-{
-	return now_us >= flow_silent_at(f);
-}
-
 struct flow_statistics flow_statistics(const struct flow *f)
 {
 	struct flow_statistics s = f->statistics;

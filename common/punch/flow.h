@@ -90,11 +90,10 @@ enum flow_event flow_input(struct flow *f, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const void *data, size_t size, struct flow_payload *out);
 
 /*
- * When keepalives have not been answered for so long that the way is not what it was (UINT64_MAX: all are), and
- * whether it is so. That the peer is heard is not enough: it may not hear us.
+ * When keepalives have not been answered for so long that the way is not what it was; UINT64_MAX: all are. That the
+ * peer is heard is not enough: it may not hear us.
  */
 uint64_t flow_silent_at(const struct flow *f);
-bool flow_is_silent(const struct flow *f, uint64_t now_us);
 struct flow_statistics flow_statistics(const struct flow *f);
 /* Where the peer is, and the socket that it is reached from. */
 struct endpoint flow_remote(const struct flow *f);

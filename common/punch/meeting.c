@@ -325,7 +325,6 @@ static void take_peer(struct meeting *m, uint64_t now_us, const struct rendezvou
 			trail_step(m->config.trail, now_us, "exchange: the peer is there");
 		}
 		v->state = MEETING_PAIRED;
-		v->peer_rtt_us = in->rtt_us;
 		if (in->ready > v->peer_ready)
 			v->peer_ready = in->ready;
 		if (in->peer_address.family != FAMILY_NONE)

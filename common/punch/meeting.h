@@ -8,8 +8,8 @@
 #include "wire/rendezvous.h"
 
 /*
- * The client's side of the rendezvous, over UDP or TCP, without I/O: registers, keeps the place, hands slots over, and says what is known
- * of the other party. Nothing of it is trusted but that it came from the server.
+ * The client's side of the rendezvous, over UDP or TCP, without I/O: registers, keeps the place, hands slots over, and
+ * says what is known of the other party. Nothing of it is trusted but that it came from the server.
  */
 
 struct meeting_config {
@@ -41,7 +41,6 @@ struct meeting_view {
 	uint8_t place; /* 0: we were first */
 	/* as the server sees it; FAMILY_NONE: not known; port 0: it came over TCP */
 	struct endpoint peer;
-	uint64_t peer_rtt_us;
 	uint16_t peer_ready;
 	uint32_t slot_version; /* of the other party's slot; 0: none yet */
 	uint8_t slot[RENDEZVOUS_SLOT_MAX];

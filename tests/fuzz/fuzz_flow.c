@@ -114,7 +114,6 @@ static void check(const struct run *x)
 	struct flow_statistics s = flow_statistics(x->flow);
 
 	require(s.pongs <= s.pings && s.moves <= x->answers);
-	require(flow_is_silent(x->flow, x->now_us) == (x->now_us >= flow_silent_at(x->flow)));
 }
 
 /* Everything that is to be done now; when it wants to be called again. */

@@ -113,7 +113,7 @@ void path_use_data(struct path *p, const uint8_t *data, size_t length)
 
 	if (p->config->use != PATH_STDIO || p->phase >= LEAVING)
 		return;
-	err = stdio_write(data, length); /* a datagram, a block */
+	err = stdio_write(data, length, &p->stuck); /* a datagram, a block */
 	if (!err)
 		return;
 	p->result->error = err;

@@ -4,12 +4,14 @@
 #include <config.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "tools/punch/stdio.h"
 
-#define BLOCK_MAX 4096
+#define BLOCK_MAX  4096
+#define PATIENT_MS 50 /* for a reader that has had no time yet */
 
 struct stdio {
 	struct stdio_config config;
@@ -60,10 +62,15 @@ void stdio_destroy(struct stdio *s)
 	free(s);
 }
 
-int stdio_write(const uint8_t *data, size_t length)
+/* poll(2) calls a pipe writable when a whole block has room: none is cut, and write(2) does not wait. */
+int stdio_write(const uint8_t *data, size_t length, bool *stuck)
 {
+	struct pollfd wait = {.fd = STDOUT_FILENO, .events = POLLOUT};
 	ssize_t n;
 
+	*stuck = poll(&wait, 1, *stuck ? 0 : PATIENT_MS) <= 0;
+	if (*stuck)
+		return 0;
 	do
 		n = write(STDOUT_FILENO, data, length);
 	while (n < 0 && errno == EINTR);

@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Standard input and output, a datagram for each block. */
@@ -23,5 +24,8 @@ struct stdio_config {
 int stdio_create(const struct stdio_config *config, struct stdio **out); /* -ENOMEM */
 void stdio_destroy(struct stdio *s);
 
-/* 0, also if nobody reads now and it is lost, as a datagram may be; or a negative errno. */
-int stdio_write(const uint8_t *data, size_t length);
+/*
+ * Of at most 4096 bytes. 0, also if nobody reads now and it is lost, as a datagram may be: for who waits here the way
+ * ends. Or a negative errno. *stuck is false at first, and kept for the next call.
+ */
+int stdio_write(const uint8_t *data, size_t length, bool *stuck);

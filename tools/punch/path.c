@@ -58,6 +58,19 @@ void path_stop(struct path *p)
 	path_turn(p);
 }
 
+static bool is_kept(const struct path *p)
+{
+	return p->config->use != PATH_MEASURE;
+}
+
+/* Each side chooses for itself what the way is for. */
+static void note_other_use(struct path *p, bool other, const char *text)
+{
+	if (other && !p->other_use && is_kept(p))
+		trail_step(p->config->trail, clock_now_us(), "path: %s", text);
+	p->other_use |= other;
+}
+
 static void take_datagram(struct path *p, unsigned socket, const struct endpoint *from,
 	const uint8_t *data, size_t length)
 {
@@ -65,9 +78,13 @@ static void take_datagram(struct path *p, unsigned socket, const struct endpoint
 
 	switch (flow_input(p->flow, clock_now_us(), socket, from, data, length, &payload)) {
 	case FLOW_DATA:
+		note_other_use(p, p->config->use == PATH_FORWARD,
+			"the other side sends lines (--stdio), and this side forwards a port");
 		path_use_data(p, payload.data, payload.length);
 		break;
 	case FLOW_FORWARDED:
+		note_other_use(p, p->config->use != PATH_FORWARD,
+			"the other side forwards a port (-L, --to), and this side does not");
 		path_use_forwarded(p, payload.id, payload.data, payload.length);
 		break;
 	case FLOW_CLOSED:
@@ -114,11 +131,6 @@ static void note_way(struct path *p, uint64_t now_us, const char *what)
 
 	trail_step(p->config->trail, now_us, "path: %s, from %s to %s", what,
 		endpoint_format(&p->result->local, local), endpoint_format(&p->result->peer, peer));
-}
-
-static bool is_kept(const struct path *p)
-{
-	return p->config->use != PATH_MEASURE;
 }
 
 static void begin_carrying(struct path *p)

@@ -40,6 +40,7 @@ struct path {
 	bool repairing; /* of CARRYING: another way is looked for */
 	bool input_ended, left;
 	bool mute; /* nothing has come over the way that was proved */
+	bool other_use; /* the other side uses the way for something else, and that was said */
 	bool stuck; /* standard output: nobody reads */
 	unsigned moves; /* of the peer, that were noted */
 	uint64_t keepalive_us;

@@ -56,6 +56,13 @@ struct run {
 	bool reported; /* already when the way stood */
 };
 
+static volatile sig_atomic_t interrupted; /* by this signal */
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
+
 static int fail(struct run *r, enum status status, const char *code)
 {
 	fprintf(stderr, "udppunch: %s\n", r->message);
@@ -464,6 +471,14 @@ static int conclude(struct run *r)
 	return status;
 }
 
+static int fail_early(struct run *r)
+{
+	if (!interrupted)
+		return report(r, fail(r, STATUS_ENVIRONMENT, "environment"));
+	snprintf(r->message, sizeof(r->message), "interrupted: what is known so far");
+	return report(r, fail(r, (enum status)(128 + interrupted), "interrupted"));
+}
+
 static int run(struct run *r, int argc, char **argv)
 {
 	struct udppunch_params *p = &r->params;
@@ -487,7 +502,7 @@ static int run(struct run *r, int argc, char **argv)
 			err == -EINVAL ? fail(r, STATUS_USAGE, "usage")
 				       : fail(r, STATUS_ENVIRONMENT, "environment"));
 	if (find_servers(r) || punch(r, allocate))
-		return report(r, fail(r, STATUS_ENVIRONMENT, "environment"));
+		return fail_early(r);
 	return conclude(r);
 }
 
@@ -500,6 +515,16 @@ static void end(struct run *r)
 	sodium_memzero(r->made, sizeof(r->made));
 	if (r->begun && r->result.fd >= 0)
 		close(r->result.fd);
+}
+
+/* Of what comes before the path, which has handlers of its own, the first one ends what is being waited for. */
+static void catch_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		sigaction(numbers[i], &action, NULL);
 }
 
 int main(int argc, char **argv)
@@ -517,6 +542,7 @@ int main(int argc, char **argv)
 			abort();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
+	catch_signals();
 	r.start_us = clock_now_us();
 	r.result.fd = -1;
 	clock_rfc3339(r.time);

@@ -10,8 +10,7 @@
 #include "base/bytes.h"
 #include "punch/flow.h"
 
-#define CLOSE_TIMES    5 /* nobody says that it has come */
-#define CLOSE_FIRST_US 50000 /* then twice as long each time */
+#define CLOSE_FIRST_US 50000 /* between two last words; then twice as long each time */
 #define RETRY_US       1000000 /* of a keepalive that is not answered, at least */
 #define SILENT_US \
 	8000000 /* without an answer the way is not what it was, at least: eight of them */
@@ -60,7 +59,8 @@ struct flow {
 	uint64_t answered_us, next_us; /* … and when the next one does */
 	uint64_t ping_us, ping_interval_us; /* when the next one of flow_ping is due */
 	unsigned ping_count, closing;
-	uint64_t close_us;
+	uint64_t close_us,
+		close_wait_us; /* when the next last word is due, and how long after it one more */
 	struct ping pings[PINGS_MAX]; /* the latest ones, in turn */
 	unsigned next_ping;
 	bool reply_due;
@@ -172,9 +172,10 @@ void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct 
 	take_answer(f, now_us);
 }
 
-void flow_close(struct flow *f, uint64_t now_us)
+void flow_close(struct flow *f, uint64_t now_us, unsigned times)
 {
-	f->closing = CLOSE_TIMES;
+	f->closing = times;
+	f->close_wait_us = CLOSE_FIRST_US;
 	f->close_us = now_us;
 	f->ping_count = 0;
 }
@@ -268,7 +269,8 @@ static bool poll_close(
 		return false;
 	}
 	f->closing--;
-	f->close_us = now_us + ((uint64_t)CLOSE_FIRST_US << (CLOSE_TIMES - 1 - f->closing));
+	f->close_us = now_us + f->close_wait_us;
+	f->close_wait_us *= 2;
 	return !seal_for_peer(f, CHANNEL_CLOSE, NULL, 0, out);
 }
 

@@ -80,8 +80,8 @@ void flow_set_keepalive(struct flow *f, uint64_t keepalive_us);
  * proved. Silence counts from now on.
  */
 void flow_rebind(struct flow *f, uint64_t now_us, unsigned socket, const struct endpoint *remote);
-/* The last word, which goes out a few times; keepalives go on, for the peer may not have said its own. */
-void flow_close(struct flow *f, uint64_t now_us);
+/* The last word, which goes out so many times, since nobody confirms it; keepalives go on, for the peer may not have said its own. */
+void flow_close(struct flow *f, uint64_t now_us, unsigned times);
 
 enum flow_action flow_poll(struct flow *f, uint64_t now_us, struct flow_output *out);
 

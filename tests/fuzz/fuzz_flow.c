@@ -285,7 +285,7 @@ static void step(struct run *x)
 		flow_set_keepalive(x->flow, reader_u8(&x->r) * 100000u);
 		break;
 	default:
-		flow_close(x->flow, x->now_us);
+		flow_close(x->flow, x->now_us, 3);
 		break;
 	}
 	poll(x);

@@ -731,7 +731,7 @@ static void test_close(void **state)
 	(void)state;
 	kit(&k, KEEPALIVE_US);
 	flow_ping(k.flow, k.now_us, 100, 1000);
-	flow_close(k.flow, k.now_us);
+	flow_close(k.flow, k.now_us, 5);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_true(next_until(&k, UINT64_MAX - 1, &type));
 		assert_int_equal(type, CHANNEL_CLOSE);

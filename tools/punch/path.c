@@ -35,6 +35,12 @@ void path_transmit(struct path *p, const struct flow_output *out)
 	carrier_send(p->carrier, out->socket, &out->to, out->data, out->length);
 }
 
+/* Where a program gets the socket afterwards none may come late; else a peer that misses it has long to wait. */
+void path_close(struct path *p, uint64_t now_us)
+{
+	flow_close(p->flow, now_us, p->config->use == PATH_MEASURE ? 3 : 5);
+}
+
 void path_leave(struct path *p)
 {
 	if (p->left)
@@ -52,7 +58,7 @@ void path_stop(struct path *p)
 		return;
 	event_del(p->deadline);
 	if (p->flow)
-		flow_close(p->flow, now_us);
+		path_close(p, now_us);
 	path_enter(p, LEAVING, now_us + LEAVE_US);
 	path_leave(p);
 	path_turn(p);
@@ -149,7 +155,7 @@ static void begin_carrying(struct path *p)
 
 static void begin_closing(struct path *p, uint64_t now_us)
 {
-	flow_close(p->flow, now_us);
+	path_close(p, now_us);
 	path_enter(p, CLOSING, now_us + CLOSE_US);
 	path_leave(p);
 }
@@ -249,7 +255,7 @@ static void end_repair(struct path *p, uint64_t now_us)
 	find_local(p);
 	note_way(p, now_us, "stands again");
 	if (p->input_ended) /* the old way may have taken the last word with it */
-		flow_close(p->flow, now_us);
+		path_close(p, now_us);
 }
 
 static void give_up(struct path *p, uint64_t now_us)

@@ -55,6 +55,8 @@ void path_changed(void *context);
 void path_datagram(void *context, unsigned socket, const struct endpoint *from, const uint8_t *data,
 	size_t length);
 void path_transmit(struct path *p, const struct flow_output *out);
+/* Says the last word. */
+void path_close(struct path *p, uint64_t now_us);
 void path_enter(struct path *p, enum phase phase, uint64_t until_us);
 /* Tells the other side and the server that this one goes. */
 void path_leave(struct path *p);

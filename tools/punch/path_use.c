@@ -26,7 +26,7 @@ static void on_input_ended(void *context, int error)
 	if (error)
 		p->result->error = error;
 	p->input_ended = true;
-	flow_close(p->flow, clock_now_us());
+	path_close(p, clock_now_us());
 	path_turn(p);
 }
 

@@ -93,6 +93,7 @@ struct session_view {
 	enum session_state state;
 	enum session_failure failure;
 	unsigned error_code;
+	bool manual;
 	const char *line; /* for the other side, when manual; NULL: not yet */
 	unsigned lines; /* that there have been: a mapping that has changed needs another one */
 	uint32_t number; /* of an allocated nameplate; 0: not yet, or none was asked for */

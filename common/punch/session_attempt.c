@@ -295,6 +295,10 @@ void session_heed_round(struct session *s, uint64_t now_us)
 
 static void next_slot(struct session *s, uint64_t now_us)
 {
+	if (session_manual_is_wrong(s)) {
+		session_fail(s, now_us, SESSION_WRONG_CODE);
+		return;
+	}
 	session_manual_next_slot(s, now_us);
 	if (s->view.state == SESSION_PUNCHING)
 		begin_attempt(s, now_us);

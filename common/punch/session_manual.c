@@ -30,6 +30,7 @@ static bool is_sensitive(const struct pair_plan *p)
 
 void session_manual_begin(struct session *s)
 {
+	s->view.manual = true;
 	s->view.meeting = &s->manual.view;
 	s->manual.refresh_us = UINT64_MAX;
 }
@@ -166,6 +167,29 @@ static uint64_t end_of_wait_us(const struct session *s)
 						   : UINT64_MAX;
 }
 
+#define STRANGE_MIN 8 /* packets: a stray one says nothing */
+
+/* What comes is from another code, or for another line: nobody at a server can say so before. */
+bool session_manual_is_wrong(const struct session *s)
+{
+	const struct trail *t = s->config.trail;
+	unsigned refused = 0;
+
+	for (unsigned i = 0; i <= t->attempt; i++) {
+		if (t->attempts[i].received)
+			return false;
+		refused += t->attempts[i].refused;
+	}
+	return refused >= STRANGE_MIN;
+}
+
+static enum session_failure failure_at_the_end(const struct session *s)
+{
+	if (!s->view.has_peer)
+		return SESSION_NO_PEER;
+	return session_manual_is_wrong(s) ? SESSION_WRONG_CODE : SESSION_NO_PATH;
+}
+
 void session_manual_advance(struct session *s, uint64_t now_us)
 {
 	if (s->view.state == SESSION_REGISTERING)
@@ -174,7 +198,7 @@ void session_manual_advance(struct session *s, uint64_t now_us)
 	if (s->view.state == SESSION_WAITING && is_mapped_known(s) && has_moved(s))
 		make_line(s, now_us);
 	if (now_us >= end_of_wait_us(s))
-		session_fail(s, now_us, s->view.has_peer ? SESSION_NO_PATH : SESSION_NO_PEER);
+		session_fail(s, now_us, failure_at_the_end(s));
 }
 
 uint64_t session_manual_deadline(const struct session *s)

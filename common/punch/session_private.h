@@ -119,6 +119,8 @@ void session_make_keys(struct session *s, uint64_t now_us, const uint8_t *share,
 void session_manual_begin(struct session *s);
 void session_manual_advance(struct session *s, uint64_t now_us);
 uint64_t session_manual_deadline(const struct session *s);
+/* Whether all that has come was sealed by somebody with other keys. */
+bool session_manual_is_wrong(const struct session *s);
 /* The slot and the plan of now, or the next where it is too late for that. */
 void session_manual_first_slot(struct session *s, uint64_t now_us);
 void session_manual_next_slot(struct session *s, uint64_t now_us);

@@ -273,7 +273,7 @@ def manual_other_codes(test):
     x.paste(y.line())
     y.paste(x.line())
     for side in (x, y):
-        test.judge_one(side, 15, "no-path")
+        test.judge_one(side, 15, "wrong-code")
 
 
 @case()

@@ -156,6 +156,39 @@ static void test_waiting(void **state)
 	punch_sample_end(&s);
 }
 
+/* Where there is no rendezvous server nothing is said of one. */
+static void test_by_hand(void **state)
+{
+	static const struct {
+		enum session_failure failure;
+		const char *message, *likely, *todo;
+	} rows[] = {
+		{SESSION_UNREACHABLE, "no STUN server answers", "UDP does not get out", "--server"},
+		{SESSION_NO_PEER, "the other side's line did not come in time", "not pasted here",
+			"paste the other's"},
+		{SESSION_WRONG_CODE, "packets come, but not from who", "the codes differ",
+			"the same code on both sides"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct punch_sample s;
+		struct explanation e;
+		char message[400];
+
+		punch_sample_begin(&s);
+		s.view.manual = true;
+		reason_explain(rows[i].failure, &s.view, &s.server, s.trail, &e);
+		reason_message(rows[i].failure, &s.view, &e, message, sizeof(message));
+		assert_non_null(strstr(message, rows[i].message));
+		assert_null(strstr(message, "rendezvous"));
+		assert_true(has(&e.likely, rows[i].likely) && has(&e.try_next, rows[i].todo));
+		assert_false(has(&e.try_next, "natprobed") || has(&e.likely, "nameplate"));
+		assert_int_equal(reason_status(rows[i].failure, &s.view), STATUS_PROTOCOL);
+		punch_sample_end(&s);
+	}
+}
+
 static void test_sockets(void **state)
 {
 	struct punch_sample s;
@@ -247,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_server),
 		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_path),

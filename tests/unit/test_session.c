@@ -550,7 +550,7 @@ static void test_manual_fails(void **state)
 	punchnet_run(&c, &r);
 	assert_false(have_met(&r, "other codes"));
 	for (int p = 0; p < PUNCHNET_PARTIES; p++)
-		assert_int_equal(r.party[p].view.failure, SESSION_NO_PATH);
+		assert_int_equal(r.party[p].view.failure, SESSION_WRONG_CODE);
 	punchnet_free(&r);
 	c.party[0].paste_us = c.party[1].paste_us = 80u * SECOND;
 	punchnet_run(&c, &r);

@@ -59,6 +59,31 @@ static const struct row rows[REASONS] = {
 		"begin anew on both sides"},
 };
 
+/* Where the two meet without a server; what is not here is the same. */
+static const struct row by_hand[REASONS] = {
+	[SESSION_UNREACHABLE] = {"", 0, "no STUN server answers",
+		"UDP does not get out of this network, or the servers are gone",
+		"other STUN servers: --server"},
+	[SESSION_NO_PEER] = {"", 0, "the other side's line did not come in time",
+		"it was not sent, or not pasted here",
+		"send this side's line, and paste the other's, within the time of --deadline"},
+	[SESSION_WRONG_CODE] = {"", 0,
+		"packets come, but not from who has the same code and both lines",
+		"the way is open, and the codes differ, or one side has not got the other's "
+		"latest line",
+		"begin anew, with the same code on both sides or none, and the lines that are "
+		"printed then"},
+	[REASON_LOST] = {"", 0, "the way worked no more, and no other was found",
+		"the other side was ended or has lost its network, or a router gives another "
+		"endpoint now, which by hand nobody can tell the other side",
+		"begin anew on both sides, with new lines"},
+};
+
+static const struct row *row_of(unsigned reason, const struct session_view *v)
+{
+	return v->manual && by_hand[reason].message ? &by_hand[reason] : &rows[reason];
+}
+
 unsigned reason_of(const struct session_view *v, const struct punch_end *end)
 {
 	if (end->lost)
@@ -117,9 +142,9 @@ static const char *refusal_text(unsigned code)
 void reason_message(unsigned reason, const struct session_view *v, const struct explanation *e,
 	char *message, size_t size)
 {
-	const char *text = rows[reason].message;
+	const char *text = row_of(reason, v)->message;
 
-	if (reason == SESSION_UNREACHABLE)
+	if (reason == SESSION_UNREACHABLE && !v->manual)
 		snprintf(message, size, "%s%s%s%s", text, v->registered_us ? " any more" : "",
 			e->likely.count ? ": " : "", e->likely.count ? e->likely.text[0] : "");
 	else if (reason == SESSION_REFUSED)
@@ -193,7 +218,8 @@ static void add_waiting(const struct session_view *v, struct explanation *out)
 	if (!e || v->ended_us < v->registered_us)
 		return;
 	explain_add(&out->certain,
-		"the server saw this side at %s for %.1f s, and nobody else came",
+		v->manual ? "the line was there, for %s, for %.1f s, and no other one was pasted"
+			  : "the server saw this side at %s for %.1f s, and nobody else came",
 		e->port ? endpoint_format(e, text) : endpoint_format_address(e, text),
 		(double)(v->ended_us - v->registered_us) / 1e6);
 }
@@ -236,12 +262,12 @@ static void add_lost_server(const struct session_view *v, struct explanation *ou
 		explain_add(&out->certain, "the server answered no more while this was tried");
 }
 
-static void add_row(unsigned reason, struct explanation *out)
+static void add_row(const struct row *row, struct explanation *out)
 {
-	if (rows[reason].likely)
-		explain_add(&out->likely, "%s", rows[reason].likely);
-	if (rows[reason].try_next)
-		explain_add(&out->try_next, "%s", rows[reason].try_next);
+	if (row->likely)
+		explain_add(&out->likely, "%s", row->likely);
+	if (row->try_next)
+		explain_add(&out->try_next, "%s", row->try_next);
 }
 
 void reason_explain(unsigned reason, const struct session_view *v, const struct endpoint *server,
@@ -261,7 +287,7 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 	} else {
 		add_own_sides(v, out);
 	}
-	if (reason == SESSION_UNREACHABLE)
+	if (reason == SESSION_UNREACHABLE && !v->manual)
 		explain_unreachable(v, server, trail, out);
 	if (reason == SESSION_NO_PEER)
 		add_waiting(v, out);
@@ -271,5 +297,5 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 		add_over_tcp(v, out);
 	if (reason == SESSION_NO_PATH)
 		add_lost_server(v, out);
-	add_row(reason, out);
+	add_row(row_of(reason, v), out);
 }

@@ -91,7 +91,7 @@ struct run {
 	} strangers[CANDIDATE_SHARE];
 	unsigned stranger_count, to_strangers;
 	/* counts */
-	unsigned round;
+	unsigned round, rounds; /* the present one, and how many were begun */
 	uint64_t to_peers, to_servers, authentic, from_server;
 	enum session_failure failure;
 };
@@ -274,6 +274,8 @@ static void check_view(struct run *x)
 	require(!x->ended || over || anew); /* never back by itself */
 	require(!anew || x->failure == SESSION_NO_FAILURE);
 	x->round = v->round;
+	x->rounds += anew;
+	require(x->rounds <= seconds / 5); /* however often the other side asks for it */
 	require((v->state == SESSION_FAILED) == (v->failure != SESSION_NO_FAILURE));
 	require(!x->ended || anew || v->failure == x->failure);
 	x->ended = over;

@@ -178,7 +178,8 @@ static void serve(struct net *n, const struct packet *p)
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
 		if (endpoint_equal(&n->responder.advertised[i], &p->destination))
 			q.local = in.local = i;
-	if (q.local == RESPONDER_ENDPOINTS || !server_is_there(n))
+	if (q.local == RESPONDER_ENDPOINTS || !server_is_there(n) ||
+		p->destination.family == n->config->udp_lost)
 		return;
 	responder_answer(&n->responder, &q, &replies);
 	for (size_t i = 0; i < replies.count; i++)

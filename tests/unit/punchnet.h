@@ -36,6 +36,7 @@ struct punchnet_config {
 	uint64_t server_dies_us; /* 0: never */
 	uint64_t server_returns_us; /* with nothing that it knew; 0: never */
 	bool no_tcp; /* the server is there over UDP only */
+	enum family udp_lost; /* the server gets nothing over UDP of this family */
 	enum family tcp_lost; /* what is sent over TCP and this family never arrives */
 };
 

@@ -352,7 +352,7 @@ static void test_server_returns(void **state)
 
 	(void)state;
 	make_topology(topology, sizeof(topology), kinds[PX].kind, kinds[PX].kind, "");
-	for (unsigned ms = 50; ms < 2000; ms += 150) {
+	for (unsigned ms = 50; ms < 3000; ms += 50) {
 		c = make_config(topology, ms);
 		c.server_dies_us = ms * MS;
 		c.server_returns_us = (ms + 1500) * MS;
@@ -393,6 +393,29 @@ static void test_blocked(void **state)
 		c.no_tcp = true;
 		punchnet_run(&c, &r);
 		assert_int_equal(r.party[0].view.failure, SESSION_UNREACHABLE);
+		punchnet_free(&r);
+	}
+}
+
+/* Of two families one does not reach the server, and there is no TCP: the two meet over the other, soon. */
+static void test_family_turns(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "linux", "firewall", "");
+	for (int i = 0; i < 2; i++) {
+		c = make_config(topology, (unsigned)i);
+		c.ipv4 = c.ipv6 = c.no_tcp = true;
+		c.udp_lost = i ? FAMILY_IPV6 : FAMILY_IPV4;
+		punchnet_run(&c, &r);
+		if (!have_met(&r, "turns"))
+			fail_with(&r, "turns");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			assert_true(r.party[p].view.registered_us - r.party[p].view.started_us <
+				SECOND);
 		punchnet_free(&r);
 	}
 }
@@ -576,6 +599,7 @@ int main(void)
 		cmocka_unit_test(test_server_dies),
 		cmocka_unit_test(test_server_returns),
 		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_family_turns),
 		cmocka_unit_test(test_blocked_family),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_again_when_peer_was_quicker),

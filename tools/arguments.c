@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,4 +92,15 @@ int argument_expectation(const char *text, struct expectations *list, struct arg
 	}
 	list->all[list->count++] = text;
 	return 0;
+}
+
+void argument_find_json(int argc, char **argv, bool *json, bool *json_lines)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *word = argv[i];
+		bool letters = *word == '-' && !word[1 + strspn(word + 1, "46njJqvhV")];
+
+		*json |= !strcmp(word, "--json") || (letters && strchr(word, 'j'));
+		*json_lines |= !strcmp(word, "--json-lines") || (letters && strchr(word, 'J'));
+	}
 }

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,3 +33,9 @@ int argument_number(const char *option, const char *text, uint64_t min, uint64_t
 	struct argument_error error);
 int argument_color(const char *text, enum color_when *out, struct argument_error error);
 int argument_expectation(const char *text, struct expectations *list, struct argument_error error);
+
+/*
+ * After a command line that could not be read: was JSON asked for in it? "-4j" asks, too. Sets to true what was found,
+ * so that also a wrong command line gets its answer in JSON.
+ */
+void argument_find_json(int argc, char **argv, bool *json, bool *json_lines);

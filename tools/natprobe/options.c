@@ -201,18 +201,6 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 	}
 }
 
-/* Also a wrong command line gets a JSON answer, if that was asked for; "-4j" asks, too. */
-static void find_json(int argc, char **argv, struct natprobe_params *p)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *word = argv[i];
-		bool letters = *word == '-' && !word[1 + strspn(word + 1, "46njJqvhV")];
-
-		p->json |= !strcmp(word, "--json") || (letters && strchr(word, 'j'));
-		p->json_lines |= !strcmp(word, "--json-lines") || (letters && strchr(word, 'J'));
-	}
-}
-
 static int parse_servers(
 	int argc, char **argv, int first, struct natprobe_params *p, char *error, size_t size)
 {
@@ -242,7 +230,7 @@ int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *err
 	out->tests = TESTS_UDP;
 	err = options_parse(&natprobe_options, argc, argv, take, out, &first, error, size);
 	if (err) {
-		find_json(argc, argv, out);
+		argument_find_json(argc, argv, &out->json, &out->json_lines);
 		return err;
 	}
 	if (!out->ipv4 && !out->ipv6)

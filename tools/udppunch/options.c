@@ -263,18 +263,6 @@ static const char *contradiction(const struct udppunch_params *p)
 	return NULL;
 }
 
-/* Also a wrong command line gets a JSON answer, if that was asked for. */
-static void find_json(int argc, char **argv, struct udppunch_params *p)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *word = argv[i];
-		bool letters = *word == '-' && !word[1 + strspn(word + 1, "46njJqvhV")];
-
-		p->json |= !strcmp(word, "--json") || (letters && strchr(word, 'j'));
-		p->json_lines |= !strcmp(word, "--json-lines") || (letters && strchr(word, 'J'));
-	}
-}
-
 static int take_operands(
 	int argc, char **argv, int first, struct udppunch_params *p, char *error, size_t size)
 {
@@ -308,7 +296,7 @@ int udppunch_parse(int argc, char **argv, struct udppunch_params *out, char *err
 	if (!err)
 		err = take_operands(argc, argv, first, out, error, size);
 	if (err)
-		find_json(argc, argv, out);
+		argument_find_json(argc, argv, &out->json, &out->json_lines);
 	if (!out->ipv4 && !out->ipv6)
 		out->ipv4 = out->ipv6 = true;
 	return err;

@@ -199,11 +199,13 @@ static void serve(struct net *n, const struct packet *p)
 static void open_socket(struct net *n, struct party *p, const struct session_output *out)
 {
 	struct endpoint local = address_of(n, p->host, out->family, 0);
+	uint64_t none_us = p->config->no_sockets_us;
 
 	if (out->socket >= SESSION_SOCKETS || p->ports[out->socket])
 		break_promise(n, "a socket is opened twice");
-	if (local.family == FAMILY_NONE) {
-		session_opened(p->session, n->now, out->socket, -EADDRNOTAVAIL, NULL);
+	if (local.family == FAMILY_NONE || (none_us && n->now >= BEGIN_US + none_us)) {
+		session_opened(p->session, n->now, out->socket,
+			local.family == FAMILY_NONE ? -EADDRNOTAVAIL : -EMFILE, NULL);
 		return;
 	}
 	local.port = (uint16_t)(EPHEMERAL_LOW + random_below(&n->random, EPHEMERAL));

@@ -16,6 +16,7 @@ struct punchnet_party {
 	uint64_t start_us; /* after the beginning */
 	const char *secret;
 	uint64_t die_us; /* stops to be there at this moment; 0: never */
+	uint64_t no_sockets_us; /* from this moment on it can open none; 0: never */
 	uint64_t paste_us; /* manual: when it is given the other's line, if there is one by then */
 	int64_t skew_us; /* manual: how far its clock is off UTC */
 	uint32_t packets_max;

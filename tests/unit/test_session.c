@@ -80,6 +80,14 @@ static void fail_with(const struct punchnet_result *r, const char *what)
 	fail_msg("%s: %s", what, r->broken);
 }
 
+static bool trail_mentions(const struct trail *t, const char *words)
+{
+	for (size_t i = 0; i < t->event_count; i++)
+		if (t->events[i].kind == TRAIL_STEP && strstr(t->events[i].text, words))
+			return true;
+	return false;
+}
+
 /* Both say the same: connected, by the same way seen from both ends, or not. */
 static bool have_met(const struct punchnet_result *r, const char *what)
 {
@@ -468,6 +476,29 @@ static void test_again(void **state)
 	}
 }
 
+/* Also by a side that can open no new socket: its old one is better than none. */
+static void test_again_without_new_sockets(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[600];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[PR].kind, kinds[PR].kind, "");
+	for (unsigned run = 0; run < 6; run++) {
+		c = make_config(topology, run);
+		c.again = 2;
+		c.again_us = 10u * SECOND;
+		c.party[run % 2].no_sockets_us = 8u * SECOND;
+		c.limit_us = 300u * SECOND;
+		punchnet_run(&c, &r);
+		if (!have_met(&r, "again without new sockets"))
+			fail_with(&r, "again");
+		assert_true(trail_mentions(r.party[run % 2].trail, "no new one"));
+		punchnet_free(&r);
+	}
+}
+
 /* The one that has proved a way before the server has brought it the other's facts looks for another way, too. */
 static void test_again_when_peer_was_quicker(void **state)
 {
@@ -602,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_family_turns),
 		cmocka_unit_test(test_blocked_family),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_again_without_new_sockets),
 		cmocka_unit_test(test_again_when_peer_was_quicker),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_manual_again),

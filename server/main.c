@@ -31,7 +31,8 @@ static int fail(const char *what, int err)
 	return EXIT_ENVIRONMENT;
 }
 
-static int give_up_privileges(const struct settings *s)
+/* Before sockets are bound, which calls share with others that are made later: the kernel wants them of one user. */
+static int become_user(const struct settings *s)
 {
 	int err = s->user ? privileges_become(s->user) : 0;
 
@@ -41,8 +42,8 @@ static int give_up_privileges(const struct settings *s)
 	}
 	if (err)
 		return fail("cannot become the user of --user", err);
-	err = privileges_drop();
-	return err ? fail("cannot drop privileges", err) : EXIT_DONE;
+	err = privileges_limit("cap_net_bind_service");
+	return err ? fail("cannot limit privileges", err) : EXIT_DONE;
 }
 
 static void say_ready(struct log *log, const struct settings *s)
@@ -90,12 +91,17 @@ static int serve(const struct settings *s)
 
 	log_init(&log, stderr, s->level);
 	log.full_addresses = s->full_addresses;
+	status = become_user(s);
+	if (status != EXIT_DONE)
+		return status;
 	if (worker_create(&worker, s, &log, error, sizeof(error))) {
 		fprintf(stderr, "natprobed: %s\n", error);
 		return EXIT_ENVIRONMENT;
 	}
-	status = give_up_privileges(s);
-	if (status == EXIT_DONE) {
+	err = privileges_drop();
+	if (err) {
+		status = fail("cannot drop privileges", err);
+	} else {
 		say_ready(&log, s);
 		notify(&log, "READY=1");
 		err = worker_run(worker);

@@ -47,7 +47,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
 	[OPTION_NO_RENDEZVOUS] = {0, "no-rendezvous", NULL, OPTION_WORDS_NONE, NULL,
 		"no rendezvous and no TCP"},
 	[OPTION_USER] = {0, "user", "NAME", OPTION_WORDS_NONE, NULL,
-		"become this user once the sockets are bound"},
+		"become this user before anything else"},
 	[OPTION_LOG_ADDRESSES] = {0, "log-addresses", "HOW", OPTION_WORDS_ONE, "truncated full",
 		"how much of a client's address is logged (truncated)"},
 	[OPTION_QUIET] = {'q', "quiet", NULL, OPTION_WORDS_NONE, NULL,

@@ -68,7 +68,8 @@ int privileges_become(const char *user)
 		return errno ? -errno : -ENOENT;
 	uid = entry->pw_uid;
 	gid = entry->pw_gid;
-	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+	if (prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) || setgroups(0, NULL) ||
+		setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		return -errno;
 	/* what the kernel says it did, not what it was asked for */
 	if (getresuid(&real_uid, &effective_uid, &saved_uid) ||

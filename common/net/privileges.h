@@ -13,7 +13,10 @@
  */
 int privileges_limit(const char *keep);
 
-/* From root to the named user, without supplementary groups. -ENOENT: no such user. */
+/*
+ * From root to the named user, without supplementary groups. -ENOENT: no such user. Capabilities stay permitted, for
+ * privileges_limit to take some of them up again.
+ */
 int privileges_become(const char *user);
 
 /* Keeps no capability, and none can ever be gained again, not even by execve(). */

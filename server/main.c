@@ -59,6 +59,7 @@ static void say_ready(struct log *log, const struct settings *s)
 	log_text(&line, "version", PACKAGE_VERSION);
 	log_text(&line, "addresses", all);
 	log_number(&line, "sessions", s->no_rendezvous ? 0 : s->sessions);
+	log_text(&line, "calls", s->no_rendezvous || s->no_calls ? "no" : "yes");
 	log_number(&line, "rate", s->rate);
 	log_end(&line);
 	if (geteuid())

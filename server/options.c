@@ -24,6 +24,7 @@ enum option {
 	OPTION_RATE,
 	OPTION_SESSIONS,
 	OPTION_NO_RENDEZVOUS,
+	OPTION_NO_CALLS,
 	OPTION_USER,
 	OPTION_LOG_ADDRESSES,
 	OPTION_QUIET,
@@ -46,6 +47,8 @@ static const struct option_spec specs[OPTION_COUNT] = {
 		"sessions of the rendezvous at most (200000)"},
 	[OPTION_NO_RENDEZVOUS] = {0, "no-rendezvous", NULL, OPTION_WORDS_NONE, NULL,
 		"no rendezvous and no TCP"},
+	[OPTION_NO_CALLS] = {0, "no-calls", NULL, OPTION_WORDS_NONE, NULL,
+		"no TCP connections to clients that ask for them"},
 	[OPTION_USER] = {0, "user", "NAME", OPTION_WORDS_NONE, NULL,
 		"become this user before anything else"},
 	[OPTION_LOG_ADDRESSES] = {0, "log-addresses", "HOW", OPTION_WORDS_ONE, "truncated full",
@@ -120,6 +123,9 @@ static int handle(void *context, size_t index, const char *argument, char *error
 		return err;
 	case OPTION_NO_RENDEZVOUS:
 		s->no_rendezvous = true;
+		break;
+	case OPTION_NO_CALLS:
+		s->no_calls = true;
 		break;
 	case OPTION_LOG_ADDRESSES:
 		return take_log_addresses(s, argument, error, error_size);

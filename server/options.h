@@ -20,6 +20,7 @@ struct settings {
 	bool single; /* a family with one address only is served, without what needs a second one */
 	bool full_addresses;
 	bool no_rendezvous; /* nor TCP */
+	bool no_calls;
 	enum log_level level;
 	uint16_t port, other_port;
 	uint32_t rate; /* tokens per second and source; 0: no limit */

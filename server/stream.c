@@ -47,6 +47,7 @@ struct connection {
 	size_t in_length, out_length;
 	enum state state;
 	struct rendezvous_bond bond;
+	struct calls_tally tally;
 };
 
 /* In the order of their deadlines, for all of one list have the same time-out. */
@@ -118,14 +119,17 @@ static void discard(struct stream *s, struct connection *c)
 	free(c);
 }
 
-/* Its party hears nothing more: the handler is told when it is out of the table. */
+/* Nobody hears anything more over it: the handler is told when it is out of the table. */
 static void end(struct stream *s, struct connection *c)
 {
 	struct rendezvous_bond bond = c->bond;
 	struct endpoint from = c->from;
 	uint64_t number = c->number;
+	bool called = c->tally.made;
 
 	discard(s, c);
+	if (called)
+		s->handler.hung_up(s->handler.context, number);
 	if (bond.bound)
 		s->handler.closed(s->handler.context, number, &from, &bond);
 }
@@ -196,7 +200,8 @@ static void hand_over(struct stream *s, struct connection *c, const uint8_t *dat
 		.from = c->from,
 		.local = c->local,
 		.connection = c->number,
-		.bond = &c->bond};
+		.bond = &c->bond,
+		.tally = &c->tally};
 
 	s->handler.message(s->handler.context, &m);
 	/* only whole messages are a sign of life: who sends byte by byte gains nothing by it */
@@ -465,8 +470,9 @@ int stream_listen(struct stream *s, const struct endpoint *local, unsigned index
 	if (fd < 0)
 		return -errno;
 	s->listeners[index] = fd;
-	/* a server that begins anew must not wait for its old connections */
+	/* a server that begins anew must not wait for its old connections; callers come beside */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
 		(local->family == FAMILY_IPV6 &&
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one))) ||
 		bind(fd, (struct sockaddr *)&address, length) || listen(fd, BACKLOG))

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
+#include "server/call.h"
 #include "server/rendezvous.h"
 
 /*
@@ -35,14 +36,17 @@ struct stream_message {
 	unsigned local; /* index of the listener's endpoint */
 	uint64_t connection; /* never 0, and of no other connection ever */
 	struct rendezvous_bond *bond; /* of this connection: kept, and looked at */
+	struct calls_tally *tally; /* the same */
 };
 
-/* What the owner does; it may send from inside of both. */
+/* What the owner does; it may send from inside of all of them. */
 struct stream_handler {
 	void (*message)(void *context, const struct stream_message *message);
 	/* A connection with a bond has ended. */
 	void (*closed)(void *context, uint64_t connection, const struct endpoint *from,
 		const struct rendezvous_bond *bond);
+	/* A connection with a tally has. */
+	void (*hung_up)(void *context, uint64_t connection);
 	void *context;
 };
 
@@ -60,7 +64,7 @@ int stream_create(struct stream **out, const struct stream_limits *limits,
 	const struct stream_handler *handler);
 void stream_destroy(struct stream *s);
 
-/* Binds and listens. 0 or a negative errno. */
+/* Binds and listens; callers of the same user may share the endpoint (server/caller.h). 0 or a negative errno. */
 int stream_listen(struct stream *s, const struct endpoint *local, unsigned index);
 
 /* Readable when stream_run has something to do. */

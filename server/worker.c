@@ -142,9 +142,15 @@ static void serve_datagram(struct worker *w, const struct responder_request *req
 		.length = request->length,
 		.from = request->from,
 		.local = request->local};
+	struct calls_input call = {.data = request->data,
+		.length = request->length,
+		.from = request->from,
+		.local = request->local};
 
 	if (w->rendezvous && rendezvous_looks_like(request->data, request->length))
 		worker_meet(w, &in);
+	else if (call_looks_like(request->data, request->length))
+		worker_call(w, &call);
 	else
 		serve(w, request);
 }
@@ -252,6 +258,7 @@ int worker_run(struct worker *w)
 	log_number(&line, "unsent", w->counts.unsent);
 	log_number(&line, "icmp_errors", w->counts.icmp_errors);
 	worker_summarise(w, &line);
+	worker_summarise_calls(w, &line);
 	log_end(&line);
 	return result < 0 ? -EIO : 0;
 }

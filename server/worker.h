@@ -9,7 +9,7 @@
 #include "server/options.h"
 
 /*
- * The packet loop: sockets, the responder and the rendezvous between them, limits, ICMP errors that come
+ * The packet loop: sockets, the responder, the rendezvous and calls between them, limits, ICMP errors that come
  * back.
  */
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "net/udp.h"
+#include "server/call.h"
+#include "server/caller.h"
 #include "server/icmp_table.h"
 #include "server/limits.h"
 #include "server/rendezvous.h"
@@ -15,7 +17,7 @@
 #include "server/stream.h"
 #include "server/worker.h"
 
-/* What the two halves of the worker share, UDP and the rendezvous with its TCP; nobody else includes this. */
+/* What the parts of the worker share: UDP, the rendezvous with its TCP, and calls; nobody else includes this. */
 
 #define WORKER_SIGNALS 2
 
@@ -51,6 +53,13 @@ struct worker {
 	struct event *stream_event, *timer;
 	uint64_t timer_us; /* when the timer is set to; UINT64_MAX: not */
 	struct rendezvous_output output;
+
+	/* NULL with --no-calls, too */
+	struct calls *calls;
+	struct callers *callers;
+	struct event *callers_event;
+	const struct endpoint *local; /* RESPONDER_ENDPOINTS of them, as they are bound */
+	struct calls_output call_output;
 };
 
 /* --- worker.c --- */
@@ -76,3 +85,18 @@ void worker_meet(struct worker *w, const struct rendezvous_input *in);
 void worker_turn(struct worker *w);
 
 void worker_summarise(const struct worker *w, struct log_line *line);
+
+/* --- worker_call.c --- */
+
+/* The engine of calls and its sockets. 0 or a negative errno. */
+int worker_open_calls(struct worker *w, const struct settings *settings);
+void worker_close_calls(struct worker *w);
+
+/* One request for calls, and its answer. */
+void worker_call(struct worker *w, const struct calls_input *in);
+
+/* What has become due is done; and when that will be the next time, UINT64_MAX: never. */
+void worker_turn_calls(struct worker *w);
+uint64_t worker_calls_next_us(const struct worker *w);
+
+void worker_summarise_calls(const struct worker *w, struct log_line *line);

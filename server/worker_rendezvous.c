@@ -14,7 +14,8 @@
 
 #define PLACES_PER_SOURCE 64
 #define OUTPUTS_PER_TURN  256 /* then the sockets have their turn, however many are due */
-#define OTHER_DESCRIPTORS 64 /* besides connections: sockets, log, event loop */
+#define OTHER_DESCRIPTORS 64 /* besides connections and calls: sockets, log, event loop */
+#define CONNECTIONS_MIN	  64
 #define NEVER		  UINT64_MAX
 
 /* --- the log --- */
@@ -171,9 +172,17 @@ static void on_message(void *context, const struct stream_message *m)
 		.local = m->local,
 		.connection = m->connection,
 		.bond = m->bond};
+	struct calls_input call = {.data = m->data,
+		.length = m->length,
+		.from = m->from,
+		.local = m->local,
+		.connection = m->connection,
+		.tally = m->tally};
 
 	if (rendezvous_looks_like(m->data, m->length))
 		worker_meet(w, &in);
+	else if (call_looks_like(m->data, m->length))
+		worker_call(w, &call);
 	else
 		serve_binding(w, m);
 }
@@ -185,6 +194,13 @@ static void on_closed(void *context, uint64_t connection, const struct endpoint 
 
 	rendezvous_closed(w->rendezvous, clock_now_us(), connection, bond, &w->output);
 	log_output(w, from);
+}
+
+static void on_hung_up(void *context, uint64_t connection)
+{
+	struct worker *w = context;
+
+	calls_closed(w->calls, connection);
 }
 
 static void on_stream(evutil_socket_t fd, short what, void *context)
@@ -203,11 +219,13 @@ static void on_stream(evutil_socket_t fd, short what, void *context)
 static void set_timer(struct worker *w)
 {
 	uint64_t next_us = rendezvous_next_us(w->rendezvous), now_us;
-	uint64_t stream_us = stream_next_us(w->stream);
+	uint64_t stream_us = stream_next_us(w->stream), calls_us = worker_calls_next_us(w);
 	struct timeval delay;
 
 	if (stream_us < next_us)
 		next_us = stream_us;
+	if (calls_us < next_us)
+		next_us = calls_us;
 	/* a timer that goes off too early finds nothing to do, which is cheaper than to set it all the time */
 	if (next_us >= w->timer_us)
 		return;
@@ -224,6 +242,7 @@ void worker_turn(struct worker *w)
 	if (!w->rendezvous)
 		return;
 	deliver(w);
+	worker_turn_calls(w);
 	set_timer(w);
 }
 
@@ -263,19 +282,19 @@ void worker_summarise(const struct worker *w, struct log_line *line)
 
 /* --- making and ending --- */
 
-/* As many descriptors as we are allowed to have; how many of them may be connections. */
-static uint32_t connections_max(void)
+/* As many descriptors as we are allowed to have; how many of them may be connections, besides `others`. */
+static uint32_t connections_max(uint32_t others)
 {
 	struct rlimit limit = {0};
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return OTHER_DESCRIPTORS;
+		return CONNECTIONS_MIN;
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		(void)getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < 2 * OTHER_DESCRIPTORS)
-		return OTHER_DESCRIPTORS;
-	limit.rlim_cur -= OTHER_DESCRIPTORS;
+	if (limit.rlim_cur < others + CONNECTIONS_MIN)
+		return CONNECTIONS_MIN;
+	limit.rlim_cur -= others;
 	return limit.rlim_cur < STREAM_CONNECTIONS_MAX ? (uint32_t)limit.rlim_cur
 						       : STREAM_CONNECTIONS_MAX;
 }
@@ -313,10 +332,13 @@ static int listen_on_all(
 int worker_open_rendezvous(
 	struct worker *w, const struct settings *settings, char *error, size_t error_size)
 {
-	struct stream_limits limits = {connections_max(), STREAM_PER_SOURCE};
-	struct stream_handler handler = {on_message, on_closed, w};
+	uint32_t others = OTHER_DESCRIPTORS + (settings->no_calls ? 0 : CALLS_MAX);
+	struct stream_limits limits = {connections_max(others), STREAM_PER_SOURCE};
+	struct stream_handler handler = {on_message, on_closed, on_hung_up, w};
 	int err = create_engine(w, settings);
 
+	if (!err && !settings->no_calls)
+		err = worker_open_calls(w, settings);
 	if (!err)
 		err = stream_create(&w->stream, &limits, &handler);
 	if (!err)
@@ -337,6 +359,7 @@ void worker_close_rendezvous(struct worker *w)
 	if (w->timer)
 		event_free(w->timer);
 	stream_destroy(w->stream);
+	worker_close_calls(w);
 	rendezvous_destroy(w->rendezvous);
 	if (w->store)
 		w->store->does->destroy(w->store);

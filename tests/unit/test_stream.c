@@ -31,9 +31,10 @@ struct fixture {
 	struct stream *stream;
 	struct endpoint server;
 	uint64_t now_us;
-	unsigned messages, closed;
+	unsigned messages, closed, hung_up;
 	uint64_t last; /* connection of the last message */
 	bool bind; /* the next message brings a party */
+	bool call; /* the next message asks for a call */
 };
 
 static void on_message(void *context, const struct stream_message *m)
@@ -43,6 +44,7 @@ static void on_message(void *context, const struct stream_message *m)
 	f->messages++;
 	f->last = m->connection;
 	m->bond->bound |= f->bind;
+	m->tally->made += f->call;
 	assert_int_equal(m->local, 3);
 	assert_int_equal(stream_send(f->stream, m->connection, m->data, m->length), 0);
 }
@@ -58,12 +60,20 @@ static void on_closed(void *context, uint64_t connection, const struct endpoint 
 	f->closed++;
 }
 
+static void on_hung_up(void *context, uint64_t connection)
+{
+	struct fixture *f = context;
+
+	assert_null(stream_peer(f->stream, connection));
+	f->hung_up++;
+}
+
 /* An address of this process's own in 127/8, so that no other test is in the way. */
 static int setup(void **state)
 {
 	static struct fixture f;
 	struct stream_limits limits = {CONNECTIONS, PER_SOURCE};
-	struct stream_handler handler = {on_message, on_closed, &f};
+	struct stream_handler handler = {on_message, on_closed, on_hung_up, &f};
 	uint32_t number = (uint32_t)getpid();
 
 	memset(&f, 0, sizeof(f));
@@ -200,6 +210,24 @@ static void test_bound(void **state)
 		turn(f);
 }
 
+/* Who calls is told of the end of what it called over, and lives no longer for it. */
+static void test_called(void **state)
+{
+	struct fixture *f = *state;
+	int calls, silent = client(f, 1);
+
+	f->call = true;
+	calls = client(f, 1);
+	talk(f, calls);
+	f->call = false;
+	pass(f, STREAM_IDLE_US);
+	assert_false(is_open(calls) || is_open(silent));
+	assert_int_equal(f->hung_up, 1);
+	assert_int_equal(f->closed, 0);
+	close(calls);
+	close(silent);
+}
+
 /* The one that has been silent longest gives way, but none with a party. */
 static void test_full(void **state)
 {
@@ -275,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_called, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_source, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output, setup, teardown),

@@ -125,6 +125,21 @@ bool observation_other_usable(const struct observation *o)
 		(endpoint_is_private(asked) || !endpoint_is_private(other));
 }
 
+#define CROSSED_RTT_MIN_US 8000u /* less is within the errors of both clocks */
+
+bool observation_crossed(const struct observation *o, uint64_t rtt_us)
+{
+	return o->state == OBSERVATION_ANSWERED && o->call.outcome == CONNECTION_MADE &&
+		rtt_us >= CROSSED_RTT_MIN_US && 10 * o->call.took_us <= 13 * rtt_us;
+}
+
+bool observation_took_long(const struct observation *o, uint64_t rtt_us)
+{
+	return o->state == OBSERVATION_ANSWERED && o->call.outcome == CONNECTION_MADE &&
+		rtt_us >= CROSSED_RTT_MIN_US && 10 * o->call.took_us >= 15 * rtt_us &&
+		10 * o->call.took_us <= 25 * rtt_us;
+}
+
 const char *question_name(enum question q)
 {
 	static const char *const names[QUESTION_COUNT] = {
@@ -141,6 +156,8 @@ const char *question_name(enum question q)
 		[QUESTION_HAIRPIN] = "hairpin",
 		[QUESTION_TCP_CONTROL] = "tcp-control",
 		[QUESTION_UDP_CONTROL] = "udp-control",
+		[QUESTION_CALL_BASE] = "call-base",
+		[QUESTION_SIMULTANEOUS] = "simultaneous-open",
 	};
 
 	return q < QUESTION_COUNT ? names[q] : "unknown";
@@ -163,6 +180,30 @@ const char *observation_state_name(enum observation_state state)
 		return "refused";
 	case OBSERVATION_ABANDONED:
 		return "abandoned";
+	}
+	return "unknown";
+}
+
+const char *transport_name(enum transport transport)
+{
+	return transport == TRANSPORT_TCP ? "tcp" : "udp";
+}
+
+const char *connection_outcome_name(enum connection_outcome outcome)
+{
+	switch (outcome) {
+	case CONNECTION_MADE:
+		return "connected";
+	case CONNECTION_REFUSED:
+		return "refused";
+	case CONNECTION_UNREACHABLE:
+		return "unreachable";
+	case CONNECTION_SILENT:
+		return "silent";
+	case CONNECTION_LOCAL:
+		return "local";
+	case CONNECTION_NONE:
+		break;
 	}
 	return "unknown";
 }

@@ -17,10 +17,12 @@
 
 #define JOURNAL_NAME	     256
 #define JOURNAL_TEXT	     160
-#define JOURNAL_SERVERS	     32 /* SERVERLIST_MAX names, each with two families */
+#define JOURNAL_SERVERS	     64 /* SERVERLIST_MAX names, each with two families and two transports */
 #define JOURNAL_OBSERVATIONS 1024
 #define JOURNAL_EVENTS	     16384
 #define JOURNAL_NONE	     SIZE_MAX
+
+enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
 
 /* What is asked of the network. Each is put from a fresh socket unless said otherwise. */
 enum question {
@@ -37,6 +39,8 @@ enum question {
 	QUESTION_HAIRPIN, /* one own socket to the external endpoint of the other (RFC 4787 6) */
 	QUESTION_TCP_CONTROL, /* does the server's host answer at all when UDP stays silent */
 	QUESTION_UDP_CONTROL, /* does it say that another UDP port is closed */
+	QUESTION_CALL_BASE, /* a TCP connection whose external endpoint the server is asked to call */
+	QUESTION_SIMULTANEOUS, /* a SYN of ours and one of the server that cross (RFC 5382 REQ-2) */
 	QUESTION_COUNT,
 };
 
@@ -75,10 +79,27 @@ struct icmp_seen {
 	struct endpoint offender; /* FAMILY_NONE when local */
 };
 
-/* One question, put from one socket to one endpoint. */
+/* How an attempt to connect over TCP ended; the numbers are those of CALL_RESULT (wire/call.h). */
+enum connection_outcome {
+	CONNECTION_NONE = 0, /* there was no attempt, or its end is not known */
+	CONNECTION_MADE = 1,
+	CONNECTION_REFUSED = 2, /* RST or ICMP port unreachable */
+	CONNECTION_UNREACHABLE = 3, /* another ICMP error */
+	CONNECTION_SILENT = 4,
+	CONNECTION_LOCAL = 5, /* the caller's own system would not */
+};
+
+struct connection_seen {
+	enum connection_outcome outcome;
+	int error; /* errno; 0: none */
+	uint64_t took_us; /* from the first SYN to the outcome */
+};
+
+/* One question, put from one socket to one endpoint. Over TCP a filtering question is a call of the server. */
 struct observation {
 	enum question question;
 	enum family family;
+	enum transport transport;
 	enum observation_state state;
 	size_t server; /* place in the journal's servers */
 	unsigned socket;
@@ -98,6 +119,8 @@ struct observation {
 	unsigned malformed; /* datagrams from the asked endpoint that are no STUN answer */
 	unsigned error_code; /* of an error response */
 	struct icmp_seen icmp;
+	struct connection_seen own; /* TCP: this host's attempt */
+	struct connection_seen call; /* TCP: the server's attempt to reach this host, as it says */
 	struct stun_icmp reported[STUN_ICMP_MAX]; /* ICMP errors that the server says it received */
 	size_t reported_count;
 };
@@ -107,9 +130,10 @@ enum server_resolution {
 	SERVER_UNRESOLVED, /* the name has no address, or the resolver did not answer in time */
 };
 
-/* A server under one address family. */
+/* A server under one address family and transport. */
 struct journal_server {
 	char name[JOURNAL_NAME]; /* as the user gave it */
+	enum transport transport;
 	struct endpoint endpoint;
 	enum server_resolution resolution;
 	char problem[JOURNAL_TEXT]; /* why it could not be resolved */
@@ -183,6 +207,18 @@ void journal_settle(
  */
 bool observation_other_usable(const struct observation *o);
 
+/*
+ * Whether the answer to QUESTION_SIMULTANEOUS shows that the server's SYN came in: its caller had a connection after
+ * one round trip. Without that SYN it takes three ways beyond our SYN, of which one quarter of a round trip is
+ * sent later. False where round trips are too short to tell.
+ */
+bool observation_crossed(const struct observation *o, uint64_t rtt_us);
+
+/* Whether it shows the contrary, as far as one can: it came about, but in the time that it takes without that SYN. */
+bool observation_took_long(const struct observation *o, uint64_t rtt_us);
+
 /* The words for them in reports: "filtering-both", "answered" … */
 const char *question_name(enum question q);
 const char *observation_state_name(enum observation_state state);
+const char *transport_name(enum transport transport);
+const char *connection_outcome_name(enum connection_outcome outcome);

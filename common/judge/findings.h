@@ -9,7 +9,7 @@
 
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_PROBLEM };
 
-#define FINDINGS_MAX 48
+#define FINDINGS_MAX 96
 
 struct finding {
 	const char *id; /* stable, lower case with hyphens */

@@ -11,6 +11,8 @@
 #include "net/sockaddr.h"
 #include "net/tcp.h"
 
+#define BACKLOG 16
+
 static int bind_address(int fd, const struct endpoint *local)
 {
 	struct sockaddr_storage address;
@@ -55,4 +57,61 @@ int tcp_connect_result(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
 		return -errno;
 	return -error;
+}
+
+static int bind_shared(int fd, const struct endpoint *local, const char *interface)
+{
+	static const int on = 1;
+	struct sockaddr_storage address;
+	socklen_t length = sockaddr_from_endpoint(local, &address);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
+		return -errno;
+	if (interface &&
+		setsockopt(
+			fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)))
+		return -errno;
+	return bind(fd, (struct sockaddr *)&address, length) ? -errno : 0;
+}
+
+int tcp_bind(const struct endpoint *local, const char *interface, int *fd)
+{
+	int err;
+
+	*fd = socket(sockaddr_family(local->family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return -errno;
+	err = bind_shared(*fd, local, interface);
+	if (err) {
+		close(*fd);
+		*fd = -1;
+	}
+	return err;
+}
+
+int tcp_begin_connect(int fd, const struct endpoint *to)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sockaddr_from_endpoint(to, &address);
+
+	return connect(fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS ? -errno
+											: 0;
+}
+
+int tcp_begin_listen(int fd)
+{
+	return listen(fd, BACKLOG) ? -errno : 0;
+}
+
+int tcp_accept(int fd, struct endpoint *from, int *out)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	*out = accept4(fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (*out < 0)
+		return -errno;
+	*from = sockaddr_to_endpoint(&address);
+	return 0;
 }

@@ -16,3 +16,19 @@ int tcp_connect_start(
 
 /* How the attempt ended: 0 connected, or a negative errno. */
 int tcp_connect_result(int fd);
+
+/* --- several sockets on one local port --- */
+
+/*
+ * A socket that is bound to local, with SO_REUSEADDR and SO_REUSEPORT, so that others of this kind can have the same
+ * port, to connect or to listen; port 0 lets the kernel choose. interface as in udp_open.
+ */
+int tcp_bind(const struct endpoint *local, const char *interface, int *fd);
+
+/* Begins to connect; as tcp_connect_start. */
+int tcp_begin_connect(int fd, const struct endpoint *to);
+
+int tcp_begin_listen(int fd);
+
+/* The next connection of a listening socket: its descriptor in *out; -EAGAIN when none waits. */
+int tcp_accept(int fd, struct endpoint *from, int *out);

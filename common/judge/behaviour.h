@@ -91,6 +91,7 @@ struct port_allocation {
 };
 
 struct behaviour {
+	enum transport transport;
 	enum path_status status;
 	struct basis status_basis;
 	enum tri nat;
@@ -114,6 +115,9 @@ struct behaviour {
 	struct basis pooling_basis;
 	enum early_packet early;
 	struct basis early_basis;
+	uint64_t early_after_us; /* TCP: when the unasked SYN was rejected; 0: it was not */
+	enum tri simultaneous; /* TCP: a SYN that comes in answer to a SYN gets through */
+	struct basis simultaneous_basis;
 	enum classic_class classic;
 	enum tri alg; /* something on the path rewrites addresses inside packets */
 	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */
@@ -162,7 +166,7 @@ struct server_verdict {
 
 struct verdict {
 	struct server_verdict servers[JOURNAL_SERVERS];
-	struct behaviour udp4, udp6;
+	struct behaviour udp4, udp6, tcp4, tcp6;
 };
 
 /* Words of the report format; never NULL. */

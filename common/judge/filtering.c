@@ -54,7 +54,7 @@ static enum tri passes(
 	return TRI_UNKNOWN;
 }
 
-static enum dependence combine(enum tri both, enum tri address, enum tri port, const char **why)
+enum dependence filtering_combine(enum tri both, enum tri address, enum tri port, const char **why)
 {
 	if (both == TRI_YES && address != TRI_NO && port != TRI_NO)
 		return DEPENDENCE_ENDPOINT_INDEPENDENT;
@@ -87,7 +87,8 @@ static enum dependence judge_battery(
 		if (was_answered(b.control[i]))
 			basis_add(basis, v->journal, b.control[i]);
 	}
-	return combine(answer[BATTERY_BOTH], answer[BATTERY_ADDRESS], answer[BATTERY_PORT], why);
+	return filtering_combine(
+		answer[BATTERY_BOTH], answer[BATTERY_ADDRESS], answer[BATTERY_PORT], why);
 }
 
 void judge_filtering(const struct view *v, struct behaviour *out)

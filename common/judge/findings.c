@@ -97,7 +97,8 @@ static bool apply(const struct rule *r, const struct finding_view *view, struct 
 	f->advice = r->advice;
 	f->reference = r->reference;
 	snprintf(f->title, sizeof(f->title), "%s", r->title);
-	snprintf(f->about, sizeof(f->about), "udp.ipv%d", view->family == FAMILY_IPV6 ? 6 : 4);
+	snprintf(f->about, sizeof(f->about), "%s.ipv%d", transport_name(view->b->transport),
+		view->family == FAMILY_IPV6 ? 6 : 4);
 	if (!r->check(view, f))
 		return false;
 	for (size_t i = 0; basis && i < basis->evidence_count; i++)
@@ -110,13 +111,20 @@ static size_t find_family(const struct finding_view *view, struct finding *out, 
 	static const struct {
 		const struct rule *rules;
 		const size_t *count;
-	} tables[] = {{path_rules, &path_rule_count}, {port_rules, &port_rule_count},
-		{unknown_rules, &unknown_rule_count}};
+		enum transport transport;
+	} tables[] = {{path_rules, &path_rule_count, TRANSPORT_UDP},
+		{port_rules, &port_rule_count, TRANSPORT_UDP},
+		{unknown_rules, &unknown_rule_count, TRANSPORT_UDP},
+		{tcp_rules, &tcp_rule_count, TRANSPORT_TCP},
+		{unknown_rules, &unknown_rule_count, TRANSPORT_TCP}};
 
-	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
+		if (tables[t].transport != view->b->transport)
+			continue;
 		for (size_t i = 0; i < *tables[t].count && count < FINDINGS_MAX; i++)
 			if (apply(&tables[t].rules[i], view, &out[count]))
 				count++;
+	}
 	return count;
 }
 
@@ -138,6 +146,8 @@ size_t judge_findings(
 {
 	const struct finding_view ipv4 = {j, v, &v->udp4, FAMILY_IPV4};
 	const struct finding_view ipv6 = {j, v, &v->udp6, FAMILY_IPV6};
+	const struct finding_view tcp4 = {j, v, &v->tcp4, FAMILY_IPV4};
+	const struct finding_view tcp6 = {j, v, &v->tcp6, FAMILY_IPV6};
 	size_t count = 0;
 
 	/* servers first, so that a full list never loses a liar; there are at most JOURNAL_SERVERS */
@@ -146,6 +156,8 @@ size_t judge_findings(
 			count++;
 	count = find_family(&ipv4, out, count);
 	count = find_family(&ipv6, out, count);
+	count = find_family(&tcp4, out, count);
+	count = find_family(&tcp6, out, count);
 	sort_by_severity(out, count);
 	return count;
 }

@@ -52,7 +52,7 @@ struct family_outlook {
 
 struct outlook {
 	enum p2p p2p; /* the best of what is known */
-	struct family_outlook udp4, udp6;
+	struct family_outlook udp4, udp6, tcp4, tcp6;
 };
 
 const char *severity_name(enum severity s);
@@ -69,7 +69,7 @@ size_t judge_findings(
 	const struct journal *j, const struct verdict *v, struct finding out[static FINDINGS_MAX]);
 
 /*
- * The answer in one line, for one family: "UDP: endpoint-independent mapping, address-and-port-
+ * The answer in one line, for one transport and family: "UDP: endpoint-independent mapping, address-and-port-
  * dependent filtering: direct connections will usually work by hole punching".
  */
 void judge_sentence(const struct behaviour *b, enum family family, char *out, size_t size);

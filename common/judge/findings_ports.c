@@ -161,7 +161,8 @@ static bool check_alg(const struct finding_view *view, struct finding *f)
 	for (size_t i = 0; i < view->j->observation_count; i++) {
 		const struct observation *o = &view->j->observations[i];
 
-		if (o->family != view->family || !o->answers || !o->answer.has_xor ||
+		if (o->family != view->family || o->transport != view->b->transport ||
+			!o->answers || !o->answer.has_xor ||
 			o->answer.mapped_plain.family == FAMILY_NONE ||
 			endpoint_equal(&o->answer.mapped, &o->answer.mapped_plain))
 			continue;
@@ -187,6 +188,7 @@ static bool check_plain(const struct finding_view *view, struct finding *f)
 		const struct server_verdict *s = &view->v->servers[i];
 
 		if (view->j->servers[i].endpoint.family != view->family ||
+			view->j->servers[i].transport != view->b->transport ||
 			s->answer_at == JOURNAL_NONE)
 			continue;
 		if (s->has_other)

@@ -32,8 +32,8 @@ struct rule {
 };
 
 /* The tables, in the order of the report. */
-extern const struct rule path_rules[], port_rules[], unknown_rules[];
-extern const size_t path_rule_count, port_rule_count, unknown_rule_count;
+extern const struct rule path_rules[], port_rules[], unknown_rules[], tcp_rules[];
+extern const size_t path_rule_count, port_rule_count, unknown_rule_count, tcp_rule_count;
 
 /* Whether there is something to say about one server; fills f. */
 bool finding_of_server(

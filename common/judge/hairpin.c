@@ -18,7 +18,8 @@ void judge_hairpin(const struct view *v, struct behaviour *out)
 	for (size_t i = 0; i < j->observation_count; i++) {
 		const struct observation *o = &j->observations[i];
 
-		if (o->family != v->family || o->question != QUESTION_HAIRPIN)
+		if (o->family != v->family || o->transport != v->transport ||
+			o->question != QUESTION_HAIRPIN)
 			continue;
 		asked = true;
 		basis_add(&out->hairpin_basis, j, o);

@@ -34,10 +34,16 @@ bool was_answered(const struct observation *o)
 	return o && o->state == OBSERVATION_ANSWERED;
 }
 
+bool server_is_of(
+	const struct journal *j, size_t server, enum family family, enum transport transport)
+{
+	return server < j->server_count && j->servers[server].endpoint.family == family &&
+		j->servers[server].transport == transport;
+}
+
 bool server_in_view(const struct view *v, size_t server)
 {
-	return server < v->journal->server_count &&
-		v->journal->servers[server].endpoint.family == v->family &&
+	return server_is_of(v->journal, server, v->family, v->transport) &&
 		v->servers[server].counts;
 }
 
@@ -153,18 +159,23 @@ static enum classic_class classify(const struct behaviour *b)
 	}
 }
 
-static void judge_family(const struct journal *j, enum family family,
+static void judge_family(const struct journal *j, enum family family, enum transport transport,
 	struct server_verdict *servers, struct behaviour *out)
 {
-	struct view v = {j, servers, family};
+	struct view v = {j, servers, family, transport};
 
-	judge_quorum(j, family, servers);
+	out->transport = transport;
+	judge_quorum(j, family, transport, servers);
 	judge_path(&v, out);
 	judge_mapping(&v, out);
-	judge_filtering(&v, out);
 	judge_ports(&v, out);
-	judge_early(&v, out);
-	judge_hairpin(&v, out);
+	if (transport == TRANSPORT_TCP) {
+		judge_tcp(&v, out);
+	} else {
+		judge_filtering(&v, out);
+		judge_early(&v, out);
+		judge_hairpin(&v, out);
+	}
 	out->classic = classify(out);
 }
 
@@ -172,6 +183,8 @@ void judge(const struct journal *j, struct verdict *out)
 {
 	memset(out, 0, sizeof(*out));
 	judge_servers(j, out->servers);
-	judge_family(j, FAMILY_IPV4, out->servers, &out->udp4);
-	judge_family(j, FAMILY_IPV6, out->servers, &out->udp6);
+	judge_family(j, FAMILY_IPV4, TRANSPORT_UDP, out->servers, &out->udp4);
+	judge_family(j, FAMILY_IPV6, TRANSPORT_UDP, out->servers, &out->udp6);
+	judge_family(j, FAMILY_IPV4, TRANSPORT_TCP, out->servers, &out->tcp4);
+	judge_family(j, FAMILY_IPV6, TRANSPORT_TCP, out->servers, &out->tcp6);
 }

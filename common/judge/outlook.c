@@ -49,7 +49,8 @@ const char *method_name(enum method m)
 	return "unknown";
 }
 
-#define ON_THIS_HOST "the server is on this host: nothing is learnt about the network"
+#define SYN_SILENCE_US 6000000u /* RFC 5382 REQ-4 */
+#define ON_THIS_HOST   "the server is on this host: nothing is learnt about the network"
 
 /* Without a NAT there is one mapping for everybody, whatever else is unknown. */
 static bool mapping_is_independent(const struct behaviour *b)
@@ -83,6 +84,13 @@ static struct family_outlook outlook_of(enum p2p p2p, enum method method, const 
 	return o;
 }
 
+/* Over TCP a refusal ends the attempt of the peer (RFC 5382 REQ-4). */
+static bool is_refusing(const struct behaviour *b)
+{
+	return b->transport == TRANSPORT_TCP && b->early == EARLY_REJECT &&
+		b->early_after_us < SYN_SILENCE_US;
+}
+
 static struct family_outlook outlook_independent(const struct behaviour *b)
 {
 	if (finding_address_varies(b))
@@ -100,6 +108,12 @@ static struct family_outlook outlook_independent(const struct behaviour *b)
 			"one external endpoint for all peers, except for a peer whose packet "
 			"arrives before this side has sent to it: that peer gets to see another "
 			"port");
+	if (is_refusing(b))
+		return outlook_of(P2P_POSSIBLE, METHOD_PUNCH,
+			"one external endpoint for all peers; a SYN that comes too early is "
+			"refused, so "
+			"both sides have to connect at the same moment, or the other one later and "
+			"again and again");
 	if (b->filtering == DEPENDENCE_ADDRESS)
 		return outlook_of(P2P_EASY, METHOD_PUNCH,
 			"one external endpoint for all peers; after one packet to the peer's "
@@ -189,18 +203,21 @@ static struct family_outlook outlook_family(const struct behaviour *b)
 	return outlook_of(P2P_UNKNOWN, METHOD_UNKNOWN, "the mapping is unknown");
 }
 
+static enum p2p better(enum p2p a, enum p2p b)
+{
+	if (a == P2P_UNKNOWN || b == P2P_UNKNOWN)
+		return a == P2P_UNKNOWN ? b : a;
+	return a < b ? a : b; /* the order of the enum: best first */
+}
+
 void judge_outlook(const struct verdict *v, struct outlook *out)
 {
-	enum p2p a, b;
-
 	out->udp4 = outlook_family(&v->udp4);
 	out->udp6 = outlook_family(&v->udp6);
-	a = out->udp4.p2p;
-	b = out->udp6.p2p;
-	if (a == P2P_UNKNOWN || b == P2P_UNKNOWN)
-		out->p2p = a == P2P_UNKNOWN ? b : a;
-	else
-		out->p2p = a < b ? a : b; /* the order of the enum: best first */
+	out->tcp4 = outlook_family(&v->tcp4);
+	out->tcp6 = outlook_family(&v->tcp6);
+	out->p2p =
+		better(better(out->udp4.p2p, out->udp6.p2p), better(out->tcp4.p2p, out->tcp6.p2p));
 }
 
 /* --- the answer in one line --- */
@@ -239,6 +256,10 @@ static const char *promise_independent(const struct behaviour *b)
 	if (b->early == EARLY_REMAP)
 		return "direct connections will usually work by hole punching, but a packet of the "
 		       "peer that arrives first moves the port: let this side send first";
+	if (is_refusing(b))
+		return "direct connections will work by hole punching when both sides connect at "
+		       "the "
+		       "same moment";
 	if (b->filtering == DEPENDENCE_ADDRESS)
 		return "direct connections will almost always work by hole punching";
 	return "direct connections will usually work by hole punching";
@@ -322,7 +343,8 @@ static void sentence_blocked(
 
 void judge_sentence(const struct behaviour *b, enum family family, char *out, size_t size)
 {
-	const char *protocol = family == FAMILY_IPV6 ? "UDP over IPv6" : "UDP";
+	static const char *const names[2][2] = {{"UDP", "UDP over IPv6"}, {"TCP", "TCP over IPv6"}};
+	const char *protocol = names[b->transport == TRANSPORT_TCP][family == FAMILY_IPV6];
 
 	switch (b->status) {
 	case PATH_OK:

@@ -12,6 +12,11 @@
 
 /* Is there a path at all, is there a NAT on it, and where do the servers see us. */
 
+static bool is_of(const struct view *v, const struct observation *o)
+{
+	return o->family == v->family && o->transport == v->transport;
+}
+
 static void add_external(struct behaviour *b, const struct endpoint *e)
 {
 	for (size_t i = 0; i < b->external_count; i++)
@@ -100,7 +105,7 @@ static bool tell_error(const struct view *v, struct behaviour *b)
 	char text[ENDPOINT_TEXT];
 
 	for (size_t i = 0; i < v->journal->observation_count; i++)
-		if (v->journal->observations[i].family == v->family &&
+		if (is_of(v, &v->journal->observations[i]) &&
 			v->journal->observations[i].question == QUESTION_BINDING)
 			o = &v->journal->observations[i];
 	if (!o || !o->icmp.count)
@@ -132,7 +137,7 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
 
-		if (o->family != v->family)
+		if (!is_of(v, o))
 			continue;
 		basis_add(&b->status_basis, v->journal, o);
 		asked += o->question == QUESTION_BINDING;
@@ -165,6 +170,29 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 		basis_text(&b->status_basis, "no answer from the server");
 }
 
+/* No connection, or none that brought an answer: who said what. */
+static void judge_no_connection(const struct view *v, struct behaviour *b)
+{
+	size_t asked = 0, refused = 0, made = 0;
+
+	b->status = PATH_UNREACHABLE;
+	for (size_t i = 0; i < v->journal->observation_count; i++) {
+		const struct observation *o = &v->journal->observations[i];
+
+		if (!is_of(v, o) || o->question != QUESTION_BINDING)
+			continue;
+		basis_add(&b->status_basis, v->journal, o);
+		asked++;
+		refused += o->own.outcome == CONNECTION_REFUSED;
+		made += o->own.outcome == CONNECTION_MADE;
+	}
+	basis_text(&b->status_basis,
+		"no answer over TCP from %zu server%s: %zu refused the connection, %zu took it and "
+		"said "
+		"nothing",
+		asked, asked == 1 ? "" : "s", refused, made);
+}
+
 static void judge_no_answer(const struct view *v, struct behaviour *b)
 {
 	bool asked = false;
@@ -172,7 +200,7 @@ static void judge_no_answer(const struct view *v, struct behaviour *b)
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
 
-		if (o->family != v->family || o->question != QUESTION_BINDING)
+		if (!is_of(v, o) || o->question != QUESTION_BINDING)
 			continue;
 		asked = true;
 		b->local = o->local;
@@ -187,7 +215,9 @@ static void judge_no_answer(const struct view *v, struct behaviour *b)
 			return;
 		}
 	}
-	if (asked)
+	if (asked && v->transport == TRANSPORT_TCP)
+		judge_no_connection(v, b);
+	else if (asked)
 		judge_silence(v, b);
 	else
 		basis_text(&b->status_basis, "no server of this address family");

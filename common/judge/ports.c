@@ -34,7 +34,8 @@ static bool tells_port(const struct observation *o)
 {
 	return was_answered(o) &&
 		(o->question == QUESTION_PORTS || o->question == QUESTION_BINDING ||
-			o->question == QUESTION_EARLY_BASE || o->question == QUESTION_HAIRPIN_BASE);
+			o->question == QUESTION_EARLY_BASE ||
+			o->question == QUESTION_HAIRPIN_BASE || o->question == QUESTION_CALL_BASE);
 }
 
 static void add_sample(struct samples *s, const struct observation *o)

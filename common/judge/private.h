@@ -11,6 +11,7 @@ struct view {
 	const struct journal *journal;
 	const struct server_verdict *servers;
 	enum family family;
+	enum transport transport;
 };
 
 /* How one server's answers about a question are to be read. */
@@ -33,6 +34,13 @@ bool was_answered(const struct observation *o);
 /* Why nothing can be said when no server's answers count. */
 const char *no_answer(const struct behaviour *b);
 
+/* Whether a server of the journal is asked under this family and transport. */
+bool server_is_of(
+	const struct journal *j, size_t server, enum family family, enum transport transport);
+
+/* What the three answers of one server about filtering come to; *why where that is unknown. */
+enum dependence filtering_combine(enum tri both, enum tri address, enum tri port, const char **why);
+
 /* A changed answer has come through a path that had been opened for it. */
 bool battery_controlled(const struct battery *b);
 
@@ -47,7 +55,8 @@ bool majority(const int *values, size_t count, int *winner);
 
 void judge_servers(const struct journal *j, struct server_verdict *out);
 /* Leaves out the servers that contradict what the others agree on, and names them. */
-void judge_quorum(const struct journal *j, enum family family, struct server_verdict *servers);
+void judge_quorum(const struct journal *j, enum family family, enum transport transport,
+	struct server_verdict *servers);
 
 void judge_path(const struct view *v, struct behaviour *b);
 void judge_mapping(const struct view *v, struct behaviour *b);
@@ -55,6 +64,8 @@ void judge_filtering(const struct view *v, struct behaviour *b);
 void judge_ports(const struct view *v, struct behaviour *b);
 void judge_early(const struct view *v, struct behaviour *b);
 void judge_hairpin(const struct view *v, struct behaviour *b);
+/* Filtering, early SYNs, simultaneous open and hairpinning over TCP. */
+void judge_tcp(const struct view *v, struct behaviour *b);
 
 /* What the four mappings of one server show; TRI_UNKNOWN where a comparison is missing. */
 struct variation {

@@ -18,13 +18,13 @@ struct ballot {
 	size_t votes;
 };
 
-static void collect(const struct journal *j, enum family family,
+static void collect(const struct journal *j, enum family family, enum transport transport,
 	const struct server_verdict *servers, struct ballot *out)
 {
 	for (size_t i = 0; i < j->server_count; i++) {
 		struct battery b;
 
-		if (j->servers[i].endpoint.family != family || !servers[i].counts)
+		if (!server_is_of(j, i, family, transport) || !servers[i].counts)
 			continue;
 		battery_find(j, i, &b);
 		out->server[i] = &j->servers[i].endpoint;
@@ -60,13 +60,13 @@ static void leave_out(struct server_verdict *s)
 	s->defects[DEFECT_DISAGREES] = true;
 }
 
-static void judge_ports_seen(
-	const struct journal *j, enum family family, struct server_verdict *servers)
+static void judge_ports_seen(const struct journal *j, enum family family, enum transport transport,
+	struct server_verdict *servers)
 {
 	struct ballot b = {0};
 	int winner;
 
-	collect(j, family, servers, &b);
+	collect(j, family, transport, servers, &b);
 	if (b.votes < 3 || !majority(b.port, JOURNAL_SERVERS, &winner))
 		return;
 	for (size_t i = 0; i < j->server_count; i++) {
@@ -83,15 +83,14 @@ static void judge_ports_seen(
 
 enum { SEES_INSIDE = 1, SEES_OUTSIDE = 2 };
 
-static void look(const struct journal *j, enum family family, const struct server_verdict *servers,
-	int seen[static JOURNAL_SERVERS])
+static void look(const struct journal *j, enum family family, enum transport transport,
+	const struct server_verdict *servers, int seen[static JOURNAL_SERVERS])
 {
 	for (size_t i = 0; i < JOURNAL_SERVERS; i++) {
 		struct battery b;
 
 		seen[i] = 0;
-		if (i >= j->server_count || j->servers[i].endpoint.family != family ||
-			!servers[i].counts)
+		if (!server_is_of(j, i, family, transport) || !servers[i].counts)
 			continue;
 		battery_find(j, i, &b);
 		seen[i] = endpoint_equal(&b.binding->local, &b.binding->answer.mapped)
@@ -118,11 +117,12 @@ static void leave_out_near(
 	}
 }
 
-static void judge_sides(const struct journal *j, enum family family, struct server_verdict *servers)
+static void judge_sides(const struct journal *j, enum family family, enum transport transport,
+	struct server_verdict *servers)
 {
 	int seen[JOURNAL_SERVERS], winner;
 
-	look(j, family, servers, seen);
+	look(j, family, transport, servers, seen);
 	leave_out_near(j, servers, seen);
 	majority(seen, JOURNAL_SERVERS, &winner); /* 0 when they are evenly divided: none counts */
 	for (size_t i = 0; i < j->server_count; i++) {
@@ -134,8 +134,9 @@ static void judge_sides(const struct journal *j, enum family family, struct serv
 	}
 }
 
-void judge_quorum(const struct journal *j, enum family family, struct server_verdict *servers)
+void judge_quorum(const struct journal *j, enum family family, enum transport transport,
+	struct server_verdict *servers)
 {
-	judge_sides(j, family, servers);
-	judge_ports_seen(j, family, servers);
+	judge_sides(j, family, transport, servers);
+	judge_ports_seen(j, family, transport, servers);
 }

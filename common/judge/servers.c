@@ -57,6 +57,15 @@ static void judge_unanswered(const struct observation *o, struct server_verdict 
 		snprintf(v->problem, sizeof(v->problem), "ICMP type %u code %u from %s",
 			o->icmp.type, o->icmp.code,
 			endpoint_format_address(&o->icmp.offender, text));
+	} else if (o->own.outcome == CONNECTION_REFUSED ||
+		o->own.outcome == CONNECTION_UNREACHABLE || o->own.outcome == CONNECTION_LOCAL) {
+		v->status = SERVER_UNREACHABLE;
+		snprintf(v->problem, sizeof(v->problem), "%s", strerror(o->own.error));
+	} else if (o->transport == TRANSPORT_TCP) {
+		v->status = SERVER_TIMEOUT;
+		snprintf(v->problem, sizeof(v->problem), "%s",
+			o->own.outcome == CONNECTION_MADE ? "connected, but no answer"
+							  : "no answer to a SYN");
 	} else {
 		v->status = SERVER_TIMEOUT;
 		snprintf(v->problem, sizeof(v->problem), "no answer to %u requests", o->sent);
@@ -95,10 +104,20 @@ static bool mapped_differs(const struct observation *o)
 		!endpoint_equal(&a->mapped, &a->mapped_plain);
 }
 
+/* Over TCP a server is not asked to answer from elsewhere, but to call: one that does not is no worse. */
 static bool is_changed_question(const struct observation *o)
 {
+	if (o->transport == TRANSPORT_TCP)
+		return false;
 	return (o->question >= QUESTION_FILTERING_BOTH && o->question <= QUESTION_FILTERING_PORT) ||
 		o->question == QUESTION_CONTROL;
+}
+
+/* A connection that the server makes, or half of it. */
+static bool is_call(const struct observation *o)
+{
+	return o->transport == TRANSPORT_TCP && o->question >= QUESTION_FILTERING_BOTH &&
+		o->question <= QUESTION_FILTERING_PORT;
 }
 
 static void judge_one_answer(const struct observation *o, struct server_verdict *v)
@@ -146,7 +165,8 @@ static void judge_other_silent(const struct battery *b, struct server_verdict *v
 	const struct observation *address = b->mapping[BATTERY_ADDRESS];
 	char text[ENDPOINT_TEXT];
 
-	if (!both || was_answered(both) || was_answered(address) || both->sent < 2)
+	if (!both || was_answered(both) || was_answered(address) ||
+		(both->sent < 2 && both->own.outcome != CONNECTION_SILENT))
 		return;
 	v->filters = false;
 	defect(v, DEFECT_OTHER_SILENT, "its other address %s gave no answer to %u requests",
@@ -167,6 +187,17 @@ static void judge_changes(const struct battery *b, struct server_verdict *v)
 		defect(v, DEFECT_CHANGE_UNPROVED,
 			"did not prove that it can answer from its other address (%u requests)",
 			asked);
+}
+
+/* Over TCP filtering is asked by calls of the server. */
+static bool has_called(const struct battery *b)
+{
+	bool called = false;
+
+	for (int i = 0; i < BATTERY_TARGETS; i++)
+		called |= b->filtering[i] && b->filtering[i]->state != OBSERVATION_ERROR &&
+			b->filtering[i]->call.outcome != CONNECTION_NONE;
+	return called;
 }
 
 static void judge_answered(const struct journal *j, size_t place, struct server_verdict *v)
@@ -192,21 +223,26 @@ static void judge_answered(const struct journal *j, size_t place, struct server_
 		if (o->server != place)
 			continue;
 		judge_one_answer(o, v);
-		if (!was_answered(o) || is_changed_question(o) || o->question >= QUESTION_HAIRPIN)
+		if (!was_answered(o) || is_changed_question(o) || o->question >= QUESTION_HAIRPIN ||
+			is_call(o))
 			continue;
-		rtt_us = o->answer.t_us - o->first_sent_us;
+		rtt_us = o->transport == TRANSPORT_TCP ? o->own.took_us
+						       : o->answer.t_us - o->first_sent_us;
 		if (!v->rtt_us || rtt_us < v->rtt_us)
 			v->rtt_us = rtt_us ? rtt_us : 1;
 	}
 	judge_other_silent(&b, v);
 	judge_changes(&b, v);
+	if (b.binding->transport == TRANSPORT_TCP)
+		v->filters = v->changes = has_called(&b);
 }
 
 /*
  * A difference between MAPPED-ADDRESS and XOR-MAPPED-ADDRESS is the server's fault or that of an ALG on
  * the path. An ALG does it to all servers, and then the XOR form is the right one.
  */
-static void judge_rewriting(const struct journal *j, enum family family, struct server_verdict *out)
+static void judge_rewriting(const struct journal *j, enum family family, enum transport transport,
+	struct server_verdict *out)
 {
 	size_t differing = 0, both = 0;
 
@@ -214,7 +250,7 @@ static void judge_rewriting(const struct journal *j, enum family family, struct 
 		struct battery b;
 
 		battery_find(j, i, &b);
-		if (j->servers[i].endpoint.family != family || !was_answered(b.binding) ||
+		if (!server_is_of(j, i, family, transport) || !was_answered(b.binding) ||
 			!b.binding->answer.has_xor ||
 			b.binding->answer.mapped_plain.family == FAMILY_NONE)
 			continue;
@@ -224,7 +260,7 @@ static void judge_rewriting(const struct journal *j, enum family family, struct 
 	if (differing == both && both >= 2)
 		return;
 	for (size_t i = 0; i < j->server_count; i++) {
-		if (j->servers[i].endpoint.family != family ||
+		if (!server_is_of(j, i, family, transport) ||
 			!out[i].defects[DEFECT_MAPPED_DIFFERS])
 			continue;
 		misbehaves(&out[i]);
@@ -252,6 +288,8 @@ void judge_servers(const struct journal *j, struct server_verdict *out)
 		else
 			v->status = SERVER_TIMEOUT;
 	}
-	judge_rewriting(j, FAMILY_IPV4, out);
-	judge_rewriting(j, FAMILY_IPV6, out);
+	judge_rewriting(j, FAMILY_IPV4, TRANSPORT_UDP, out);
+	judge_rewriting(j, FAMILY_IPV6, TRANSPORT_UDP, out);
+	judge_rewriting(j, FAMILY_IPV4, TRANSPORT_TCP, out);
+	judge_rewriting(j, FAMILY_IPV6, TRANSPORT_TCP, out);
 }

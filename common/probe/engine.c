@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "journal/silence.h"
+#include "probe/answer.h"
 #include "probe/private.h"
 
 #define MS 1000u
@@ -336,11 +337,17 @@ static void give_up_silent(struct probe *p, uint64_t now_us)
 	}
 }
 
+/* A question of this prober's that is not settled. */
+static bool is_open(const struct probe *p, const struct observation *o)
+{
+	return o->state == OBSERVATION_OPEN && o->family == p->config.family &&
+		o->transport == TRANSPORT_UDP;
+}
+
 static bool all_settled(const struct probe *p)
 {
 	for (size_t i = 0; i < p->journal->observation_count; i++)
-		if (p->journal->observations[i].state == OBSERVATION_OPEN &&
-			p->journal->observations[i].family == p->config.family)
+		if (is_open(p, &p->journal->observations[i]))
 			return false;
 	return true;
 }
@@ -350,7 +357,7 @@ static void abandon_open(struct probe *p, uint64_t now_us)
 	for (size_t i = 0; i < p->journal->observation_count; i++) {
 		struct observation *o = &p->journal->observations[i];
 
-		if (o->state == OBSERVATION_OPEN && o->family == p->config.family)
+		if (is_open(p, o))
 			journal_settle(p->journal, now_us, o, OBSERVATION_ABANDONED);
 	}
 }
@@ -510,32 +517,6 @@ static struct transaction *find(
 	return NULL;
 }
 
-static void copy_text(char *out, size_t size, struct span text)
-{
-	size_t n = text.length < size - 1 ? text.length : size - 1;
-
-	if (n)
-		memcpy(out, text.data, n);
-	out[n] = '\0';
-}
-
-static void fill_answer(struct answer *a, uint64_t now_us, const struct endpoint *from, uint8_t ttl,
-	const struct stun_message *m)
-{
-	memset(a, 0, sizeof(*a));
-	a->t_us = now_us;
-	a->from = *from;
-	a->ttl = ttl;
-	a->has_xor = m->xor_mapped.family != FAMILY_NONE;
-	a->mapped = a->has_xor ? m->xor_mapped : m->mapped;
-	a->mapped_plain = m->mapped;
-	a->origin = m->response_origin.family ? m->response_origin : m->source_address;
-	a->other = m->other_address.family ? m->other_address : m->changed_address;
-	a->has_observed = m->has_observed;
-	a->observed = m->observed;
-	copy_text(a->software, sizeof(a->software), m->software);
-}
-
 static void learn_server(struct probe *p, uint64_t now_us, struct transaction *t)
 {
 	struct probe_server *s = t->server;
@@ -578,7 +559,7 @@ static void take_answer(struct probe *p, uint64_t now_us, struct transaction *t,
 	struct observation *o = t->o;
 
 	if (!o->answers)
-		fill_answer(&o->answer, now_us, from, ttl, m);
+		probe_fill_answer(&o->answer, now_us, from, ttl, m);
 	if (!mapped_usable(o)) {
 		o->malformed++;
 		return;

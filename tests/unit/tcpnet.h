@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "simnet.h"
+
+/*
+ * A network in virtual time for the TCP prober: a host behind the NAT of simnet, which has TCP as far as it matters
+ * here (SYNs that are repeated, cross or are refused; bytes that come late when they get lost), and one server.
+ */
+
+enum tcpnet_server {
+	TCPNET_OWN, /* natprobed: it calls back */
+	TCPNET_RFC5780, /* two addresses, and answers the method with error 400 */
+	TCPNET_MUTE, /* … or not at all */
+	TCPNET_PLAIN, /* one address */
+	TCPNET_CAGED, /* a natprobed whose calls never leave its own firewall, though it thinks they do */
+	TCPNET_CAGED_REFUSING, /* … which refuses them */
+	TCPNET_BUSY, /* no calls: error 508 */
+	TCPNET_WRONG_ENDPOINT, /* calls from another address than it should */
+	TCPNET_FALSE_ENDPOINT, /* … and says that it was the right one */
+	TCPNET_CLOSED, /* nobody listens */
+	TCPNET_SILENT,
+};
+
+enum tcpnet_reaction { TCPNET_DROP, TCPNET_REFUSE, TCPNET_REFUSE_LATE };
+
+struct tcpnet_config {
+	struct simnet_config
+		nat; /* mapping, filtering, ports, hairpin, ipv6, delay, loss, seed, limit */
+	enum tcpnet_server server;
+	enum tcpnet_reaction reaction; /* of the NAT to SYNs that nobody has asked for */
+	bool no_crossing; /* the NAT lets in no SYN in answer to a SYN */
+	bool taken_port; /* the first local port that is tried */
+	bool thief; /* something in front of the host takes the calls */
+	unsigned tests; /* of enum tcp_test */
+};
+
+/* Runs prober and judge; the family's verdict is of tcp4 or tcp6. simnet_free releases the journal. */
+void tcpnet_run(const struct tcpnet_config *config, struct simnet_result *out);

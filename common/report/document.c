@@ -92,15 +92,16 @@ static void add_outlook(struct maker *m, json_t *root, const struct outlook *out
 	static const struct outlook nothing;
 	static const char *const protocols[] = {"udp", "tcp", "icmp"};
 	const struct outlook *known = outlook ? outlook : &nothing;
+	const struct family_outlook *families[][2] = {{&known->udp4, &known->udp6},
+		{&known->tcp4, &known->tcp6}, {&nothing.udp4, &nothing.udp6}};
 	json_t *o = json_object();
 
 	make_set(m, o, "p2p", json_string(p2p_name(known->p2p)));
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
-		const struct outlook *source = i ? &nothing : known;
 		json_t *protocol = json_object();
 
-		make_set(m, protocol, "ipv4", make_family_outlook(m, &source->udp4));
-		make_set(m, protocol, "ipv6", make_family_outlook(m, &source->udp6));
+		make_set(m, protocol, "ipv4", make_family_outlook(m, families[i][0]));
+		make_set(m, protocol, "ipv6", make_family_outlook(m, families[i][1]));
 		make_set(m, o, protocols[i], protocol);
 	}
 	make_set(m, root, "outlook", o);
@@ -164,7 +165,7 @@ int report_document(const struct report_run *run, const struct report_facts *fac
 	make_set(&m, root, "tests", make_tests(&m, run));
 	add_servers(&m, root, facts);
 	add_protocol(&m, root, "udp", "UDP", v ? &v->udp4 : NULL, v ? &v->udp6 : NULL);
-	add_protocol(&m, root, "tcp", "TCP", NULL, NULL);
+	add_protocol(&m, root, "tcp", "TCP", v ? &v->tcp4 : NULL, v ? &v->tcp6 : NULL);
 	add_protocol(&m, root, "icmp", "ICMP", NULL, NULL);
 	add_surroundings(&m, root);
 	add_outlook(&m, root, facts->outlook);

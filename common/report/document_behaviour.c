@@ -14,7 +14,7 @@ struct basis_row {
 	bool unknown;
 };
 
-#define BASIS_ROWS 9
+#define BASIS_ROWS 10
 
 static void list_bases(const struct behaviour *b, struct basis_row rows[static BASIS_ROWS])
 {
@@ -30,6 +30,7 @@ static void list_bases(const struct behaviour *b, struct basis_row rows[static B
 			b->allocation.pattern == ALLOCATION_UNKNOWN},
 		{"pooling", &b->pooling_basis, b->pooling == POOLING_UNKNOWN},
 		{"early_packet", &b->early_basis, b->early == EARLY_UNKNOWN},
+		{"simultaneous_open", &b->simultaneous_basis, b->simultaneous == TRI_UNKNOWN},
 	};
 
 	for (size_t i = 0; i < BASIS_ROWS; i++)
@@ -141,6 +142,9 @@ json_t *make_behaviour(
 	make_set(m, o, "port_allocation", make_allocation(m, &x->allocation));
 	make_set(m, o, "pooling", json_string(pooling_name(x->pooling)));
 	make_set(m, o, "early_packet", json_string(early_name(x->early)));
+	make_set(m, o, "early_packet_ms",
+		x->early_after_us ? make_ms(x->early_after_us) : json_null());
+	make_set(m, o, "simultaneous_open", make_tri(x->simultaneous));
 	make_set(m, o, "lifetime_s", json_null());
 	make_set(m, o, "alg", make_tri(x->alg));
 	make_set(m, o, "blocked_by", make_blocked_by(m, x));

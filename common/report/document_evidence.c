@@ -87,10 +87,26 @@ static json_t *make_wrong_source(struct maker *m, const struct observation *x)
 	return o;
 }
 
+static json_t *make_connection(struct maker *m, const struct connection_seen *c)
+{
+	json_t *o;
+
+	if (c->outcome == CONNECTION_NONE)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "outcome", json_string(connection_outcome_name(c->outcome)));
+	make_set(m, o, "errno", make_number_or_null(c->error));
+	make_set(m, o, "took_ms", make_ms(c->took_us));
+	return o;
+}
+
 /* With a repeated request nobody knows which of them was answered. */
 static json_t *make_rtt(const struct observation *x)
 {
-	if (!x->answers || x->sent != 1 || x->answer.t_us < x->first_sent_us)
+	if (x->own.outcome == CONNECTION_MADE)
+		return make_ms(x->own.took_us);
+	if (x->transport == TRANSPORT_TCP || !x->answers || x->sent != 1 ||
+		x->answer.t_us < x->first_sent_us)
 		return json_null();
 	return make_ms(x->answer.t_us - x->first_sent_us);
 }
@@ -109,6 +125,7 @@ json_t *make_evidence(struct maker *m, const struct journal *j, size_t n)
 	make_set(m, o, "n", json_integer((json_int_t)n));
 	make_set(m, o, "t_ms", make_moment(j, x->first_sent_us));
 	make_set(m, o, "question", json_string(question_name(x->question)));
+	make_set(m, o, "transport", json_string(transport_name(x->transport)));
 	make_set(m, o, "state", json_string(observation_state_name(x->state)));
 	make_set(m, o, "server", has_server ? make_text(j->servers[x->server].name) : json_null());
 	make_set(m, o, "server_n", has_server ? json_integer((json_int_t)x->server) : json_null());
@@ -127,6 +144,8 @@ json_t *make_evidence(struct maker *m, const struct journal *j, size_t n)
 	make_set(m, o, "error_code", make_number_or_null(x->error_code));
 	make_set(m, o, "icmp", make_icmp(m, &x->icmp));
 	make_set(m, o, "icmp_at_server", make_reported(m, x));
+	make_set(m, o, "connection", make_connection(m, &x->own));
+	make_set(m, o, "call", make_connection(m, &x->call));
 	return o;
 }
 
@@ -142,8 +161,8 @@ static uint8_t extensions(const struct journal *j, const struct server_verdict *
 	return a->has_observed ? a->observed.can : 0;
 }
 
-static json_t *make_features(
-	struct maker *m, const struct journal *j, const struct server_verdict *s)
+static json_t *make_features(struct maker *m, const struct journal *j,
+	const struct server_verdict *s, enum transport transport)
 {
 	uint8_t can = extensions(j, s);
 	json_t *array = json_array();
@@ -151,7 +170,8 @@ static json_t *make_features(
 	if (s->has_other)
 		make_append(m, array, json_string("other-address"));
 	if (s->changes)
-		make_append(m, array, json_string("change-request"));
+		make_append(m, array,
+			json_string(transport == TRANSPORT_TCP ? "call-back" : "change-request"));
 	if (can & STUN_WANT_RECEIPT)
 		make_append(m, array, json_string("receipt"));
 	if (can & STUN_WANT_OBSERVED)
@@ -190,12 +210,12 @@ json_t *make_server(struct maker *m, const struct journal *j, const struct verdi
 
 	make_set(m, o, "name", make_text(server->name));
 	make_set(m, o, "endpoint", make_endpoint(m, &server->endpoint));
-	make_set(m, o, "transport", json_string("udp"));
+	make_set(m, o, "transport", json_string(transport_name(server->transport)));
 	make_set(m, o, "status", json_string(server_status_name(s->status)));
 	make_set(m, o, "rtt_ms", s->rtt_us ? make_ms(s->rtt_us) : json_null());
 	make_set(m, o, "software", make_text(s->software));
 	make_set(m, o, "other_address", make_endpoint(m, &s->other));
-	make_set(m, o, "features", make_features(m, j, s));
+	make_set(m, o, "features", make_features(m, j, s, server->transport));
 	make_set(m, o, "counts_for", make_counts_for(m, s));
 	make_set(m, o, "defects", make_defects(m, s));
 	make_set(m, o, "problem", make_text(*s->problem ? s->problem : server->problem));

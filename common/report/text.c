@@ -118,13 +118,16 @@ int text_short(const json_t *document, FILE *out)
 {
 	size_t tested = 0;
 
-	for (size_t i = 0; i < COUNT(families); i++) {
-		const json_t *block = block_at(document, 0, i);
+	/* a word for each family: of UDP, or of TCP when only that was asked for */
+	for (size_t protocol = 0; protocol < 2 && !tested; protocol++) {
+		for (size_t i = 0; i < COUNT(families); i++) {
+			const json_t *block = block_at(document, protocol, i);
 
-		if (!block_was_tested(block))
-			continue;
-		short_block(block, out);
-		tested++;
+			if (!block_was_tested(block))
+				continue;
+			short_block(block, out);
+			tested++;
+		}
 	}
 	if (!tested)
 		fputs("untested\n", out);

@@ -17,6 +17,7 @@ struct table {
 	struct page *page;
 	const json_t *document, *block;
 	bool ok; /* else only what is known gets a row */
+	bool tcp;
 };
 
 /* Fills in the value; false when there is none to show in a block without answers. */
@@ -159,7 +160,23 @@ static bool row_pooling(const struct table *t, struct line *l)
 
 static bool row_early(const struct table *t, struct line *l)
 {
-	return add_word(t, l, "early_packet");
+	const json_t *after = json_object_get(t->block, "early_packet_ms");
+
+	if (!t->tcp || !member_is(t->block, "early_packet", "reject"))
+		return add_word(t, l, "early_packet");
+	line_add(l, "reject (answered with RST or an ICMP error");
+	if (json_is_number(after)) {
+		line_add(l, " after ");
+		line_add_ms(l, after);
+	}
+	line_add(l, ")");
+	return true;
+}
+
+/* Not asked over UDP, where nothing has to be opened. */
+static bool row_simultaneous(const struct table *t, struct line *l)
+{
+	return add_tri(t, l, "simultaneous_open");
 }
 
 static bool row_hairpin(const struct table *t, struct line *l)
@@ -210,6 +227,7 @@ static void put_rows(const struct table *t)
 		{"port allocation", "port_allocation", row_allocation},
 		{"pooling", "pooling", row_pooling},
 		{"early packets", "early_packet", row_early},
+		{"simultaneous open", "simultaneous_open", row_simultaneous},
 		{"hairpin", "hairpin", row_hairpin},
 		{"RFC 3489", NULL, row_class},
 	};
@@ -220,7 +238,7 @@ static void put_rows(const struct table *t)
 
 		line_begin(t->page, &l);
 		known = rows[i].value(t, &l);
-		if (!known && !t->ok) {
+		if (!known && (!t->ok || (!t->tcp && rows[i].value == row_simultaneous))) {
 			line_drop(&l);
 			continue;
 		}
@@ -285,6 +303,7 @@ void text_block(struct page *p, const json_t *document, const char *protocol, co
 	if (!block_was_tested(block))
 		return;
 	t.ok = member_is(block, "status", "ok");
+	t.tcp = *protocol == 't';
 	snprintf(heading, sizeof(heading), "%s over %s", name,
 		strcmp(family, "ipv6") ? "IPv4" : "IPv6");
 	page_heading(p, heading);

@@ -56,6 +56,17 @@ static void add_who(struct line *l, const json_t *e)
 	}
 }
 
+/* How an attempt to connect ended. */
+static void add_connection(struct line *l, const json_t *c, const char *whose)
+{
+	if (!json_is_object(c))
+		return;
+	line_add(l, "; %s: ", whose);
+	line_add_string(l, json_object_get(c, "outcome"));
+	line_add(l, " after ");
+	line_add_ms(l, json_object_get(c, "took_ms"));
+}
+
 /* One packet that arrives proves a yes; a no is as good as the number of packets that did not. */
 static void add_counts(struct line *l, const json_t *e)
 {
@@ -110,6 +121,9 @@ static void add_oddities(struct line *l, const json_t *e)
 		line_add(l, "; %llu malformed", member_count(e, "malformed"));
 	if (member_count(e, "error_code"))
 		line_add(l, "; error %llu", member_count(e, "error_code"));
+	if (!member_is(e, "state", "answered"))
+		add_connection(l, json_object_get(e, "connection"), "connection");
+	add_connection(l, json_object_get(e, "call"), "the server's call");
 	add_icmp(l, json_object_get(e, "icmp"), "");
 	for (size_t i = 0; i < json_array_size(reported) && i < REPORTED_MAX; i++)
 		add_icmp(l, json_array_get(reported, i), " at the server");
@@ -130,8 +144,9 @@ static void put_one(struct page *p, const json_t *e, size_t indent)
 /* One packet out, one answer back, nothing else to say. */
 static bool is_plain(const json_t *e)
 {
-	return member_is(e, "state", "answered") && member_count(e, "sent") == 1 &&
-		member_count(e, "received") == 1 && !member_count(e, "malformed") &&
+	return member_is(e, "state", "answered") && !json_is_object(json_object_get(e, "call")) &&
+		member_count(e, "sent") == 1 && member_count(e, "received") == 1 &&
+		!member_count(e, "malformed") &&
 		!json_is_object(json_object_get(e, "wrong_source")) &&
 		!json_is_object(json_object_get(e, "icmp")) &&
 		!json_array_size(json_object_get(e, "icmp_at_server"));

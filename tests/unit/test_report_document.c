@@ -46,7 +46,8 @@ static void test_home(void **state)
 		"gateway={\"pcp\":null,\"nat_pmp\":null,\"upnp_igd\":null}", "errors=[]");
 	CHECK(d, "outlook.p2p=possible", "outlook.udp.ipv4.p2p=possible",
 		"outlook.udp.ipv4.method=hole-punching-send-first", "outlook.udp.ipv6.p2p=unknown",
-		"outlook.tcp.ipv4={\"p2p\":\"unknown\",\"method\":\"unknown\",\"reason\":null}");
+		"outlook.tcp.ipv4.reason=not tested",
+		"outlook.icmp.ipv4={\"p2p\":\"unknown\",\"method\":\"unknown\",\"reason\":null}");
 	CHECK(d, "findings.0.id=early-packet-remap", "findings.0.severity=problem",
 		"findings.0.about=udp.ipv4", "findings.0.evidence=[4,5]",
 		"findings.0.reference=RFC 4787 8 REQ-11", "findings.3.advice=null");

@@ -28,7 +28,12 @@ enum probe_test {
 	PROBE_EARLY = 8,
 	PROBE_HAIRPIN = 16,
 	PROBE_PORTS_IF_QUICK = 32, /* only from servers that may be asked quickly */
+	/* not of this prober: see tcp_probe.h */
+	PROBE_TCP = 64,
+	PROBE_TCP_HAIRPIN = 128,
 };
+
+#define PROBE_ANY_TCP (PROBE_TCP | PROBE_TCP_HAIRPIN)
 
 struct probe_config {
 	enum family family;

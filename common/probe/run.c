@@ -18,12 +18,15 @@
 #include "net/udp.h"
 #include "probe/probe.h"
 #include "probe/run.h"
+#include "probe/run_tcp.h"
+#include "probe/tcp_probe.h"
 
 #define SIGNALS		  3
 #define CONNECTS	  16
 #define DATAGRAMS_AT_ONCE 64 /* taken from one socket before the others get their turn */
 #define PROGRESS_US	  100000
 #define CONNECT_US	  1800000 /* one SYN may be lost */
+#define TCP_NAMES_US	  1500000 /* names that are not resolved by then are not asked over TCP alone */
 #define RESOLVER_US	  2900000 /* when no name at all has been resolved by then, none will be */
 
 struct lane; /* one address family */
@@ -51,6 +54,11 @@ struct lane {
 	struct run_connect connects[CONNECTS];
 	size_t connect_count;
 	bool done;
+	struct journal_server tcp_servers[SERVERLIST_MAX]; /* to be asked over TCP */
+	size_t tcp_server_count;
+	struct run_tcp
+		*tcp; /* NULL until all is known over UDP, so that neither disturbs the other */
+	bool tcp_done;
 };
 
 struct run {
@@ -69,10 +77,21 @@ struct run {
 };
 
 static void turn(struct run *r);
+static void on_tcp(void *argument);
 
 static int lane_index(enum family family)
 {
 	return family == FAMILY_IPV4 ? 0 : 1;
+}
+
+static bool wants_udp(const struct run *r)
+{
+	return r->config->tests & ~(unsigned)PROBE_ANY_TCP;
+}
+
+static bool wants_tcp(const struct run *r)
+{
+	return r->config->tests & PROBE_ANY_TCP;
 }
 
 static bool wanted(const struct run *r, enum family family)
@@ -231,6 +250,7 @@ static void note_no_route(struct run *r, size_t place, int err)
 	if (!o)
 		return;
 	o->question = QUESTION_BINDING;
+	o->transport = r->journal->servers[place].transport;
 	o->server = place;
 	o->to = o->expect = r->journal->servers[place].endpoint;
 	o->family = o->to.family;
@@ -254,7 +274,8 @@ static int start_lane(struct lane *lane, const struct endpoint *server, uint64_t
 
 static void add_unresolved(struct run *r, const struct server_spec *spec, const char *problem)
 {
-	struct journal_server server = {.resolution = SERVER_UNRESOLVED};
+	struct journal_server server = {.resolution = SERVER_UNRESOLVED,
+		.transport = wants_udp(r) ? TRANSPORT_UDP : TRANSPORT_TCP};
 	size_t place;
 
 	memcpy(server.name, spec->name, sizeof(server.name));
@@ -271,7 +292,8 @@ static bool refuse(struct run *r, const struct server_spec *spec, const struct e
 		add_unresolved(r, spec, "not the address of one host");
 		return true;
 	}
-	if (lane->probe && endpoint_is_loopback(e) != endpoint_is_loopback(&lane->source)) {
+	if (lane->source.family != FAMILY_NONE &&
+		endpoint_is_loopback(e) != endpoint_is_loopback(&lane->source)) {
 		add_unresolved(r, spec, "this host and others cannot be asked in one run");
 		return true;
 	}
@@ -282,6 +304,48 @@ static bool refuse(struct run *r, const struct server_spec *spec, const struct e
 		return true;
 	}
 	return false;
+}
+
+static int start_tcp(struct lane *lane, uint64_t now_us)
+{
+	struct run *r = lane->run;
+	uint64_t gone_us = now_us - r->journal->start_us;
+	struct run_tcp_config config = {.base = r->base,
+		.journal = r->journal,
+		.random = r->random,
+		.source = lane->source,
+		.interface = r->config->interface,
+		.tests = (r->config->tests & PROBE_TCP ? (unsigned)TCP_BEHAVIOUR : 0) |
+			(r->config->tests & PROBE_TCP_HAIRPIN ? (unsigned)TCP_HAIRPIN : 0),
+		.limit_us = r->config->limit_us > gone_us ? r->config->limit_us - gone_us : 1,
+		.error = &r->result->error,
+		.changed = on_tcp,
+		.context = r};
+
+	return run_tcp_create(&config, now_us, &lane->tcp);
+}
+
+/* The second half of a lane: the same servers over TCP. */
+static void begin_tcp(struct lane *lane, uint64_t now_us)
+{
+	for (size_t i = 0; i < lane->tcp_server_count; i++) {
+		struct journal_server server = lane->tcp_servers[i];
+		size_t place;
+		int err = 0;
+
+		server.transport = TRANSPORT_TCP;
+		if (journal_add_server(lane->run->journal, &server, &place))
+			break;
+		if (lane->source.family == FAMILY_NONE)
+			err = lane_source(lane, &server.endpoint);
+		if (!err && !lane->tcp)
+			err = start_tcp(lane, now_us);
+		if (err)
+			note_no_route(lane->run, place, err);
+		else
+			run_tcp_add_server(lane->tcp, now_us, place);
+	}
+	lane->tcp_done = !lane->tcp;
 }
 
 static void add_endpoint(struct run *r, const struct server_spec *spec, const struct endpoint *e)
@@ -295,7 +359,9 @@ static void add_endpoint(struct run *r, const struct server_spec *spec, const st
 	if (refuse(r, spec, e))
 		return;
 	memcpy(server.name, spec->name, sizeof(server.name));
-	if (journal_add_server(r->journal, &server, &place))
+	if (wants_tcp(r) && lane->tcp_server_count < SERVERLIST_MAX)
+		lane->tcp_servers[lane->tcp_server_count++] = server;
+	if (!wants_udp(r) || journal_add_server(r->journal, &server, &place))
 		return;
 	if (!lane->probe)
 		err = start_lane(lane, e, now_us);
@@ -405,12 +471,33 @@ static bool carry(struct lane *lane, uint64_t now_us, uint64_t *deadline_us)
 /* Whether the resolver has kept us waiting for all the time there is. */
 static bool out_of_time(const struct run *r, uint64_t now_us)
 {
-	bool idle = !r->lanes[0].probe && !r->lanes[1].probe;
+	bool idle = !r->lanes[0].probe && !r->lanes[1].probe && !r->lanes[0].tcp_server_count &&
+		!r->lanes[1].tcp_server_count;
 	uint64_t limit_us = r->config->limit_us;
 
 	if (idle && limit_us > RESOLVER_US)
 		limit_us = RESOLVER_US;
 	return now_us >= r->journal->start_us + limit_us;
+}
+
+/* Whether a lane has nothing more to do, as far as its servers are known. */
+static bool is_over(const struct lane *lane)
+{
+	return (!lane->probe || lane->done) && (!lane->tcp_server_count || lane->tcp_done);
+}
+
+static void turn_lane(struct lane *lane, uint64_t now_us, uint64_t *deadline_us)
+{
+	const struct run *r = lane->run;
+	bool known = !r->unresolved || now_us >= r->journal->start_us + TCP_NAMES_US;
+
+	if (lane->probe && !lane->done)
+		lane->done = carry(lane, now_us, deadline_us);
+	if (lane->tcp_server_count && !lane->tcp && !lane->tcp_done &&
+		(lane->probe ? lane->done : known))
+		begin_tcp(lane, now_us);
+	if (lane->tcp && !lane->tcp_done)
+		lane->tcp_done = run_tcp_turn(lane->tcp, now_us, deadline_us);
 }
 
 static void turn(struct run *r)
@@ -421,16 +508,12 @@ static void turn(struct run *r)
 	struct timeval wait;
 
 	for (int i = 0; i < 2; i++) {
-		struct lane *lane = &r->lanes[i];
-
-		if (lane->probe && !lane->done)
-			lane->done = carry(lane, now_us, &deadline_us);
-		done &= !lane->probe || lane->done;
+		turn_lane(&r->lanes[i], now_us, &deadline_us);
+		done &= is_over(&r->lanes[i]);
 	}
 	/* one family that has its answers does not wait for names that never come */
 	if (!done && r->unresolved && (r->lanes[0].done || r->lanes[1].done))
-		done = (r->lanes[0].done || !r->lanes[0].probe) &&
-			(r->lanes[1].done || !r->lanes[1].probe);
+		done = is_over(&r->lanes[0]) && is_over(&r->lanes[1]);
 	if (done || r->over) {
 		r->over = true;
 		event_base_loopbreak(r->base);
@@ -450,6 +533,11 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 {
 	(void)fd;
 	(void)what;
+	turn(argument);
+}
+
+static void on_tcp(void *argument)
+{
 	turn(argument);
 }
 
@@ -514,6 +602,7 @@ static void close_lane(struct lane *lane)
 			close(lane->connects[i].fd);
 	}
 	probe_destroy(lane->probe);
+	run_tcp_destroy(lane->tcp);
 }
 
 static void tear_down(struct run *r)
@@ -540,9 +629,12 @@ static void conclude(struct run *r)
 		if (!r->resolved[i])
 			add_unresolved(
 				r, &r->config->servers[i], "the resolver did not answer in time");
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (r->lanes[i].probe)
 			probe_finish(r->lanes[i].probe, clock_now_us());
+		if (r->lanes[i].tcp)
+			run_tcp_finish(r->lanes[i].tcp, clock_now_us());
+	}
 }
 
 int run_probe(const struct run_config *config, struct journal *journal, struct random *random,

@@ -33,7 +33,7 @@ enum {
 	OPTION_VERSION,
 };
 
-#define TEST_WORDS "udp mapping filtering ports early hairpin all"
+#define TEST_WORDS "udp mapping filtering ports early hairpin tcp tcp-hairpin all"
 
 static const struct option_spec specs[] = {
 	[OPTION_IPV4] = {'4', "ipv4", NULL, OPTION_WORDS_NONE, NULL, "IPv4 only"},
@@ -46,7 +46,7 @@ static const struct option_spec specs[] = {
 	[OPTION_BIND] = {'b', "bind", "ADDR[:PORT]", OPTION_WORDS_NONE, NULL,
 		"local endpoint; the port is that of the first socket"},
 	[OPTION_DEADLINE] = {'w', "deadline", "TIME", OPTION_WORDS_NONE, NULL,
-		"longest time for the whole run (5s)"},
+		"longest time for the whole run (5s, with TCP 20s)"},
 	[OPTION_TEST] = {'t', "test", "LIST", OPTION_WORDS_LIST, TEST_WORDS,
 		"what to find out (udp)"},
 	[OPTION_JSON] = {'j', "json", NULL, OPTION_WORDS_NONE, NULL, "print one JSON document"},
@@ -79,7 +79,10 @@ const struct option_table natprobe_options = {
 	.count = sizeof(specs) / sizeof(*specs),
 };
 
-#define TESTS_UDP (PROBE_MAPPING | PROBE_FILTERING | PROBE_PORTS_IF_QUICK | PROBE_EARLY)
+#define LIMIT_US     5000000u
+#define LIMIT_TCP_US 20000000u /* a call that is not answered takes 7.5 s */
+
+#define TESTS_UDP    (PROBE_MAPPING | PROBE_FILTERING | PROBE_PORTS_IF_QUICK | PROBE_EARLY)
 
 static const struct {
 	const char *name;
@@ -91,7 +94,9 @@ static const struct {
 	{"ports", PROBE_PORTS},
 	{"early", PROBE_EARLY},
 	{"hairpin", PROBE_HAIRPIN},
-	{"all", TESTS_UDP | PROBE_PORTS | PROBE_HAIRPIN},
+	{"tcp", PROBE_TCP},
+	{"tcp-hairpin", PROBE_TCP_HAIRPIN},
+	{"all", TESTS_UDP | PROBE_PORTS | PROBE_HAIRPIN | PROBE_TCP | PROBE_TCP_HAIRPIN},
 };
 
 /* The plain tests, not the sets of them. */
@@ -226,13 +231,14 @@ int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *err
 
 	memset(out, 0, sizeof(*out));
 	out->list.port = SERVER_PORT_DEFAULT;
-	out->limit_us = 5000000;
 	out->tests = TESTS_UDP;
 	err = options_parse(&natprobe_options, argc, argv, take, out, &first, error, size);
 	if (err) {
 		argument_find_json(argc, argv, &out->json, &out->json_lines);
 		return err;
 	}
+	if (!out->limit_us)
+		out->limit_us = out->tests & PROBE_ANY_TCP ? LIMIT_TCP_US : LIMIT_US;
 	if (!out->ipv4 && !out->ipv6)
 		out->ipv4 = out->ipv6 = true;
 	return parse_servers(argc, argv, first, out, error, size);

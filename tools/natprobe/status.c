@@ -82,6 +82,24 @@ static bool family_partial(const struct natprobe_params *p, const struct behavio
 		b->mapping <= DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
+static bool tcp_partial(const struct natprobe_params *p, const struct behaviour *b, bool only)
+{
+	if (b->status != PATH_OK)
+		return only;
+	if (p->tests & PROBE_TCP && (!b->mapping || !b->filtering))
+		return true;
+	return p->tests_named & PROBE_TCP_HAIRPIN && b->hairpin == TRI_UNKNOWN &&
+		b->nat != TRI_NO && b->mapping <= DEPENDENCE_ENDPOINT_INDEPENDENT;
+}
+
+/* Whether something that was asked for over TCP stayed unknown. */
+static bool is_tcp_partial(const struct natprobe_params *p, const struct verdict *v)
+{
+	return p->tests & PROBE_ANY_TCP &&
+		(tcp_partial(p, &v->tcp4, !p->ipv6) || tcp_partial(p, &v->tcp6, !p->ipv4) ||
+			(v->tcp4.status != PATH_OK && v->tcp6.status != PATH_OK));
+}
+
 int status_of(const struct natprobe_params *p, const struct journal *j, const struct verdict *v,
 	const struct run_result *result, char *message, size_t size)
 {
@@ -112,7 +130,10 @@ int status_of(const struct natprobe_params *p, const struct journal *j, const st
 		list_servers(j, v, message, size);
 		return STATUS_PROTOCOL;
 	}
-	if (family_partial(p, &v->udp4, !p->ipv6) || family_partial(p, &v->udp6, !p->ipv4))
+	if (p->tests & ~(unsigned)PROBE_ANY_TCP &&
+		(family_partial(p, &v->udp4, !p->ipv6) || family_partial(p, &v->udp6, !p->ipv4)))
+		return STATUS_PARTIAL;
+	if (is_tcp_partial(p, v))
 		return STATUS_PARTIAL;
 	return STATUS_DONE;
 }

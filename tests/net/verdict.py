@@ -3,12 +3,12 @@
 # Copyright (c) 2026 The natutils authors
 """Holds a natprobe report (stdin) against what `kinds` says of a kind of router.
 
-usage: verdict.py [--loose] [--unknown COLUMN,...] [--any COLUMN,...] [--table FILE] [--family F] KIND
+usage: verdict.py [--loose] [--unknown COLUMN,...] [--any COLUMN,...] [--table FILE] [--family F] [--tcp] KIND
 
 Prints what differs; exit status 0 right, 1 wrong, 5 right so far but something is unknown. --loose:
 unknown is never wrong (for runs with loss). --unknown: these columns must be unknown (what
 a server cannot tell), whatever the kind is; --any: these are not looked at; --table: another file in place
-of `kinds`, with this family's line of the kind."""
+of `kinds`, with this family's line of the kind; --tcp: what the report says of TCP."""
 
 import argparse
 import json
@@ -29,8 +29,8 @@ def expected(kind, table, family):
     sys.exit(f"verdict.py: no kind {kind}")
 
 
-def found(report, family):
-    block = report["udp"][family]
+def found(report, transport, family):
+    block = report[transport][family]
     facts = {key: block.get(key) for key in COLUMNS}
     facts["family"] = family
     facts["pattern"] = block["port_allocation"]["pattern"]
@@ -46,10 +46,11 @@ def main():
     parser.add_argument("--early", action="store_true", help="the server reports no ICMP")
     parser.add_argument("--table", default="kinds")
     parser.add_argument("--family", default="")
+    parser.add_argument("--tcp", action="store_const", const="tcp", default="udp")
     parser.add_argument("kind")
     arguments = parser.parse_args()
     want = expected(arguments.kind, arguments.table, arguments.family)
-    have = found(json.load(sys.stdin), want["family"])
+    have = found(json.load(sys.stdin), arguments.tcp, want["family"])
     status = 0
     for key in COLUMNS:
         word = "unknown" if key in arguments.unknown.split(",") else want[key]

@@ -10,10 +10,9 @@
  * a port of its own and goes to one, and two have to cross that fit at both ends.
  */
 
-#define PREDICTED 24
-#define WIDER	  64
-#define AHEAD	  16 /* so many ports may others have taken, on both sides together */
-#define WINDOW	  64 /* ports of a sequence that are tried against a band */
+#define WIDER  64
+#define AHEAD  16 /* so many ports may others have taken, on both sides together */
+#define WINDOW 64 /* ports of a sequence that are tried against a band */
 
 /* Estimates: who else uses the NATs decides. */
 #define CHANCE_NAMED	600000
@@ -98,7 +97,7 @@ static void add_sequences(
 	else if (p->role[0].targets == PAIR_SEQUENCE)
 		p->role[0].ahead = ahead;
 	add_time(c, p, count);
-	if (count <= PREDICTED)
+	if (count <= PAIR_PREDICTED)
 		p->rate_pps = 0;
 }
 
@@ -107,18 +106,18 @@ static void sequences(struct pair_case *c)
 	const struct pair_face *a = &c->face[0], *b = &c->face[1];
 
 	if (a->allocation == ALLOCATION_UNKNOWN || b->allocation == ALLOCATION_UNKNOWN) {
-		add_sequences(c, PREDICTED, 0, CHANCE_SUPPOSED,
+		add_sequences(c, PAIR_PREDICTED, 0, CHANCE_SUPPOSED,
 			"both NATs show each peer another port, and how they choose is not "
 			"known; if ports follow each other, a few packets are enough");
 		return;
 	}
 	if (a->allocation == ALLOCATION_PRESERVING && b->allocation == ALLOCATION_PRESERVING) {
-		add_sequences(c, PREDICTED, 0, CHANCE_NAMED,
+		add_sequences(c, PAIR_PREDICTED, 0, CHANCE_NAMED,
 			"both NATs show each peer another port, but new sockets mostly keep "
 			"their own, so both sides name the ports of new ones");
 		return;
 	}
-	add_sequences(c, PREDICTED, 0, CHANCE_SEQUENCE,
+	add_sequences(c, PAIR_PREDICTED, 0, CHANCE_SEQUENCE,
 		"both NATs show each peer another port, but one can tell which comes next, so "
 		"both send to the other's next ports in the same order");
 	add_sequences(c, WIDER, AHEAD, CHANCE_WIDER,

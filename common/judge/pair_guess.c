@@ -13,7 +13,6 @@
  * back before.
  */
 
-#define PREDICTED	  24 /* at least 8, and what others take meanwhile */
 #define PREDICTED_SOCKETS 4
 #define WIDER		  96
 #define WIDER_SOCKETS	  16
@@ -94,7 +93,7 @@ static void predict_names(struct pair_case *c, int hard)
 
 static void predict_sequence(struct pair_case *c, int hard)
 {
-	static const struct prediction next = {PAIR_SEQUENCE, PREDICTED, PREDICTED_SOCKETS,
+	static const struct prediction next = {PAIR_SEQUENCE, PAIR_PREDICTED, PREDICTED_SOCKETS,
 		CHANCE_SEQUENCE,
 		"one side's NAT shows each peer another port, but new ports follow each other, "
 		"so the other sends to the next ones"};
@@ -103,13 +102,13 @@ static void predict_sequence(struct pair_case *c, int hard)
 		"more of the next ports"};
 
 	add_prediction(c, hard, &next);
-	if (c->face[!hard].packets > PREDICTED) /* else it is the same again */
+	if (c->face[!hard].packets > PAIR_PREDICTED) /* else it is the same again */
 		add_prediction(c, hard, &wider);
 }
 
 static void predict_supposed(struct pair_case *c, int hard)
 {
-	static const struct prediction supposed = {PAIR_SEQUENCE, PREDICTED, PREDICTED_SOCKETS,
+	static const struct prediction supposed = {PAIR_SEQUENCE, PAIR_PREDICTED, PREDICTED_SOCKETS,
 		CHANCE_SUPPOSED,
 		"how one side's NAT chooses ports is not known; if they follow each other, a "
 		"few packets to the next ones are enough"};

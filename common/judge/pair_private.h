@@ -15,6 +15,10 @@
 #define PAIR_TOLD_US	1000000u /* until a side has been told through the server, at worst */
 #define PAIR_TRY_US	3000000u /* nearly all that succeed do so at once; this is for lost packets */
 #define PAIR_SENDING_US 60000000u /* all packets of a plan, at most */
+#define PAIR_SYNC_US	60000000u /* so far off the agreed moment a side may say to be */
+
+#define PAIR_PREDICTED \
+	24 /* next ports for a first try: at least 8, and what others take meanwhile */
 
 /* What a mapping lets in: anybody; addresses, or endpoints, that it has been used to send to. */
 enum pair_lets_in { PAIR_IN_ANY, PAIR_IN_ADDRESS, PAIR_IN_ENDPOINT };
@@ -43,6 +47,8 @@ struct pair_case {
 void pair_face_of(const struct pair_side *side, struct pair_face *out);
 /* Below, above or 0: an order of sides that does not depend on which is side 0. */
 int pair_side_compare(const struct pair_side *a, const struct pair_side *b);
+/* The same of all values of two sides: what differs first decides. */
+int pair_values_compare(const int64_t *a, const int64_t *b, size_t count);
 
 /* A plan more, with two idle roles; NULL: there are enough of them. */
 struct pair_plan *pair_add(
@@ -52,7 +58,15 @@ void pair_role_known(struct pair_role *r, unsigned sockets, unsigned packets);
 /* Says why there is no plan; the first reason stays. */
 void pair_why_not(struct pair_case *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The cost sentence, where one is due. */
+/* What a plan costs, whatever it is made of: "256 sockets x 1024 probes". */
+struct pair_costs {
+	const char *name, *sockets, *guesses;
+	const struct pair_role *role[2];
+	double chance;
+	uint32_t rate_pps;
+};
+/* The cost sentence, "" where none is due. */
+void pair_costs_text(const struct pair_costs *c, char out[PAIR_TEXT]);
 void pair_cost(struct pair_plan *p);
 
 /* Both ports are known, or one side's suffices: at most so many plans. */

@@ -160,14 +160,19 @@ static void values_of(const struct pair_side *s, int64_t out[VALUES])
 		out[i] = all[i];
 }
 
+int pair_values_compare(const int64_t *a, const int64_t *b, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (a[i] != b[i])
+			return a[i] < b[i] ? -1 : 1;
+	return 0;
+}
+
 int pair_side_compare(const struct pair_side *a, const struct pair_side *b)
 {
 	int64_t x[VALUES], y[VALUES];
 
 	values_of(a, x);
 	values_of(b, y);
-	for (int i = 0; i < VALUES; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
-	return 0;
+	return pair_values_compare(x, y, VALUES);
 }

@@ -64,37 +64,49 @@ static void text_of_time(unsigned packets, unsigned rate, char *out, size_t size
 }
 
 /* Who guesses, with what: one side guesses for the other's sockets, or both for themselves. */
-static void text_of_roles(const struct pair_role role[2], char *out, size_t size)
+static void text_of_roles(const struct pair_costs *c, char *out, size_t size)
 {
-	const struct pair_role *a = &role[0], *b = &role[1];
+	const struct pair_role *a = c->role[0], *b = c->role[1];
 
 	if (a->targets == PAIR_KNOWN || b->targets == PAIR_KNOWN) {
-		snprintf(out, size, "%u sockets x %u probes",
-			a->targets == PAIR_KNOWN ? a->sockets : b->sockets,
-			a->targets == PAIR_KNOWN ? b->guesses : a->guesses);
+		snprintf(out, size, "%u %s x %u %s",
+			a->targets == PAIR_KNOWN ? a->sockets : b->sockets, c->sockets,
+			a->targets == PAIR_KNOWN ? b->guesses : a->guesses, c->guesses);
 		return;
 	}
 	if (a->sockets == b->sockets && a->guesses == b->guesses)
-		snprintf(out, size, "%u probes from %u sockets on each side", a->guesses,
-			a->sockets);
+		snprintf(out, size, "%u %s from %u %s on each side", a->guesses, c->guesses,
+			a->sockets, c->sockets);
 	else
-		snprintf(out, size, "%u probes from %u sockets and %u from %u", a->guesses,
-			a->sockets, b->guesses, b->sockets);
+		snprintf(out, size, "%u %s from %u %s and %u from %u", a->guesses, c->guesses,
+			a->sockets, c->sockets, b->guesses, b->sockets);
+}
+
+void pair_costs_text(const struct pair_costs *c, char out[PAIR_TEXT])
+{
+	const struct pair_role *a = c->role[0], *b = c->role[1];
+	unsigned guesses = a->guesses > b->guesses ? a->guesses : b->guesses;
+	char roles[80], chance[16], duration[32];
+
+	out[0] = '\0';
+	if (a->packets <= PACKETS_MANY && b->packets <= PACKETS_MANY &&
+		a->entries <= ENTRIES_MANY && b->entries <= ENTRIES_MANY)
+		return;
+	text_of_roles(c, roles, sizeof(roles));
+	text_of_chance(c->chance, chance, sizeof(chance));
+	text_of_time(guesses, c->rate_pps, duration, sizeof(duration));
+	snprintf(out, PAIR_TEXT, "%s, %s, %s, about %s, about %u entries in the routers", c->name,
+		roles, chance, duration, roughly(a->entries + b->entries));
 }
 
 void pair_cost(struct pair_plan *p)
 {
-	const struct pair_role *a = &p->role[0], *b = &p->role[1];
-	unsigned guesses = a->guesses > b->guesses ? a->guesses : b->guesses;
-	char roles[80], chance[16], duration[32];
+	struct pair_costs costs = {.name = pair_strategy_name(p->strategy),
+		.sockets = "sockets",
+		.guesses = "probes",
+		.role = {&p->role[0], &p->role[1]},
+		.chance = p->chance,
+		.rate_pps = p->rate_pps};
 
-	if (a->packets <= PACKETS_MANY && b->packets <= PACKETS_MANY &&
-		a->entries <= ENTRIES_MANY && b->entries <= ENTRIES_MANY)
-		return;
-	text_of_roles(p->role, roles, sizeof(roles));
-	text_of_chance(p->chance, chance, sizeof(chance));
-	text_of_time(guesses, p->rate_pps, duration, sizeof(duration));
-	snprintf(p->cost, sizeof(p->cost), "%s, %s, %s, about %s, about %u entries in the routers",
-		pair_strategy_name(p->strategy), roles, chance, duration,
-		roughly(a->entries + b->entries));
+	pair_costs_text(&costs, p->cost);
 }

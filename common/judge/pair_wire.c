@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "judge/pair.h"
+#include "judge/pair_private.h"
 
 /*
  * A side, as the other gets it: one byte version, then the fields, big-endian. A later version has a higher number
@@ -15,7 +15,6 @@
  */
 
 #define SIDE_VERSION 1
-#define SYNC_MAX_US  60000000u
 #define FLAG_PARITY  1u /* the others: of later versions */
 
 static bool ranges_hold(const struct pair_side *s)
@@ -26,7 +25,7 @@ static bool ranges_hold(const struct pair_side *s)
 		(unsigned)s->early <= EARLY_DELIVERED &&
 		(unsigned)s->allocation <= ALLOCATION_RANDOM && s->step >= -PAIR_STEP_MAX &&
 		s->step <= PAIR_STEP_MAX && s->low <= s->high && !s->low == !s->high &&
-		s->depth <= PAIR_DEPTH_MAX && s->sync_error_us <= SYNC_MAX_US &&
+		s->depth <= PAIR_DEPTH_MAX && s->sync_error_us <= PAIR_SYNC_US &&
 		s->packets_max <= PAIR_MANY && s->rate_pps <= PAIR_MANY;
 }
 

@@ -28,6 +28,7 @@ struct call {
 	struct endpoint from, to;
 	int error; /* it could not be bound */
 	uint64_t due_us, begun_us;
+	uint32_t patience_us;
 };
 
 /* A call that counts for its source. */
@@ -219,6 +220,13 @@ static unsigned find_free(const struct calls *c)
 	return number;
 }
 
+static uint32_t patience_us(const struct call_message *m)
+{
+	uint32_t us = m->patience_ms * 1000u;
+
+	return us && us < CALL_SILENT_US ? us : CALL_SILENT_US;
+}
+
 /* The endpoint from which it will call; FAMILY_NONE: it cannot. */
 static struct endpoint add_call(struct exchange *x, unsigned kind)
 {
@@ -233,7 +241,8 @@ static struct endpoint add_call(struct exchange *x, unsigned kind)
 		.which = (enum call_from)(1u << kind),
 		.from = c->config.advertised[local],
 		.to = x->in->from,
-		.due_us = x->now_us + x->m.wait_ms * (uint64_t)1000};
+		.due_us = x->now_us + x->m.wait_ms * (uint64_t)1000,
+		.patience_us = patience_us(&x->m)};
 	if (third)
 		call->from.port = 0;
 	call->error = c->config.bind(c->config.context, number, local, &call->from.port);
@@ -397,7 +406,7 @@ static void begin(struct calls *c, uint64_t now_us, struct call *call, struct ca
 	}
 	call->state = STATE_CALLING;
 	call->begun_us = now_us;
-	call->due_us = now_us + CALL_SILENT_US;
+	call->due_us = now_us + call->patience_us;
 	wake_at(c, call->due_us);
 	out->step = CALLS_CONNECT;
 	out->to = call->to;

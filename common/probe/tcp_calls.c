@@ -14,11 +14,13 @@
  * (RFC 5382 REQ-4).
  */
 
-#define MS	  1000u
-#define ANSWER_US (2500 * MS) /* to the request; a server without call-backs may never answer */
-#define SPARE_US  (2000 * MS) /* for a result, behind the end of a call */
-#define HERE_US	  (500 * MS) /* until a call that has connected is here */
-#define SYNS	  4 /* of a silent call: they leave after 0, 1, 3 and 7 seconds */
+#define MS	     1000u
+#define ANSWER_US    (2500 * MS) /* to the request; a server without call-backs may never answer */
+#define SPARE_US     (2000 * MS) /* for a result, behind the end of a call */
+#define HERE_US	     (500 * MS) /* until a call that has connected is here */
+#define QUICK_RTTS   4
+#define QUICK_MIN_MS 400
+#define QUICK_MAX_MS 1500
 
 static unsigned number_of(enum call_from from)
 {
@@ -101,11 +103,14 @@ static enum question question_of(const struct tcp_calls *c, unsigned bit, struct
 	return QUESTION_SIMULTANEOUS;
 }
 
-void tcp_probe_calls_ask(
-	struct tcp_probe *p, uint64_t now_us, struct tcp_calls *c, uint8_t mask, uint16_t wait_ms)
+void tcp_probe_calls_ask(struct tcp_probe *p, uint64_t now_us, struct tcp_calls *c, uint8_t mask,
+	uint16_t wait_ms, uint16_t patience_ms)
 {
-	struct call_message m = {
-		.class = STUN_REQUEST, .has_from = true, .from = mask, .wait_ms = wait_ms};
+	struct call_message m = {.class = STUN_REQUEST,
+		.has_from = true,
+		.from = mask,
+		.wait_ms = wait_ms,
+		.patience_ms = patience_ms};
 	uint8_t buffer[CALL_BYTES_MAX];
 	struct endpoint expect;
 	int length;
@@ -123,6 +128,7 @@ void tcp_probe_calls_ask(
 	}
 	c->phase = CALL_ASKED;
 	c->wait_ms = wait_ms;
+	c->patience_ms = patience_ms ? patience_ms : CALL_SILENT_US / MS;
 	c->asked_us = now_us;
 	c->over_us = now_us + ANSWER_US;
 }
@@ -179,8 +185,18 @@ static void take_promise(
 	}
 	c->phase = CALL_PROMISED;
 	c->promised_us = now_us;
-	c->over_us = now_us + c->wait_ms * MS + CALL_SILENT_US + SPARE_US;
+	c->over_us = now_us + (c->wait_ms + c->patience_ms) * MS + SPARE_US;
 	p->calls = true;
+}
+
+/* SYNs that a silent call has sent: after 0, 1, 3 and 7 seconds (RFC 6298 2). */
+static unsigned syns_of(const struct call_message *m)
+{
+	unsigned count = 1;
+
+	for (uint32_t at_us = 1000 * MS; m->elapsed_us > at_us; at_us = 2 * at_us + 1000 * MS)
+		count++;
+	return count;
 }
 
 static void note_result(struct observation *o, const struct call_message *m)
@@ -189,7 +205,7 @@ static void note_result(struct observation *o, const struct call_message *m)
 	o->call.error = m->error;
 	o->call.took_us = m->elapsed_us;
 	if (m->outcome == CALL_SILENT)
-		o->awaited = SYNS;
+		o->awaited = syns_of(m);
 	if (m->has_icmp && !o->reported_count)
 		o->reported[o->reported_count++] = m->icmp;
 }
@@ -314,6 +330,15 @@ void tcp_probe_calls_watch(struct tcp_probe *p, uint64_t now_us, struct tcp_call
 		c->phase = CALL_OVER;
 }
 
+static uint16_t patience_ms(const struct tcp_probe *p, const struct tcp_server *s)
+{
+	uint64_t ms = QUICK_RTTS * s->rtt_us / MS;
+
+	if (!p->config.quick)
+		return 0;
+	return (uint16_t)(ms < QUICK_MIN_MS ? QUICK_MIN_MS : ms < QUICK_MAX_MS ? ms : QUICK_MAX_MS);
+}
+
 /* The next server that may make calls. */
 static void begin_filtering(struct tcp_probe *p, uint64_t now_us)
 {
@@ -360,7 +385,8 @@ void tcp_probe_calls_advance(struct tcp_probe *p, uint64_t now_us)
 	case CALL_CONNECTING:
 		if (tcp_probe_is_answered(p, c->base) && p->sockets[c->listener].state == TCP_READY)
 			tcp_probe_calls_ask(p, now_us, c,
-				CALL_FROM_PORT | CALL_FROM_ADDRESS | CALL_FROM_BOTH, 0);
+				CALL_FROM_PORT | CALL_FROM_ADDRESS | CALL_FROM_BOTH, 0,
+				patience_ms(p, c->server));
 		break;
 	case CALL_PROMISED:
 		tcp_probe_ports_advance(p, now_us, c->server);

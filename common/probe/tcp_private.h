@@ -61,7 +61,7 @@ struct tcp_calls {
 	struct tcp_server *server;
 	unsigned slot, control, listener; /* listener: TCP_SOCKETS when there is none */
 	struct stun_id id;
-	uint16_t wait_ms;
+	uint16_t wait_ms, patience_ms;
 	uint64_t asked_us, promised_us, over_us; /* over_us: no result will come later */
 	size_t base; /* the observation of the control connection */
 	size_t observation[CALL_FROM_KINDS]; /* JOURNAL_NONE: not asked */
@@ -153,9 +153,9 @@ bool tcp_probe_hairpin_advance(struct tcp_probe *p, uint64_t now_us);
 void tcp_probe_calls_begin(struct tcp_probe *p, uint64_t now_us, struct tcp_server *server,
 	struct tcp_calls *c, bool listen);
 
-/* Asks for the calls of mask, each as a question. */
-void tcp_probe_calls_ask(
-	struct tcp_probe *p, uint64_t now_us, struct tcp_calls *c, uint8_t mask, uint16_t wait_ms);
+/* Asks for the calls of mask, each as a question; patience_ms: for an answer to its SYNs, 0: as long as RFC 5382 asks for. */
+void tcp_probe_calls_ask(struct tcp_probe *p, uint64_t now_us, struct tcp_calls *c, uint8_t mask,
+	uint16_t wait_ms, uint16_t patience_ms);
 
 /* Settles what has waited long enough. */
 void tcp_probe_calls_watch(struct tcp_probe *p, uint64_t now_us, struct tcp_calls *c);

@@ -30,6 +30,8 @@ struct tcp_probe_config {
 	enum family family;
 	unsigned tests; /* of enum tcp_test */
 	uint16_t port; /* of the mapping question; 0: any */
+	/* somebody waits: silence is believed after a few round trips, so that a late refusal (RFC 5382 REQ-4) is missed */
+	bool quick;
 	uint64_t limit_us; /* of the whole run, from creation */
 };
 

@@ -98,7 +98,7 @@ void tcp_probe_simultaneous_advance(struct tcp_probe *p, uint64_t now_us)
 
 	if (c->phase == CALL_CONNECTING && tcp_probe_is_answered(p, c->base))
 		tcp_probe_calls_ask(
-			p, now_us, c, MASK, (uint16_t)(2 * c->server->rtt_us / MS + WAIT_MS));
+			p, now_us, c, MASK, (uint16_t)(2 * c->server->rtt_us / MS + WAIT_MS), 0);
 	if (c->phase == CALL_PROMISED && !c->crossing)
 		begin_crossing(p, now_us, c);
 	tcp_probe_calls_watch(p, now_us, c);

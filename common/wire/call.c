@@ -17,7 +17,7 @@ static bool take_from(struct span value, struct call_message *m)
 	struct reader r = reader_over(value.data, value.length);
 
 	m->from = reader_u8(&r);
-	reader_skip(&r, 1);
+	m->patience_ms = (uint16_t)(reader_u8(&r) * CALL_PATIENCE_STEP_MS);
 	m->wait_ms = reader_u16(&r);
 	m->has_from = !r.failed && !reader_left(&r);
 	return m->has_from;
@@ -128,10 +128,12 @@ int call_decode(const void *data, size_t length, struct call_message *out)
 
 static void add_from(struct stun_writer *s, const struct call_message *m)
 {
-	uint32_t wait_ms = m->class == STUN_REQUEST ? m->wait_ms : 0;
+	uint32_t value = (uint32_t)m->from << 24, steps = m->patience_ms / CALL_PATIENCE_STEP_MS;
 
+	if (m->class == STUN_REQUEST)
+		value |= (steps < UINT8_MAX ? steps : UINT8_MAX) << 16 | m->wait_ms;
 	if (m->has_from)
-		stun_add_u32(s, CALL_ATTRIBUTE_FROM, (uint32_t)m->from << 24 | wait_ms);
+		stun_add_u32(s, CALL_ATTRIBUTE_FROM, value);
 }
 
 static void add_to_answer(struct stun_writer *s, const struct call_message *m)

@@ -29,7 +29,8 @@
 #define CALL_WAIT_MAX_MS 10000
 #define CALL_SILENT_US \
 	7500000u /* no answer for so long: RFC 5382 REQ-4 has NATs wait for six seconds */
-#define CALL_LINGER_US 2000000u
+#define CALL_LINGER_US	      2000000u
+#define CALL_PATIENCE_STEP_MS 50
 
 /* As seen from the endpoint that was asked; bits of a mask. */
 enum call_from {
@@ -44,7 +45,7 @@ enum call_outcome {
 	CALL_CONNECTED = 1,
 	CALL_REFUSED = 2, /* by a RST, or, if there is ICMP-ERROR, by port unreachable */
 	CALL_UNREACHABLE = 3, /* by any other ICMP error */
-	CALL_SILENT = 4, /* no answer within CALL_SILENT_US */
+	CALL_SILENT = 4, /* no answer in time */
 	CALL_LOCAL = 5, /* the server could not call */
 };
 
@@ -57,7 +58,8 @@ enum call_error {
 
 /* Comprehension-optional (0xC000 to 0xFFFF), like all of our attributes. */
 enum call_attribute {
-	CALL_ATTRIBUTE_FROM = 0xda95, /* 8 bits mask of enum call_from, 8 zero, 16 wait in ms */
+	CALL_ATTRIBUTE_FROM =
+		0xda95, /* 8 bits mask of enum call_from, 8 patience in steps of 50 ms, 16 wait in ms */
 	CALL_ATTRIBUTE_RESULT =
 		0xda97, /* 8 bits enum call_from, 8 outcome, 16 errno of Linux, 32 us since the first SYN */
 	CALL_ATTRIBUTE_ENDPOINT =
@@ -72,7 +74,10 @@ struct call_message {
 	/* in requests and answers */
 	bool has_from;
 	uint8_t from; /* mask of enum call_from; in requests unknown bits may be set */
-	uint16_t wait_ms; /* from the request's arrival to the first SYN; in requests only */
+	/* in requests only */
+	uint16_t wait_ms; /* from the request's arrival to the first SYN */
+	uint16_t
+		patience_ms; /* for an answer, in whole steps; 0, or more than CALL_SILENT_US: CALL_SILENT_US */
 	/* in answers; FAMILY_NONE: none */
 	struct endpoint mapped; /* which is called … */
 	struct endpoint endpoint[CALL_FROM_KINDS]; /* … from here, by number of the bit */

@@ -33,7 +33,8 @@ static void same(const struct call_message *a, const struct call_message *b)
 	require(a->class == b->class && stun_id_equal(&a->id, &b->id));
 	require(a->error_code == b->error_code);
 	require(a->has_from == b->has_from && a->from == b->from);
-	require(a->class != STUN_REQUEST || a->wait_ms == b->wait_ms);
+	require(a->class != STUN_REQUEST ||
+		(a->wait_ms == b->wait_ms && a->patience_ms == b->patience_ms));
 	same_endpoint(&a->mapped, &b->mapped);
 	for (unsigned i = 0; i < CALL_FROM_KINDS; i++)
 		same_endpoint(&a->endpoint[i], &b->endpoint[i]);

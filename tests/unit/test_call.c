@@ -164,7 +164,8 @@ static void send_bytes(struct world *w, struct peer *p, const uint8_t *data, siz
 }
 
 /* The error of the answer; 0: success; -1: no answer. */
-static int ask(struct world *w, struct peer *p, unsigned from, unsigned wait_ms)
+static int ask_with_patience(
+	struct world *w, struct peer *p, unsigned from, unsigned wait_ms, unsigned patience_ms)
 {
 	struct call_message m = {.class = STUN_REQUEST, .id = {{0x21, 0x12, 0xa4, 0x42}}};
 	uint8_t bytes[CALL_BYTES_MAX];
@@ -174,6 +175,7 @@ static int ask(struct world *w, struct peer *p, unsigned from, unsigned wait_ms)
 	m.has_from = true;
 	m.from = (uint8_t)from;
 	m.wait_ms = (uint16_t)wait_ms;
+	m.patience_ms = (uint16_t)patience_ms;
 	length = call_encode(&m, bytes, sizeof(bytes));
 	assert_true(length > 0);
 	send_bytes(w, p, bytes, (size_t)length);
@@ -183,6 +185,11 @@ static int ask(struct world *w, struct peer *p, unsigned from, unsigned wait_ms)
 	assert_int_equal(w->out.error, w->got.error_code);
 	assert_true(w->got.class == STUN_SUCCESS || w->got.class == STUN_ERROR);
 	return w->got.error_code;
+}
+
+static int ask(struct world *w, struct peer *p, unsigned from, unsigned wait_ms)
+{
+	return ask_with_patience(w, p, from, wait_ms, 0);
 }
 
 static struct calls_config config(struct world *w, bool single)
@@ -416,6 +423,30 @@ static void test_silent(void **state)
 	assert_int_equal(w->got.elapsed_us, CALL_SILENT_US);
 	assert_false(poll(w));
 	assert_true(calls_next_us(w->calls) == UINT64_MAX);
+}
+
+/* Whoever asks may be content with less, and cannot ask for more. */
+static void test_patience(void **state)
+{
+	static const struct {
+		unsigned asked_ms;
+		uint32_t us;
+	} cases[] = {{50, 50 * MS}, {400, 400 * MS}, {7450, 7450 * MS}, {7550, CALL_SILENT_US},
+		{12750, CALL_SILENT_US}, {20, CALL_SILENT_US}};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct peer p = peer("192.0.2.7:1234", i + 1);
+
+		assert_int_equal(ask_with_patience(w, &p, CALL_FROM_PORT, 0, cases[i].asked_ms), 0);
+		next_connect(w);
+		assert_false(poll(w));
+		assert_true(calls_next_us(w->calls) == w->now_us + cases[i].us);
+		w->now_us += cases[i].us;
+		assert_true(poll(w));
+		assert_int_equal(w->got.outcome, CALL_SILENT);
+		assert_int_equal(w->got.elapsed_us, cases[i].us);
+	}
 }
 
 static void test_connected(void **state)
@@ -863,6 +894,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_patience, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connected, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad, setup, teardown),

@@ -48,12 +48,14 @@ static void test_request(void **state)
 	m.has_from = true;
 	m.from = CALL_FROM_PORT | CALL_FROM_THIRD_ADDRESS | 0x80;
 	m.wait_ms = 0x0203;
+	m.patience_ms = 1499; /* in whole steps */
 	m.mapped = endpoint("192.0.2.1:1"); /* means nothing in a request */
 	m.has_result = true;
 	out = again(&m, &length);
 	assert_int_equal(length, 20 + 8 + 8);
 	assert_int_equal(out.from, m.from);
 	assert_int_equal(out.wait_ms, m.wait_ms);
+	assert_int_equal(out.patience_ms, 1450);
 	assert_int_equal(out.mapped.family, FAMILY_NONE);
 	assert_false(out.has_result);
 }
@@ -62,7 +64,7 @@ static void test_request(void **state)
 static void test_bytes(void **state)
 {
 	static const uint8_t request[] = {0x16, 0xa5, 0x00, 0x10, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3,
-		4, 5, 6, 7, 8, 9, 10, 11, 12, 0xda, 0x95, 0x00, 0x04, 0x12, 0x00, 0x27, 0x10};
+		4, 5, 6, 7, 8, 9, 10, 11, 12, 0xda, 0x95, 0x00, 0x04, 0x12, 0x08, 0x27, 0x10};
 	static const uint8_t result[] = {0x16, 0xb5, 0x00, 0x14, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4,
 		5, 6, 7, 8, 9, 10, 11, 12, 0xda, 0x97, 0x00, 0x08, 0x10, 0x03, 0x00, 0x71, 0x00,
 		0x01, 0x02, 0x03};
@@ -73,6 +75,7 @@ static void test_bytes(void **state)
 	m.has_from = true;
 	m.from = CALL_FROM_ADDRESS | CALL_FROM_THIRD_ADDRESS;
 	m.wait_ms = CALL_WAIT_MAX_MS;
+	m.patience_ms = 400;
 	assert_int_equal(call_encode(&m, buffer, sizeof(buffer)), sizeof(request) + 8);
 	assert_memory_equal(buffer, request, sizeof(request));
 
@@ -96,6 +99,7 @@ static void test_success(void **state)
 	m.has_from = true;
 	m.from = 0x1f;
 	m.wait_ms = 7; /* of requests only */
+	m.patience_ms = 1000;
 	m.mapped = endpoint("[2001:db8::3]:5");
 	out = again(&m, &length);
 	for (unsigned i = 0; i < CALL_FROM_KINDS; i++) {
@@ -105,6 +109,7 @@ static void test_success(void **state)
 	out = again(&m, &length);
 	assert_int_equal(out.from, 0x1f);
 	assert_int_equal(out.wait_ms, 0);
+	assert_int_equal(out.patience_ms, 0);
 	assert_true(endpoint_equal(&out.mapped, &m.mapped));
 	for (unsigned i = 0; i < CALL_FROM_KINDS; i++)
 		assert_true(endpoint_equal(&out.endpoint[i], &m.endpoint[i]));

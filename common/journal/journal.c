@@ -130,14 +130,15 @@ bool observation_other_usable(const struct observation *o)
 bool observation_crossed(const struct observation *o, uint64_t rtt_us)
 {
 	return o->state == OBSERVATION_ANSWERED && o->call.outcome == CONNECTION_MADE &&
-		rtt_us >= CROSSED_RTT_MIN_US && 10 * o->call.took_us <= 13 * rtt_us;
+		rtt_us >= CROSSED_RTT_MIN_US && 10 * o->call.took_us <= 13 * rtt_us &&
+		o->own.segments != 1;
 }
 
 bool observation_took_long(const struct observation *o, uint64_t rtt_us)
 {
 	return o->state == OBSERVATION_ANSWERED && o->call.outcome == CONNECTION_MADE &&
 		rtt_us >= CROSSED_RTT_MIN_US && 10 * o->call.took_us >= 15 * rtt_us &&
-		10 * o->call.took_us <= 25 * rtt_us;
+		10 * o->call.took_us <= 25 * rtt_us && o->own.segments <= 1;
 }
 
 const char *question_name(enum question q)

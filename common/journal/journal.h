@@ -93,6 +93,7 @@ struct connection_seen {
 	enum connection_outcome outcome;
 	int error; /* errno; 0: none */
 	uint64_t took_us; /* from the first SYN to the outcome */
+	unsigned segments; /* without data that had come in by then; 0: not known */
 };
 
 /* One question, put from one socket to one endpoint. Over TCP a filtering question is a call of the server. */
@@ -209,8 +210,9 @@ bool observation_other_usable(const struct observation *o);
 
 /*
  * Whether the answer to QUESTION_SIMULTANEOUS shows that the server's SYN came in: its caller had a connection after
- * one round trip. Without that SYN it takes three ways beyond our SYN, of which one quarter of a round trip is
- * sent later. False where round trips are too short to tell.
+ * one round trip, and this host got a SYN beside the SYN-ACK. Without that SYN it takes three ways beyond our SYN,
+ * which is sent a quarter of a round trip later, unless the call was late. False where round trips are too short
+ * to tell.
  */
 bool observation_crossed(const struct observation *o, uint64_t rtt_us);
 

@@ -4,8 +4,11 @@
 #include <config.h>
 
 #include <errno.h>
+#include <linux/tcp.h> /* more of struct tcp_info than the C library's */
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "net/sockaddr.h"
@@ -57,6 +60,18 @@ int tcp_connect_result(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
 		return -errno;
 	return -error;
+}
+
+unsigned tcp_segments_in(int fd)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
+		length < offsetof(struct tcp_info, tcpi_data_segs_in) +
+				sizeof(info.tcpi_data_segs_in)) /* Linux before 4.6 */
+		return 0;
+	return info.tcpi_segs_in - info.tcpi_data_segs_in;
 }
 
 static int bind_shared(int fd, const struct endpoint *local, const char *interface)

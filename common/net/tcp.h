@@ -17,6 +17,9 @@ int tcp_connect_start(
 /* How the attempt ended: 0 connected, or a negative errno. */
 int tcp_connect_result(int fd);
 
+/* Segments without data that have come in, of which two SYNs that crossed make two; 0: the kernel does not tell. */
+unsigned tcp_segments_in(int fd);
+
 /* --- several sockets on one local port --- */
 
 /*

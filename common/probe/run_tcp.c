@@ -91,7 +91,8 @@ static void take_connected(struct held_socket *s)
 	s->connected = !err;
 	if (!err)
 		err = watch(s, EV_READ | EV_PERSIST);
-	tcp_probe_connected(probe, clock_now_us(), s->number, err);
+	tcp_probe_connected(
+		probe, clock_now_us(), s->number, err, err ? 0 : tcp_segments_in(s->fd));
 }
 
 static void take_bytes(struct held_socket *s)

@@ -186,7 +186,8 @@ static void note_rtt(struct tcp_server *s, const struct observation *o)
 		s->rtt_us = o->own.took_us;
 }
 
-void tcp_probe_connected(struct tcp_probe *p, uint64_t now_us, unsigned socket, int error)
+void tcp_probe_connected(
+	struct tcp_probe *p, uint64_t now_us, unsigned socket, int error, unsigned segments)
 {
 	struct tcp_socket *s;
 	struct observation *o;
@@ -195,8 +196,10 @@ void tcp_probe_connected(struct tcp_probe *p, uint64_t now_us, unsigned socket, 
 		return;
 	s = &p->sockets[socket];
 	o = tcp_probe_observation(p, s->observation);
-	if (o)
+	if (o) {
 		tcp_probe_note_own(o, now_us, error);
+		o->own.segments = segments;
+	}
 	if (error) {
 		tcp_probe_end(s);
 		if (o)
@@ -367,7 +370,7 @@ static void give_up(struct tcp_probe *p, uint64_t now_us)
 			continue;
 		s->give_up_us = UINT64_MAX;
 		if (s->state == TCP_CONNECTING) {
-			tcp_probe_connected(p, now_us, i, -ETIMEDOUT);
+			tcp_probe_connected(p, now_us, i, -ETIMEDOUT, 0);
 			continue;
 		}
 		tcp_probe_settle(p, now_us, s->observation, OBSERVATION_SILENT);

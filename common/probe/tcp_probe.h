@@ -70,8 +70,9 @@ enum tcp_action tcp_probe_poll(struct tcp_probe *p, uint64_t now_us, struct tcp_
 void tcp_probe_opened(struct tcp_probe *p, uint64_t now_us, unsigned socket, int error,
 	const struct endpoint *local);
 
-/* How its attempt to connect ended: 0 or a negative errno. */
-void tcp_probe_connected(struct tcp_probe *p, uint64_t now_us, unsigned socket, int error);
+/* How its attempt to connect ended: 0 or a negative errno. segments: see struct connection_seen. */
+void tcp_probe_connected(
+	struct tcp_probe *p, uint64_t now_us, unsigned socket, int error, unsigned segments);
 
 /* A listening socket has a connection; the number of its socket, or -ENOSPC: to be closed. */
 int tcp_probe_accepted(

@@ -214,7 +214,7 @@ static void give_connected(struct script *s, uint8_t kind)
 	static const int errors[] = {0, 0, 0, 0, -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT, -EPERM};
 	unsigned socket = pick_socket(s, STATE_CONNECTING);
 
-	tcp_probe_connected(s->probe, s->now_us, socket, errors[kind & 7]);
+	tcp_probe_connected(s->probe, s->now_us, socket, errors[kind & 7], kind >> 3 & 3);
 	if (s->state[socket] == STATE_CONNECTING && !errors[kind & 7])
 		s->state[socket] = STATE_READY;
 }

@@ -37,6 +37,7 @@ struct end {
 	bool active; /* it has sent the first SYN */
 	unsigned socket; /* of the prober, on the host's side */
 	unsigned syns;
+	unsigned segments; /* that have come in */
 	uint64_t first_us, last_bytes_us;
 	size_t promise; /* the call that it is; PROMISES: none */
 };
@@ -59,6 +60,7 @@ struct promise {
 	struct endpoint from, to;
 	size_t control; /* end */
 	uint64_t first_us;
+	uint32_t patience_us;
 	bool over;
 };
 
@@ -314,6 +316,13 @@ static struct endpoint really_from(const struct net *n, struct endpoint e)
 	return e;
 }
 
+static uint64_t lateness_us(struct net *n)
+{
+	uint64_t late_us = n->config->late_us;
+
+	return late_us ? random_below(&n->random, (uint32_t)late_us) : 0;
+}
+
 static void promise_calls(struct net *n, struct end *control, const struct call_message *request)
 {
 	struct call_message m = {.class = STUN_SUCCESS,
@@ -332,9 +341,12 @@ static void promise_calls(struct net *n, struct end *control, const struct call_
 			.which = (enum call_from)(1u << i),
 			.from = really_from(n, m.endpoint[i]),
 			.to = control->remote,
-			.control = (size_t)(control - n->ends)};
-		add_packet(n, n->now_us + request->wait_ms * 1000u + 500, TIMER_CALL)->promise =
-			n->promise_count++;
+			.control = (size_t)(control - n->ends),
+			.patience_us = request->patience_ms ? request->patience_ms * 1000u
+							    : CALL_SILENT_US};
+		add_packet(
+			n, n->now_us + request->wait_ms * 1000u + 500 + lateness_us(n), TIMER_CALL)
+			->promise = n->promise_count++;
 	}
 	send_call(n, control, &m);
 }
@@ -358,7 +370,7 @@ static void call_now(struct net *n, size_t at)
 		end_call(n, at, CALL_REFUSED, ECONNREFUSED, e);
 	else
 		send_syn(n, e);
-	add_packet(n, n->now_us + CALL_SILENT_US, TIMER_SILENT)->promise = at;
+	add_packet(n, n->now_us + promise->patience_us, TIMER_SILENT)->promise = at;
 }
 
 static void answer_call(struct net *n, struct end *e, const uint8_t *data, size_t length)
@@ -427,7 +439,7 @@ static void establish(struct net *n, struct end *e, int listener)
 		if (e->promise < PROMISES)
 			end_call(n, e->promise, CALL_CONNECTED, 0, e);
 	} else if (e->active) {
-		tcp_probe_connected(n->probe, n->now_us, e->socket, 0);
+		tcp_probe_connected(n->probe, n->now_us, e->socket, 0, e->segments);
 	} else {
 		int socket =
 			tcp_probe_accepted(n->probe, n->now_us, (unsigned)listener, &e->remote);
@@ -477,7 +489,7 @@ static void refuse(struct net *n, struct end *e)
 	if (!attempt)
 		return;
 	if (e->side == HOST)
-		tcp_probe_connected(n->probe, n->now_us, e->socket, -ECONNREFUSED);
+		tcp_probe_connected(n->probe, n->now_us, e->socket, -ECONNREFUSED, 0);
 	else if (e->promise < PROMISES)
 		end_call(n, e->promise, CALL_REFUSED, ECONNREFUSED, NULL);
 }
@@ -494,6 +506,7 @@ static void take_segment(struct net *n, const struct packet *p)
 	/* its own firewall lets nothing in that it has not let out */
 	if (is_caged(n, e) && e->state != END_ESTABLISHED)
 		return;
+	e->segments += p->segment != BYTES;
 	if (p->segment == RST) {
 		refuse(n, e);
 	} else if (p->segment == SYN) {
@@ -725,6 +738,7 @@ void tcpnet_run(const struct tcpnet_config *config, struct simnet_result *out)
 {
 	struct tcp_probe_config probe = {.family = config->nat.ipv6 ? FAMILY_IPV6 : FAMILY_IPV4,
 		.tests = config->tests,
+		.quick = config->quick,
 		.limit_us = config->nat.limit_us};
 	struct net *n = calloc(1, sizeof(*n));
 	uint64_t deadline_us = 0;

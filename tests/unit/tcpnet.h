@@ -34,6 +34,9 @@ struct tcpnet_config {
 	bool no_crossing; /* the NAT lets in no SYN in answer to a SYN */
 	bool taken_port; /* the first local port that is tried */
 	bool thief; /* something in front of the host takes the calls */
+	uint64_t
+		late_us; /* the server is busy: its calls begin so much later than they should, at most */
+	bool quick;
 	unsigned tests; /* of enum tcp_test */
 };
 

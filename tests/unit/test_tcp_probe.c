@@ -112,6 +112,57 @@ static void test_grid(void **state)
 	}
 }
 
+/* While somebody waits: right within two seconds, but for a refusal that comes later. */
+static void test_quick(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+
+	(void)state;
+	c.quick = true;
+	c.nat.limit_us = 2000 * MS;
+	for (int reaction = TCPNET_DROP; reaction <= TCPNET_REFUSE; reaction++) {
+		c.reaction = (enum tcpnet_reaction)reaction;
+		for (c.nat.seed = 1; c.nat.seed <= 4; c.nat.seed++)
+			check_grid(c);
+	}
+	c.reaction = TCPNET_REFUSE_LATE;
+	for (size_t f = 0; f < 4; f++) {
+		struct simnet_result r;
+		const struct behaviour *b;
+
+		c.nat.filtering = kinds[f];
+		b = run(&c, &r);
+		assert_string_equal(
+			dependence_name(b->filtering), dependence_name(c.nat.filtering));
+		assert_string_equal(early_name(b->early),
+			early_name(kinds[f] == EIM ? EARLY_DELIVERED : EARLY_SILENT));
+		simnet_free(&r);
+	}
+}
+
+/* A server that is late calls when this host's SYN has come: what the caller sees is as short as if SYNs had crossed. */
+static void test_late_calls(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+	unsigned known = 0;
+
+	(void)state;
+	c.late_us = RTT_US;
+	for (unsigned i = 0; i < 400; i++) {
+		struct simnet_result r;
+		const struct behaviour *b;
+
+		c.no_crossing = i & 1;
+		c.nat.seed = i + 1;
+		b = run(&c, &r);
+		known += b->simultaneous != TRI_UNKNOWN;
+		if (b->simultaneous != TRI_UNKNOWN)
+			assert_int_equal(b->simultaneous, i & 1 ? TRI_NO : TRI_YES);
+		simnet_free(&r);
+	}
+	assert_true(known > 100);
+}
+
 static void test_ports(void **state)
 {
 	static const enum allocation_pattern patterns[] = {
@@ -389,6 +440,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),
+		cmocka_unit_test(test_quick),
+		cmocka_unit_test(test_late_calls),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_hairpin),
 		cmocka_unit_test(test_hairpin_without_crossing),

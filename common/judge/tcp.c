@@ -209,11 +209,26 @@ static void judge_early_tcp(const struct view *v, struct behaviour *out)
 
 /* --- simultaneous open --- */
 
+/*
+ * A SYN that the filter lets in anyway may have passed the NAT before our own, which shows nothing. So those of the
+ * address that was asked count only where the filter keeps them out; and where it lets in all, two have to cross, since
+ * mostly our SYN is sent in time.
+ */
+static bool crosses(const struct view *v, const struct observation *o, uint64_t rtt_us,
+	enum dependence filtering)
+{
+	bool by_port = filtering == DEPENDENCE_PORT || filtering == DEPENDENCE_ADDRESS_AND_PORT;
+	const struct endpoint *asked = &v->journal->servers[o->server].endpoint;
+
+	return (by_port || !endpoint_same_address(&o->expect, asked)) &&
+		observation_crossed(o, rtt_us);
+}
+
 static void judge_simultaneous(const struct view *v, struct behaviour *out)
 {
 	struct basis *basis = &out->simultaneous_basis;
 	unsigned asked = 0, slow = 0;
-	bool crossed = false;
+	unsigned crossed = 0, enough = out->filtering == DEPENDENCE_ENDPOINT_INDEPENDENT ? 2 : 1;
 
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
@@ -224,12 +239,12 @@ static void judge_simultaneous(const struct view *v, struct behaviour *out)
 		basis_add(basis, v->journal, o);
 		asked++;
 		rtt_us = v->servers[o->server].rtt_us;
-		crossed |= observation_crossed(o, rtt_us);
+		crossed += crosses(v, o, rtt_us, out->filtering);
 		slow += observation_took_long(o, rtt_us);
 	}
-	if (crossed)
+	if (crossed >= enough)
 		out->simultaneous = TRI_YES;
-	else if (slow >= SLOW_MIN)
+	else if (slow >= SLOW_MIN && !crossed)
 		out->simultaneous = TRI_NO;
 	else if (asked)
 		basis_text(basis, "the SYNs did not cross often enough to tell");

@@ -86,7 +86,8 @@ struct tcp_probe {
 	bool calls, ports_put; /* it makes them */
 	struct tcp_calls filtering, simultaneous;
 	unsigned tries; /* of a simultaneous open */
-	bool met[2], crossed; /* with the asked address and the other one; the SYN came in */
+	bool met[2]; /* with the asked address and the other one */
+	unsigned crossings; /* with the other one */
 	size_t early_check;
 	bool hairpin_put, hairpin_sent;
 	unsigned hairpin_slot[2];

@@ -22,6 +22,7 @@
 #define LATER_US (3 * MS) /* each try a little more: the server's clock has a grain, too */
 #define CROSS_US (3500 * MS) /* three SYNs */
 #define TRIES_US (6000 * MS) /* no further one begins later */
+#define BOTH	 2 /* number of CALL_FROM_BOTH */
 #define THIRD	 3 /* bits of CALL_FROM_THIRD and CALL_FROM_THIRD_ADDRESS */
 #define MASK	 (CALL_FROM_THIRD | CALL_FROM_THIRD_ADDRESS)
 
@@ -44,13 +45,16 @@ static void note_success(struct tcp_probe *p)
 		if (!o || o->state != OBSERVATION_ANSWERED)
 			continue;
 		p->met[i] = true;
-		p->crossed |= observation_crossed(o, c->server->rtt_us);
+		p->crossings += i && observation_crossed(o, c->server->rtt_us);
 	}
 }
 
+/* Where all SYNs are let in once may be chance: see judge_simultaneous(). */
 static bool is_enough(const struct tcp_probe *p)
 {
-	return p->met[0] && p->met[1] && p->crossed;
+	bool open = tcp_probe_is_answered(p, p->filtering.observation[BOTH]);
+
+	return p->met[0] && p->met[1] && p->crossings > open;
 }
 
 /* The answer came as soon as it could: so the request arrived, and the calls begin, when they should. */

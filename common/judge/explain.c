@@ -281,24 +281,6 @@ static bool is_hard(const struct pair_side *s)
 	return s->nat != TRI_NO && s->mapping > DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
-/* Ports are guessed, so that luck decides. */
-static bool is_luck(const struct pair_advice *a)
-{
-	for (size_t i = 0; i < a->count; i++)
-		if (a->plans[i].strategy >= PAIR_PREDICTION)
-			return true;
-	return false;
-}
-
-static double chance_of(const struct pair_advice *a)
-{
-	double missed = 1;
-
-	for (size_t i = 0; i < a->count; i++)
-		missed *= 1 - a->plans[i].chance;
-	return 1 - missed;
-}
-
 static unsigned of_hundred(double chance)
 {
 	return (unsigned)(chance * 100 + 0.5);
@@ -373,7 +355,7 @@ static bool judge_direction(
 
 static void judge_luck(struct explanation *e, const struct explain_facts *f)
 {
-	unsigned missed = 100 - of_hundred(chance_of(f->advice));
+	unsigned missed = 100 - of_hundred(plans_chance(f->plans));
 	bool both = is_hard(f->own) && is_hard(f->peer);
 
 	explain_add(&e->likely,
@@ -408,7 +390,7 @@ static void judge_silence(struct explanation *e, const struct explain_facts *f)
 			own && peer   ? "either"
 				: own ? "the own"
 				      : "the peer's");
-	else if (is_luck(f->advice))
+	else if (plans_guess(f->plans))
 		judge_luck(e, f);
 	else if (f->own->early == EARLY_REMAP || f->peer->early == EARLY_REMAP)
 		explain_add(&e->likely,
@@ -450,13 +432,15 @@ static double chance_with(const struct explain_facts *f, unsigned packets)
 {
 	struct pair_side sides[2] = {*f->own, *f->peer};
 	struct pair_advice larger;
+	struct plans plans;
 
 	for (int i = 0; i < 2; i++) {
 		sides[i].packets_max = packets;
 		sides[i].sockets_max = LARGER_SOCKETS;
 	}
 	pair_advise(sides, &larger);
-	return chance_of(&larger);
+	plans_from_udp(&larger, &plans);
+	return plans_chance(&plans);
 }
 
 /* The smallest budget with which it would go well, or else better. */
@@ -465,7 +449,7 @@ static void advise_budget(struct explanation *e, const struct explain_facts *f)
 	unsigned packets =
 		budget_of(f->own) < budget_of(f->peer) ? budget_of(f->own) : budget_of(f->peer);
 	unsigned best_packets = 0;
-	double best = chance_of(f->advice);
+	double best = plans_chance(f->plans);
 
 	for (; packets <= LARGER_MAX && best < LARGER_GOOD; packets *= 2) {
 		double chance = chance_with(f, packets);
@@ -484,9 +468,9 @@ static void advise_budget(struct explanation *e, const struct explain_facts *f)
 
 static void advise_luck(struct explanation *e, const struct explain_facts *f)
 {
-	double chance = chance_of(f->advice);
+	double chance = plans_chance(f->plans);
 
-	if (is_luck(f->advice) && chance >= 0.3)
+	if (plans_guess(f->plans) && chance >= 0.3)
 		explain_add(&e->try_next,
 			"once more: where ports are guessed luck decides, and by the numbers %u of "
 			"100 runs succeed",
@@ -554,8 +538,8 @@ void explain_failure(const struct explain_facts *f, struct explanation *e)
 	add_errors(e, f->trail);
 	if (f->own->status != PATH_OK)
 		add_server_errors(e, f->trail);
-	if (!f->advice->count && *f->advice->why_not)
-		explain_add(&e->likely, "%s", f->advice->why_not);
+	if (!f->plans->count && *f->plans->why_not)
+		explain_add(&e->likely, "%s", f->plans->why_not);
 	judge_refusal(e, f->trail);
 	if (sum.attempts && !judge_direction(e, &f->said, &sum))
 		judge_silence(e, f);

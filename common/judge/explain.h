@@ -5,7 +5,7 @@
 
 #include "journal/trail.h"
 #include "judge/behaviour.h"
-#include "judge/pair.h"
+#include "judge/plan.h"
 
 /* Why there is no way to the peer, from what both sides have seen, or none to the server. Pure. */
 
@@ -24,7 +24,7 @@ struct explain_peer {
 struct explain_facts {
 	const struct pair_side *own, *peer; /* of the family that was tried */
 	enum family family;
-	const struct pair_advice *advice;
+	const struct plans *plans;
 	const struct trail *trail;
 	struct explain_peer said;
 	bool other_family_possible; /* both sides have addresses of the other family; no plan was for it */

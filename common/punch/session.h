@@ -7,6 +7,7 @@
 #include "journal/journal.h"
 #include "journal/trail.h"
 #include "judge/behaviour.h"
+#include "judge/plan.h"
 #include "punch/checks.h"
 #include "punch/hello.h"
 #include "punch/keys.h"
@@ -102,7 +103,7 @@ struct session_view {
 	struct hello own, peer;
 	struct behaviour own_behaviour[2]; /* IPv4, IPv6 */
 	enum family family; /* of the plans */
-	struct pair_advice advice;
+	struct plans plans;
 	unsigned round; /* how often a way has been looked for anew */
 	unsigned attempt; /* the present one of this round, from 1; 0: none yet */
 	const struct checks_result *checks; /* of the present round; NULL: no keys yet */

@@ -19,9 +19,9 @@
 #define ROUNDS_MAX    1000
 #define STANDS_US     2000000 /* after that nothing of before is under way any more */
 
-static const struct pair_plan *plan_of(const struct session *s)
+static const struct plan *plan_of(const struct session *s)
 {
-	return &s->view.advice.plans[s->view.attempt - 1];
+	return &s->view.plans.plan[s->view.attempt - 1];
 }
 
 static const struct pair_role *own_role(const struct session *s)
@@ -59,10 +59,10 @@ static bool is_first(const struct session *s)
 
 static bool needs_step(const struct session *s)
 {
-	const struct pair_plan *p = plan_of(s);
+	const struct plan *p = plan_of(s);
 
-	return s->config.manual || !is_first(s) || p->strategy != PAIR_DIRECT ||
-		p->role[0].second || p->role[1].second || p->role[0].low_ttl || p->role[1].low_ttl;
+	return s->config.manual || !is_first(s) || !p->direct || p->role[0].second ||
+		p->role[1].second;
 }
 
 /* Our own mapping is another one for each endpoint of the peer, so what it knows of is of no use. */
@@ -70,7 +70,7 @@ static bool is_dependent(const struct session *s)
 {
 	const struct pair_side *own = &s->view.own.side[s->view.family == FAMILY_IPV6];
 
-	return plan_of(s)->strategy >= PAIR_PREDICTION && own->nat != TRI_NO &&
+	return plan_of(s)->guesses && own->nat != TRI_NO &&
 		own->mapping != DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
@@ -117,7 +117,7 @@ static void open_sockets(struct session *s, uint64_t now_us)
 	const struct checks_attempt attempt = {.number = number_of(s),
 		.role = *own_role(s),
 		.further = is_dependent(s),
-		.rate_pps = plan_of(s)->rate_pps,
+		.rate_pps = plan_of(s)->rate,
 		.family = s->view.family,
 		.first_socket = SESSION_FURTHER};
 
@@ -129,9 +129,9 @@ static void open_sockets(struct session *s, uint64_t now_us)
 
 static void begin_attempt(struct session *s, uint64_t now_us)
 {
-	const struct pair_plan *p = plan_of(s);
+	const struct plan *p = plan_of(s);
 
-	trail_attempt(s->config.trail, now_us, pair_strategy_name(p->strategy));
+	trail_attempt(s->config.trail, now_us, p->strategy);
 	trail_step(s->config.trail, now_us, "plan: %s", *p->cost ? p->cost : p->why);
 	open_sockets(s, now_us);
 	if (!needs_step(s)) {
@@ -155,6 +155,7 @@ static bool advise(struct session *s)
 	bool v4 = s->view.own.has_side[0] && s->view.peer.has_side[0];
 	bool v6 = s->view.own.has_side[1] && s->view.peer.has_side[1];
 	struct pair_side sides[2];
+	struct pair_advice advice;
 	int f;
 
 	/* IPv6 without blocks is tried in any case, with the other candidates */
@@ -164,7 +165,8 @@ static bool advise(struct session *s)
 	s->view.family = f ? FAMILY_IPV6 : FAMILY_IPV4;
 	sides[s->view.side] = s->view.own.side[f];
 	sides[!s->view.side] = s->view.peer.side[f];
-	pair_advise(sides, &s->view.advice);
+	pair_advise(sides, &advice);
+	plans_from_udp(&advice, &s->view.plans);
 	return true;
 }
 
@@ -179,14 +181,14 @@ void session_attempts_begin(struct session *s, uint64_t now_us)
 	s->round_us = now_us;
 	session_set_mains(s);
 	session_add_candidates(s, now_us);
-	if (s->view.advice.count && s->config.manual)
+	if (s->view.plans.count && s->config.manual)
 		session_manual_first_slot(s, now_us);
 	if (s->view.state == SESSION_FAILED)
 		return;
-	if (s->view.advice.count)
+	if (s->view.plans.count)
 		begin_attempt(s, now_us);
 	else
-		trail_step(s->config.trail, now_us, "plan: none: %s", s->view.advice.why_not);
+		trail_step(s->config.trail, now_us, "plan: none: %s", s->view.plans.why_not);
 }
 
 /* What both sides can tell of it afterwards. */
@@ -245,9 +247,9 @@ bool session_again(struct session *s, uint64_t now_us)
 	/* a peer that was quicker has proved the way before its facts were there */
 	if (!s->view.has_peer)
 		session_exchange_advance(s, now_us);
-	if (!s->view.advice.count && s->view.has_peer)
+	if (!s->view.plans.count && s->view.has_peer)
 		advise(s);
-	if (!s->view.advice.count)
+	if (!s->view.plans.count)
 		return false;
 	/* main ones are closed when there are new ones */
 	if (r->socket >= SESSION_FURTHER)
@@ -313,7 +315,7 @@ static void end_attempt(struct session *s, uint64_t now_us)
 		next_slot(s, now_us);
 		return;
 	}
-	if (s->view.attempt < s->view.advice.count) {
+	if (s->view.attempt < s->view.plans.count) {
 		s->view.attempt++;
 		begin_attempt(s, now_us);
 		return;
@@ -400,7 +402,7 @@ void session_attempt_advance(struct session *s, uint64_t now_us)
 {
 	if (s->view.state != SESSION_PUNCHING)
 		return;
-	if (s->view.own.failed || !s->view.advice.count) {
+	if (s->view.own.failed || !s->view.plans.count) {
 		wind_up(s, now_us);
 		return;
 	}

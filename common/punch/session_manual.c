@@ -23,7 +23,7 @@
 #define SLOT_UNIT_US 1000000u
 #define SLOTS_MAX    60000 /* attempts have 16 bits */
 
-static bool is_sensitive(const struct pair_plan *p)
+static bool is_sensitive(const struct plan *p)
 {
 	return p->role[0].second || p->role[1].second || p->role[0].low_ttl || p->role[1].low_ttl;
 }
@@ -212,18 +212,18 @@ uint64_t session_manual_deadline(const struct session *s)
 
 /* --- slots --- */
 
-/* The same on both sides: it follows from the advice. */
+/* The same on both sides: it follows from the plans. */
 static void size_slots(struct session *s)
 {
 	struct session_manual *m = &s->manual;
-	const struct pair_advice *a = &s->view.advice;
+	const struct plans *p = &s->view.plans;
 
 	m->active_us = ACTIVE_US;
 	m->slot_us = 0;
-	for (size_t i = 0; i < a->count; i++) {
-		if (a->plans[i].give_up_us > m->active_us)
-			m->active_us = a->plans[i].give_up_us;
-		if (is_sensitive(&a->plans[i]))
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->plan[i].give_up_us > m->active_us)
+			m->active_us = p->plan[i].give_up_us;
+		if (is_sensitive(&p->plan[i]))
 			m->slot_us = QUIET_US;
 	}
 	m->slot_us += m->active_us;
@@ -246,7 +246,7 @@ static void take_slot(struct session *s, uint64_t now_us, uint64_t at_us)
 		return;
 	}
 	m->slot = (unsigned)slot.number;
-	s->view.attempt = (unsigned)(slot.number % s->view.advice.count) + 1;
+	s->view.attempt = (unsigned)(slot.number % s->view.plans.count) + 1;
 	if (slot.begin_us > utc)
 		begin_us = at_us + (slot.begin_us - utc);
 	else
@@ -266,11 +266,11 @@ void session_manual_first_slot(struct session *s, uint64_t now_us)
 	if (s->view.state == SESSION_FAILED)
 		return;
 	late = now_us > m->begin_us + CLOCK_US &&
-		is_sensitive(&s->view.advice.plans[s->view.attempt - 1]);
+		is_sensitive(&s->view.plans.plan[s->view.attempt - 1]);
 	/* each has one attempt at most */
 	if (now_us >= m->end_us || late || (s->view.round && m->slot <= before))
 		session_manual_next_slot(s, now_us);
-	else if (m->begin_us > now_us && !is_sensitive(&s->view.advice.plans[s->view.attempt - 1]))
+	else if (m->begin_us > now_us && !is_sensitive(&s->view.plans.plan[s->view.attempt - 1]))
 		m->begin_us = now_us; /* nobody is harmed by an early one */
 }
 

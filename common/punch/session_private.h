@@ -13,7 +13,7 @@
 /* What the files of a session share; nobody else includes this. */
 
 #define SECRET_MAX	 256
-#define ATTEMPTS_A_ROUND 32 /* attempts are numbered through: more than any advice has plans */
+#define ATTEMPTS_A_ROUND 32 /* attempts are numbered through: more than there are plans */
 
 enum stage {
 	STAGE_PREPARING, /* new sockets, and what the other side has to know of them */

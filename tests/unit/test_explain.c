@@ -102,15 +102,15 @@ static void add(struct trail *t, enum trail_kind kind, unsigned times)
 }
 
 /* All plans have been tried: in the first attempt 20 packets left, in each further one another 20 and one more. */
-static struct trail *try_all(const struct pair_advice *advice, unsigned here)
+static struct trail *try_all(const struct plans *plans, unsigned here)
 {
 	struct trail *t;
 
 	assert_int_equal(trail_create(1, &t), 0);
-	for (unsigned i = 0; i < advice->count; i++) {
-		trail_attempt(t, 2, pair_strategy_name(advice->plans[i].strategy));
+	for (unsigned i = 0; i < plans->count; i++) {
+		trail_attempt(t, 2, plans->plan[i].strategy);
 		add(t, TRAIL_SENT, 20 + i);
-		if (i + 1 == advice->count)
+		if (i + 1 == plans->count)
 			add(t, TRAIL_RECEIVED, here);
 		trail_end(t, 3, false);
 	}
@@ -122,12 +122,14 @@ static void explain(const struct pair_side *own, const struct pair_side *peer, u
 {
 	const struct pair_side sides[2] = {*own, *peer};
 	struct pair_advice advice;
+	struct plans plans;
 	struct explain_facts facts = {
-		.own = own, .peer = peer, .family = FAMILY_IPV4, .advice = &advice, .said = *said};
+		.own = own, .peer = peer, .family = FAMILY_IPV4, .plans = &plans, .said = *said};
 	struct trail *t;
 
 	pair_advise(sides, &advice);
-	t = try_all(&advice, here);
+	plans_from_udp(&advice, &plans);
+	t = try_all(&plans, here);
 	facts.trail = t;
 	explain_failure(&facts, out);
 	trail_destroy(t);
@@ -260,11 +262,11 @@ static void test_direction(void **state)
 /* What arrived before the last attempt says nothing about the peer's account of the last one. */
 static void test_attempts(void **state)
 {
-	struct pair_advice advice = {.count = 2};
+	struct plans plans = {.count = 2};
 	struct explain_facts facts = {.own = &kinds[PR],
 		.peer = &kinds[PR],
 		.family = FAMILY_IPV6,
-		.advice = &advice,
+		.plans = &plans,
 		.said = deaf};
 	struct explanation e;
 	struct trail *t;
@@ -318,11 +320,11 @@ static void add_icmp(
 
 static void explain_icmp(const struct trail *t, struct explanation *e)
 {
-	static const struct pair_advice none = {.why_not = "it would take 111657 packets"};
+	static const struct plans none = {.why_not = "it would take 111657 packets"};
 	const struct explain_facts facts = {.own = &kinds[SR],
 		.peer = &kinds[SR],
 		.family = FAMILY_IPV4,
-		.advice = &none,
+		.plans = &none,
 		.trail = t};
 
 	explain_failure(&facts, e);
@@ -380,11 +382,11 @@ static void test_icmp(void **state)
 /* A side that is blocked says by whom; for another one errors for packets to the server are another matter. */
 static void test_blocked(void **state)
 {
-	static const struct pair_advice none = {.why_not = "UDP is blocked"};
+	static const struct plans none = {.why_not = "UDP is blocked"};
 	struct trail_event event = {
 		.kind = TRAIL_ICMP, .type = 3, .code = 13, .from = at("10.0.1.1")};
 	struct explain_facts facts = {
-		.own = &kinds[BLOCKED], .peer = &kinds[PR], .family = FAMILY_IPV4, .advice = &none};
+		.own = &kinds[BLOCKED], .peer = &kinds[PR], .family = FAMILY_IPV4, .plans = &none};
 	struct explanation e;
 	struct trail *t;
 

@@ -97,6 +97,7 @@ static inline void punch_sample_register(struct punch_sample *s, enum dependence
 static inline void punch_sample_meet(struct punch_sample *s, enum dependence mapping)
 {
 	struct pair_side sides[2];
+	struct pair_advice advice;
 
 	punch_sample_side(&s->view.peer.side[0], mapping);
 	s->view.peer.has_side[0] = true;
@@ -108,13 +109,13 @@ static inline void punch_sample_meet(struct punch_sample *s, enum dependence map
 	s->meeting.state = MEETING_PAIRED;
 	sides[0] = s->view.own.side[0];
 	sides[1] = s->view.peer.side[0];
-	pair_advise(sides, &s->view.advice);
+	pair_advise(sides, &advice);
+	plans_from_udp(&advice, &s->view.plans);
 	s->view.checks = &s->checks;
-	if (!s->view.advice.count)
+	if (!s->view.plans.count)
 		return;
 	s->view.attempt = 1;
-	trail_attempt(s->trail, PUNCH_START_US + 410000,
-		pair_strategy_name(s->view.advice.plans[0].strategy));
+	trail_attempt(s->trail, PUNCH_START_US + 410000, s->view.plans.plan[0].strategy);
 }
 
 static inline void punch_sample_event(struct punch_sample *s, enum trail_kind kind, uint64_t t_us,

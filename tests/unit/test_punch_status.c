@@ -140,7 +140,7 @@ static void test_plans(void **state)
 	struct session_view v = {.state = SESSION_FAILED,
 		.failure = SESSION_NO_PATH,
 		.attempt = 2,
-		.advice = {.count = 3}};
+		.plans = {.count = 3}};
 
 	(void)state;
 	check(&v, &r, 1, "no way was found: 2 of 3 plans tried");

@@ -68,7 +68,7 @@ static void fail_with(const struct punchnet_result *r, const char *what)
 		const struct session_view *v = &r->party[i].view;
 
 		print_message("party %d: state %d, failure %d, attempt %u of %zu, %u packets\n", i,
-			(int)v->state, (int)v->failure, v->attempt, v->advice.count,
+			(int)v->state, (int)v->failure, v->attempt, v->plans.count,
 			r->party[i].sent);
 		for (size_t k = 0; k < r->party[i].trail->event_count; k++) {
 			const struct trail_event *e = &r->party[i].trail->events[k];
@@ -170,8 +170,8 @@ static void test_hopeless_cells(void **state)
 		assert_false(have_met(&r, "a hopeless pair"));
 		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
 			assert_int_equal(r.party[p].view.failure, SESSION_NO_PATH);
-			assert_int_equal(r.party[p].view.advice.count, 0);
-			assert_non_null(strstr(r.party[p].view.advice.why_not, "packets"));
+			assert_int_equal(r.party[p].view.plans.count, 0);
+			assert_non_null(strstr(r.party[p].view.plans.why_not, "packets"));
 		}
 		punchnet_free(&r);
 	}

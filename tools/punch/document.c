@@ -78,11 +78,11 @@ static json_t *make_plans(struct maker *m, const struct session_view *v)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; v && i < v->advice.count; i++) {
-		const struct pair_plan *p = &v->advice.plans[i];
+	for (size_t i = 0; v && i < v->plans.count; i++) {
+		const struct plan *p = &v->plans.plan[i];
 		json_t *o = json_object();
 
-		make_set(m, o, "strategy", json_string(pair_strategy_name(p->strategy)));
+		make_set(m, o, "strategy", json_string(p->strategy));
 		make_set(
 			m, o, "chance", json_real((double)(long)(p->chance * 10000 + 0.5) / 10000));
 		make_set(m, o, "why", make_text(p->why));

@@ -150,9 +150,9 @@ void reason_message(unsigned reason, const struct session_view *v, const struct 
 	else if (reason == SESSION_REFUSED)
 		snprintf(message, size, "%s: error %u, %s", text, v->error_code,
 			refusal_text(v->error_code));
-	else if (reason == SESSION_NO_PATH && v->advice.count)
+	else if (reason == SESSION_NO_PATH && v->plans.count)
 		snprintf(message, size, "%s: %u of %zu plans tried", text, v->attempt,
-			v->advice.count);
+			v->plans.count);
 	else if (reason == SESSION_NO_PATH)
 		snprintf(message, size, "%s: no plan is worth trying between these two", text);
 	else if (reason == REASON_DEADLINE && !v->has_peer)
@@ -172,7 +172,7 @@ static void explain_path(
 	const struct explain_facts facts = {.own = &v->own.side[f],
 		.peer = &v->peer.side[f],
 		.family = v->family,
-		.advice = &v->advice,
+		.plans = &v->plans,
 		.trail = trail,
 		/* before its end it only says how far it has come */
 		.said = {.said = said->number && v->peer.failed,
@@ -283,7 +283,7 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 		/* not all has been tried: what follows from that does not follow yet */
 		out->likely.count = out->try_next.count = 0;
 		explain_add(&out->certain, "plan %u of %zu was being tried", v->attempt,
-			v->advice.count);
+			v->plans.count);
 	} else {
 		add_own_sides(v, out);
 	}

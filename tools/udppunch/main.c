@@ -150,9 +150,9 @@ static void on_changed(void *context)
 	if (v->attempt == r->attempt)
 		return;
 	r->attempt = v->attempt;
-	if (v->attempt && v->attempt <= v->advice.count && *v->advice.plans[v->attempt - 1].cost &&
+	if (v->attempt && v->attempt <= v->plans.count && *v->plans.plan[v->attempt - 1].cost &&
 		is_chatty(r))
-		fprintf(stderr, "plan: %s\n", v->advice.plans[v->attempt - 1].cost);
+		fprintf(stderr, "plan: %s\n", v->plans.plan[v->attempt - 1].cost);
 }
 
 static void print_event(const struct trail *t, const struct trail_event *e)

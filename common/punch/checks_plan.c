@@ -32,24 +32,6 @@ static bool is_shy(const struct checks *c, uint64_t now_us)
 	return role_of(c)->low_ttl && now_us < c->shy_until_us;
 }
 
-/* A permutation of the band: start and stride, without common divisors with its size. */
-static void permute(struct checks *c, struct guesses *g, uint32_t size)
-{
-	uint32_t a, b;
-
-	g->start = random_below(&c->config.random, size);
-	do {
-		g->stride = 1 + random_below(&c->config.random, size);
-		for (a = g->stride, b = size; b; a ^= b, b ^= a, a ^= b)
-			a %= b;
-	} while (a != 1);
-}
-
-static uint32_t band_size(const struct pair_role *role)
-{
-	return role->high >= role->low ? (uint32_t)(role->high - role->low) + 1 : 1;
-}
-
 void checks_plan_begin(struct checks *c)
 {
 	const struct pair_role *role = role_of(c);
@@ -74,8 +56,7 @@ void checks_plan_go(struct checks *c, uint64_t now_us)
 		(role->targets == PAIR_PRESERVED && !c->target.port_count))
 		return;
 	c->guesses.count = role->guesses;
-	if (role->targets == PAIR_BAND)
-		permute(c, &c->guesses, band_size(role));
+	guess_init(&c->guesses.order, role, &c->config.random);
 }
 
 unsigned checks_further(const struct checks *c)
@@ -137,32 +118,6 @@ void checks_opened(struct checks *c, uint64_t now_us, unsigned socket, int error
 	if (error)
 		trail_step(c->config.trail, now_us, "socket: one more cannot be opened: %s",
 			strerror(-error));
-}
-
-/* None twice from one socket: each goes through the whole band, from a place of its own on. */
-static uint16_t band_port(const struct checks *c, unsigned number)
-{
-	const struct pair_role *role = role_of(c);
-	const struct guesses *g = &c->guesses;
-	uint32_t size = band_size(role), sockets = role->sockets ? role->sockets : 1;
-	uint64_t place = g->start + (uint64_t)(size / sockets) * pair_socket(role, number) +
-		(uint64_t)(number / sockets) * g->stride;
-
-	return (uint16_t)(role->low + place % size);
-}
-
-static struct endpoint guess(const struct checks *c, unsigned number)
-{
-	const struct pair_role *role = role_of(c);
-	struct endpoint e = c->target.peer;
-
-	if (role->targets == PAIR_BAND)
-		e.port = band_port(c, number);
-	else if (role->targets == PAIR_PRESERVED)
-		e.port = c->target.ports[pair_place(role, number) % c->target.port_count];
-	else
-		e.port = pair_sequence_port(role, c->target.latest, number);
-	return e;
 }
 
 /* The one that the plan says; if it could not be opened, the next one. */
@@ -275,7 +230,7 @@ static bool poll_guesses(
 		sooner(deadline_us, g->next_us);
 		return false;
 	}
-	to = guess(c, g->next);
+	to = guess_endpoint(&g->order, &c->target, g->next);
 	socket = socket_for(c, g->next);
 	if (socket == NO_SOCKET)
 		return false;

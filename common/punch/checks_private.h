@@ -4,6 +4,7 @@
 #pragma once
 
 #include "punch/checks.h"
+#include "punch/guess.h"
 #include "punch/window.h"
 
 /* What the files of the checks share; nobody else includes this. */
@@ -57,8 +58,7 @@ struct extra {
 struct guesses {
 	unsigned count, next, pass, sent;
 	uint64_t next_us, interval_us;
-	uint32_t start,
-		stride; /* of PAIR_BAND: a permutation of the band, from another place for each socket */
+	struct guess order;
 };
 
 struct checks {

@@ -135,6 +135,12 @@ static void count(struct trail *t, const struct trail_event *e)
 	case TRAIL_REFUSED:
 		a->refused++;
 		break;
+	case TRAIL_OPENED:
+		a->opened++;
+		break;
+	case TRAIL_RESET:
+		a->resets++;
+		break;
 	case TRAIL_STRANGER:
 		t->strangers++;
 		break;

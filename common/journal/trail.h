@@ -18,11 +18,13 @@
 #define TRAIL_SERVER   4 /* errors for packets to the server */
 
 enum trail_kind {
-	TRAIL_SENT,
+	TRAIL_SENT, /* over TCP: an attempt to connect */
 	TRAIL_RECEIVED, /* from the peer, authentic */
 	TRAIL_REFUSED, /* for this session by its looks, but not authentic, or seen before */
 	TRAIL_STRANGER, /* something else */
 	TRAIL_ICMP,
+	TRAIL_OPENED, /* TCP: a connection has come about, with whoever it is */
+	TRAIL_RESET, /* TCP: an attempt to connect was refused by a RST */
 	TRAIL_STEP, /* a decision or a change of state, in words */
 	TRAIL_KINDS,
 };
@@ -45,6 +47,7 @@ struct trail_event {
 struct trail_attempt {
 	char strategy[16];
 	unsigned sent, received, refused, errors;
+	unsigned opened, resets; /* of TCP */
 	uint64_t begin_us, end_us;
 	bool succeeded;
 };

@@ -20,6 +20,8 @@ enum part {
 	PART_ATTEMPT = 6,
 	PART_FAILED = 7,
 	PART_PORTS = 8,
+	PART_TCP4 = 9,
+	PART_TCP6 = 10,
 };
 
 #define SIDE_BYTES_MAX 64
@@ -42,22 +44,24 @@ static void put_endpoint(struct writer *w, const struct endpoint *e)
 	writer_bytes(w, e->address, endpoint_address_length(e->family));
 }
 
-static void put_side(struct writer *w, enum part type, const struct pair_side *side)
+static void put_side(struct writer *w, const struct hello *h, int f)
 {
+	bool tcp = h->transport == HELLO_TCP;
 	uint8_t bytes[SIDE_BYTES_MAX];
-	int length = pair_side_encode(side, bytes, sizeof(bytes));
+	int length = tcp ? pair_tcp_side_encode(&h->tcp[f], bytes, sizeof(bytes))
+			 : pair_side_encode(&h->side[f], bytes, sizeof(bytes));
 
 	if (length < 0) {
 		w->failed = true;
 		return;
 	}
-	put_header(w, type, (size_t)length);
+	put_header(w, (tcp ? PART_TCP4 : PART_SIDE4) + (unsigned)f, (size_t)length);
 	writer_bytes(w, bytes, (size_t)length);
 }
 
 static void put_attempt(struct writer *w, const struct hello_attempt *a)
 {
-	put_header(w, PART_ATTEMPT, 20 + endpoint_bytes(&a->offender));
+	put_header(w, PART_ATTEMPT, 28 + endpoint_bytes(&a->offender));
 	writer_u16(w, a->number);
 	writer_u32(w, a->sent);
 	writer_u32(w, a->received);
@@ -66,6 +70,8 @@ static void put_attempt(struct writer *w, const struct hello_attempt *a)
 	writer_u8(w, a->type);
 	writer_u8(w, a->code);
 	put_endpoint(w, &a->offender);
+	writer_u32(w, a->opened);
+	writer_u32(w, a->resets);
 }
 
 static void put_ports(struct writer *w, const struct hello *h)
@@ -91,7 +97,7 @@ int hello_encode(const struct hello *h, void *buffer, size_t size)
 	}
 	for (int f = 0; f < 2; f++)
 		if (h->has_side[f])
-			put_side(&w, f ? PART_SIDE6 : PART_SIDE4, &h->side[f]);
+			put_side(&w, h, f);
 	if (h->latest.family != FAMILY_NONE) {
 		put_header(&w, PART_LATEST, endpoint_bytes(&h->latest));
 		put_endpoint(&w, &h->latest);
@@ -136,9 +142,15 @@ static bool take_candidate(struct reader *r, struct hello *out)
 	return true;
 }
 
-static bool take_side(struct span value, struct hello *out, int family)
+/* What is said of another transport is not looked at. */
+static bool take_side(
+	struct span value, struct hello *out, int family, enum hello_transport transport)
 {
+	if (out->transport != transport)
+		return true;
 	out->has_side[family] = true;
+	if (transport == HELLO_TCP)
+		return !pair_tcp_side_decode(value.data, value.length, &out->tcp[family]);
 	return !pair_side_decode(value.data, value.length, &out->side[family]);
 }
 
@@ -151,7 +163,13 @@ static bool take_attempt(struct reader *r, struct hello_attempt *out)
 	out->errors = reader_u32(r);
 	out->type = reader_u8(r);
 	out->code = reader_u8(r);
-	return take_endpoint(r, &out->offender);
+	if (!take_endpoint(r, &out->offender))
+		return false;
+	if (reader_left(r) >= 8) { /* not of the first version */
+		out->opened = reader_u32(r);
+		out->resets = reader_u32(r);
+	}
+	return true;
 }
 
 static bool take_ports(struct reader *r, struct hello *out)
@@ -180,7 +198,10 @@ static bool take_part(unsigned type, struct span value, struct hello *out)
 		return take_candidate(&r, out);
 	case PART_SIDE4:
 	case PART_SIDE6:
-		return take_side(value, out, type == PART_SIDE6);
+		return take_side(value, out, type == PART_SIDE6, HELLO_UDP);
+	case PART_TCP4:
+	case PART_TCP6:
+		return take_side(value, out, type == PART_TCP6, HELLO_TCP);
 	case PART_LATEST:
 		return take_endpoint(&r, &out->latest);
 	case PART_ATTEMPT:
@@ -193,6 +214,11 @@ static bool take_part(unsigned type, struct span value, struct hello *out)
 	default:
 		return true;
 	}
+}
+
+enum path_status hello_status(const struct hello *h, int f)
+{
+	return h->transport == HELLO_TCP ? h->tcp[f].status : h->side[f].status;
 }
 
 int hello_decode(const void *data, size_t length, struct hello *out)

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/endpoint.h"
-#include "judge/pair.h"
+#include "judge/pair_tcp.h"
 #include "punch/checks.h"
 
 /*
@@ -21,7 +21,10 @@ enum hello_transport { HELLO_UDP = 1, HELLO_TCP = 2 };
 /* How the sender's last attempt went. */
 struct hello_attempt {
 	uint16_t number; /* 0: none yet */
-	uint32_t sent, received, refused, errors; /* packets */
+	uint32_t sent, received, refused,
+		errors; /* packets; over TCP sent are attempts to connect */
+	uint32_t opened,
+		resets; /* over TCP: connections that came about, and attempts that a RST ended */
 	struct endpoint offender; /* of the ICMP error that came most often; FAMILY_NONE: none */
 	uint8_t type, code;
 };
@@ -33,8 +36,9 @@ struct hello {
 		struct endpoint endpoint;
 	} candidates[HELLO_CANDIDATES];
 	size_t candidate_count;
-	bool has_side[2]; /* IPv4, IPv6 */
+	bool has_side[2]; /* IPv4, IPv6: of the transport, and the other one is not said */
 	struct pair_side side[2];
+	struct pair_tcp_side tcp[2];
 	struct endpoint
 		latest; /* the external endpoint given out last, for predictions; FAMILY_NONE: not known */
 	uint16_t
@@ -46,6 +50,9 @@ struct hello {
 
 /* The length, or -EMSGSIZE. */
 int hello_encode(const struct hello *h, void *buffer, size_t size);
+
+/* What the sender has found out of its way out, of IPv4 (0) or IPv6 (1). */
+enum path_status hello_status(const struct hello *h, int f);
 
 /* 0, or -EBADMSG: malformed; -EPROTO: of a version that is not understood. What is new is skipped. */
 int hello_decode(const void *data, size_t length, struct hello *out);

@@ -40,14 +40,14 @@ static int decode_exact(const uint8_t *data, size_t length, struct hello *out)
 }
 
 /* As much as a hello can say. */
-static struct hello full(void)
+static struct hello full(enum hello_transport transport)
 {
-	struct hello h = {.transport = HELLO_TCP,
+	struct hello h = {.transport = transport,
 		.candidate_count = HELLO_CANDIDATES,
 		.has_side = {true, true},
 		.latest = host6(7, 65535),
 		.port_count = CHECKS_PORTS,
-		.attempt = {65535, 1, UINT32_MAX, 3, 4, host6(9, 1), 11, 255},
+		.attempt = {65535, 1, UINT32_MAX, 3, 4, 5, UINT32_MAX - 1, host6(9, 1), 11, 255},
 		.failed = true};
 
 	for (unsigned i = 0; i < HELLO_CANDIDATES; i++) {
@@ -62,33 +62,54 @@ static struct hello full(void)
 		h.side[f].packets_max = PAIR_MANY;
 		h.side[f].step = -PAIR_STEP_MAX;
 		h.side[f].sync_error_us = 5000u + (unsigned)f;
+		h.tcp[f] = (struct pair_tcp_side){.low = 40000,
+			.high = UINT16_MAX,
+			.step = PAIR_STEP_MAX,
+			.early = EARLY_SYN_REMAP,
+			.connections_max = UINT16_MAX,
+			.sync_error_us = 6000u + (unsigned)f};
 	}
 	return h;
 }
 
-static void test_round_trip(void **state)
+static void assert_sides(const struct hello *h)
 {
-	struct hello h = full(), out;
+	assert_true(h->has_side[0] && h->has_side[1]);
+	if (h->transport == HELLO_UDP) {
+		assert_int_equal(h->side[1].sync_error_us, 5001);
+		assert_int_equal(h->side[0].step, -PAIR_STEP_MAX);
+		assert_int_equal(h->tcp[0].step, 0);
+	} else {
+		assert_int_equal(h->tcp[1].sync_error_us, 6001);
+		assert_int_equal(h->tcp[0].step, PAIR_STEP_MAX);
+		assert_int_equal(h->side[0].step, 0);
+	}
+}
+
+static void check_round_trip(enum hello_transport transport)
+{
+	struct hello h = full(transport), out;
 	uint8_t data[HELLO_BYTES_MAX], again[HELLO_BYTES_MAX];
 	int n = hello_encode(&h, data, sizeof(data));
 
-	(void)state;
 	assert_true(n > 0);
 	assert_int_equal(decode_exact(data, (size_t)n, &out), 0);
-	assert_int_equal(out.transport, HELLO_TCP);
+	assert_int_equal(out.transport, transport);
+	assert_int_equal(hello_status(&out, 0), PATH_UNTESTED);
+	assert_sides(&out);
 	assert_int_equal(out.candidate_count, HELLO_CANDIDATES);
 	for (unsigned i = 0; i < HELLO_CANDIDATES; i++) {
 		assert_int_equal(out.candidates[i].kind, h.candidates[i].kind);
 		assert_true(endpoint_equal(&out.candidates[i].endpoint, &h.candidates[i].endpoint));
 	}
-	assert_true(out.has_side[0] && out.has_side[1] && out.failed);
-	assert_int_equal(out.side[1].sync_error_us, 5001);
-	assert_int_equal(out.side[0].step, -PAIR_STEP_MAX);
+	assert_true(out.failed);
 	assert_true(endpoint_equal(&out.latest, &h.latest));
 	assert_int_equal(out.port_count, CHECKS_PORTS);
 	assert_memory_equal(out.ports, h.ports, sizeof(h.ports));
 	assert_int_equal(out.attempt.received, UINT32_MAX);
 	assert_int_equal(out.attempt.code, 255);
+	assert_int_equal(out.attempt.opened, 5);
+	assert_int_equal(out.attempt.resets, UINT32_MAX - 1);
 	assert_true(endpoint_equal(&out.attempt.offender, &h.attempt.offender));
 	assert_int_equal(hello_encode(&out, again, sizeof(again)), n);
 	assert_memory_equal(data, again, (size_t)n);
@@ -96,10 +117,46 @@ static void test_round_trip(void **state)
 		assert_int_equal(hello_encode(&h, again, (size_t)size), -EMSGSIZE);
 }
 
+static void test_round_trip(void **state)
+{
+	(void)state;
+	check_round_trip(HELLO_UDP);
+	check_round_trip(HELLO_TCP);
+}
+
+/* Of the other transport nothing is taken, not even when it is malformed. */
+static void test_other_transport(void **state)
+{
+	static const uint8_t bytes[] = "\1\1\0\1\1\11\0\1\0\12\0\0";
+	struct hello out;
+
+	(void)state;
+	assert_int_equal(decode_exact(bytes, sizeof(bytes) - 1, &out), 0);
+	assert_false(out.has_side[0] || out.has_side[1]);
+}
+
+/* What says nothing of connections is of the first version. */
+static void test_first_version(void **state)
+{
+	struct hello h = full(HELLO_UDP), out;
+	uint8_t data[HELLO_BYTES_MAX];
+	int n;
+
+	(void)state;
+	h.failed = false; /* the attempt comes last */
+	n = hello_encode(&h, data, sizeof(data));
+	assert_true(n > 0);
+	data[n - 28 - 19 - 1] -= 8;
+	assert_int_equal(decode_exact(data, (size_t)n - 8, &out), 0);
+	assert_int_equal(out.attempt.sent, 1);
+	assert_int_equal(out.attempt.code, 255);
+	assert_int_equal(out.attempt.opened, 0);
+}
+
 /* Counts beyond the arrays, as of a caller that has gone wrong, and a side that cannot be written. */
 static void test_bounds(void **state)
 {
-	struct hello h = full(), out;
+	struct hello h = full(HELLO_UDP), out;
 	uint8_t data[HELLO_BYTES_MAX];
 	int n;
 
@@ -118,7 +175,7 @@ static void test_bounds(void **state)
 /* Cut anywhere it is malformed, or another whole hello that is shorter by parts. */
 static void test_cut(void **state)
 {
-	struct hello h = full(), out;
+	struct hello h = full(HELLO_UDP), out;
 	uint8_t data[HELLO_BYTES_MAX];
 	int n = hello_encode(&h, data, sizeof(data)), whole = 0;
 
@@ -264,7 +321,7 @@ static void test_twice(void **state)
 /* Every value of every byte of a full hello: never a crash, and what is taken keeps its bounds. */
 static void test_changed(void **state)
 {
-	struct hello h = full(), out;
+	struct hello h = full(HELLO_UDP), out;
 	uint8_t data[HELLO_BYTES_MAX];
 	int n;
 
@@ -290,6 +347,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_other_transport),
+		cmocka_unit_test(test_first_version),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_empty),

@@ -49,7 +49,9 @@ static void test_counts(void **state)
 	assert_int_equal(a->refused, 3);
 	assert_int_equal(t->strangers, 4);
 	assert_int_equal(a->errors, 0); /* for no packet of ours */
-	assert_int_equal(t->event_count, 21);
+	assert_int_equal(a->opened, 6);
+	assert_int_equal(a->resets, 7);
+	assert_int_equal(t->event_count, 36);
 	for (size_t i = 0; i < t->event_count; i++)
 		assert_int_equal(t->events[i].attempt, 0);
 	trail_destroy(t);

@@ -298,8 +298,14 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 
 void punch_line(struct lines *l, const struct trail *t, const struct trail_event *e)
 {
-	static const char *const names[TRAIL_KINDS] = {
-		"sent", "received", "refused", "stranger", "icmp", "step"};
+	static const char *const names[TRAIL_KINDS] = {[TRAIL_SENT] = "sent",
+		[TRAIL_RECEIVED] = "received",
+		[TRAIL_REFUSED] = "refused",
+		[TRAIL_STRANGER] = "stranger",
+		[TRAIL_ICMP] = "icmp",
+		[TRAIL_OPENED] = "opened",
+		[TRAIL_RESET] = "reset",
+		[TRAIL_STEP] = "step"};
 	struct maker m = {.failed = false};
 	json_t *line =
 		lines_new(l, &m, names[e->kind], e->t_us > t->start_us ? e->t_us - t->start_us : 0);

@@ -158,7 +158,7 @@ static void on_changed(void *context)
 static void print_event(const struct trail *t, const struct trail_event *e)
 {
 	static const char *const names[TRAIL_KINDS] = {
-		"sent", "received", "refused", "stranger", "ICMP", ""};
+		"sent", "received", "refused", "stranger", "ICMP", "opened", "reset", ""};
 	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT];
 
 	fprintf(stderr, "%9.3f ms ", (double)(e->t_us - t->start_us) / 1000);

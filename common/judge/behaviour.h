@@ -116,6 +116,7 @@ struct behaviour {
 	enum early_packet early;
 	struct basis early_basis;
 	uint64_t early_after_us; /* TCP: when the unasked SYN was rejected; 0: it was not */
+	bool early_by_icmp; /* … and not by a RST */
 	enum tri simultaneous; /* TCP: a SYN that comes in answer to a SYN gets through */
 	struct basis simultaneous_basis;
 	enum classic_class classic;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "judge/explain.h"
+#include "judge/explain_private.h"
 
 #define ERRORS_TOLD 4 /* the rest is summed up */
 /* a budget that can be asked of two home routers, and what is good enough */
@@ -154,7 +154,7 @@ static const struct trail_error *next_error(const struct trail *t, bool told[sta
 	return next;
 }
 
-static void add_errors(struct explanation *e, const struct trail *t)
+void explain_errors(struct explanation *e, const struct trail *t)
 {
 	bool told[TRAIL_ERRORS] = {false};
 	const struct trail_error *x;
@@ -250,15 +250,10 @@ static struct tally add_attempts(struct explanation *e, const struct trail *t)
 	return sum;
 }
 
-static void add_said(struct explanation *e, const struct explain_peer *p)
+void explain_said_error(struct explanation *e, const struct explain_peer *p)
 {
 	char from[ENDPOINT_TEXT];
 
-	if (!p->said)
-		return;
-	explain_add(&e->certain,
-		"the peer says of its last attempt: %u packets sent, %u of ours arrived", p->sent,
-		p->received);
 	if (p->offender.family != FAMILY_NONE && !is_time_exceeded(p->offender.family, p->type))
 		explain_add(&e->certain,
 			"the peer says that ICMP type %u code %u (%s) came to it from %s; errors "
@@ -268,10 +263,20 @@ static void add_said(struct explanation *e, const struct explain_peer *p)
 			endpoint_format_address(&p->offender, from), p->errors);
 }
 
+static void add_said(struct explanation *e, const struct explain_peer *p)
+{
+	if (!p->said)
+		return;
+	explain_add(&e->certain,
+		"the peer says of its last attempt: %u packets sent, %u of ours arrived", p->sent,
+		p->received);
+	explain_said_error(e, p);
+}
+
 /* --- what follows --- */
 
 /* Whether this side, the other or both are meant: NULL for none. */
-static const char *whose(bool own, bool peer)
+const char *explain_whose(bool own, bool peer)
 {
 	return own && peer ? "each" : own ? "this" : peer ? "the other" : NULL;
 }
@@ -281,7 +286,7 @@ static bool is_hard(const struct pair_side *s)
 	return s->nat != TRI_NO && s->mapping > DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
-static unsigned of_hundred(double chance)
+unsigned explain_of_hundred(double chance)
 {
 	return (unsigned)(chance * 100 + 0.5);
 }
@@ -302,7 +307,7 @@ static const struct trail_error *find_refusal(const struct trail *t)
 }
 
 /* Who answers with errors says how far our packets got. */
-static void judge_refusal(struct explanation *e, const struct trail *t)
+void explain_refusal(struct explanation *e, const struct trail *t)
 {
 	const struct trail_error *x = find_refusal(t);
 	char from[ENDPOINT_TEXT];
@@ -353,16 +358,15 @@ static bool judge_direction(
 	return ours || theirs;
 }
 
-static void judge_luck(struct explanation *e, const struct explain_facts *f)
+void explain_luck(struct explanation *e, const struct plans *plans, bool both_hard)
 {
-	unsigned missed = 100 - of_hundred(plans_chance(f->plans));
-	bool both = is_hard(f->own) && is_hard(f->peer);
+	unsigned missed = 100 - explain_of_hundred(plans_chance(plans));
 
 	explain_add(&e->likely,
-		both ? "the guesses have not met: both NATs choose a new port for each peer, and "
-		       "both ports of a pair have to be met"
-		     : "the guesses have not met: one NAT chooses a new port for each peer, and "
-		       "the other side has to meet one of them");
+		both_hard ? "the guesses have not met: both NATs choose a new port for each peer, "
+			    "and both ports of a pair have to be met"
+			  : "the guesses have not met: one NAT chooses a new port for each peer, "
+			    "and the other side has to meet one of them");
 	if (missed > 4)
 		explain_add(&e->likely, "by the numbers that happens in %u of 100 runs", missed);
 	else
@@ -374,8 +378,8 @@ static void judge_luck(struct explanation *e, const struct explain_facts *f)
 /* Nothing has arrived on either side, as far as is known. */
 static void judge_silence(struct explanation *e, const struct explain_facts *f)
 {
-	const char *unreachable =
-		whose(f->own->status == PATH_UNREACHABLE, f->peer->status == PATH_UNREACHABLE);
+	const char *unreachable = explain_whose(
+		f->own->status == PATH_UNREACHABLE, f->peer->status == PATH_UNREACHABLE);
 	bool own = f->own->mapping == DEPENDENCE_UNKNOWN && f->own->nat != TRI_NO;
 	bool peer = f->peer->mapping == DEPENDENCE_UNKNOWN && f->peer->nat != TRI_NO;
 
@@ -391,7 +395,7 @@ static void judge_silence(struct explanation *e, const struct explain_facts *f)
 				: own ? "the own"
 				      : "the peer's");
 	else if (plans_guess(f->plans))
-		judge_luck(e, f);
+		explain_luck(e, f->plans, is_hard(f->own) && is_hard(f->peer));
 	else if (f->own->early == EARLY_REMAP || f->peer->early == EARLY_REMAP)
 		explain_add(&e->likely,
 			"a packet came too early all the same: it makes the NAT of %s side give "
@@ -408,16 +412,16 @@ static void judge_silence(struct explanation *e, const struct explain_facts *f)
 
 /* --- what to do --- */
 
-static void advise_family(struct explanation *e, const struct explain_facts *f)
+void explain_other_family(struct explanation *e, enum family family, bool possible)
 {
-	char other = f->family == FAMILY_IPV4 ? '6' : '4';
+	char other = family == FAMILY_IPV4 ? '6' : '4';
 
-	if (f->other_family_possible)
+	if (possible)
 		explain_add(&e->try_next,
 			"-%c on both sides: the plans were for IPv%c, and over IPv%c only the "
 			"endpoints that are known were tried",
-			other, f->family == FAMILY_IPV4 ? '4' : '6', other);
-	else if (f->family == FAMILY_IPV4)
+			other, family == FAMILY_IPV4 ? '4' : '6', other);
+	else if (family == FAMILY_IPV4)
 		explain_add(&e->try_next,
 			"IPv6 on both sides: where there is no NAT only firewalls have to be "
 			"passed");
@@ -463,18 +467,23 @@ static void advise_budget(struct explanation *e, const struct explain_facts *f)
 		explain_add(&e->try_next,
 			"--packets %u --sockets %d on both sides, if the routers can bear it: by "
 			"the numbers %u of 100 such runs succeed",
-			best_packets, LARGER_SOCKETS, of_hundred(best));
+			best_packets, LARGER_SOCKETS, explain_of_hundred(best));
+}
+
+void explain_once_more(struct explanation *e, const struct plans *plans)
+{
+	double chance = plans_chance(plans);
+
+	if (plans_guess(plans) && chance >= 0.3)
+		explain_add(&e->try_next,
+			"once more: where ports are guessed luck decides, and by the numbers %u of "
+			"100 runs succeed",
+			explain_of_hundred(chance) < 99 ? explain_of_hundred(chance) : 99);
 }
 
 static void advise_luck(struct explanation *e, const struct explain_facts *f)
 {
-	double chance = plans_chance(f->plans);
-
-	if (plans_guess(f->plans) && chance >= 0.3)
-		explain_add(&e->try_next,
-			"once more: where ports are guessed luck decides, and by the numbers %u of "
-			"100 runs succeed",
-			of_hundred(chance) < 99 ? of_hundred(chance) : 99);
+	explain_once_more(e, f->plans);
 	if (is_hard(f->own) || is_hard(f->peer))
 		advise_budget(e, f);
 }
@@ -486,14 +495,15 @@ static bool has_firewall(const struct pair_side *s)
 
 static void advise_routers(struct explanation *e, const struct explain_facts *f)
 {
-	const char *side = whose(f->own->early == EARLY_REMAP, f->peer->early == EARLY_REMAP);
+	const char *side =
+		explain_whose(f->own->early == EARLY_REMAP, f->peer->early == EARLY_REMAP);
 
 	if (side)
 		explain_add(&e->try_next,
 			"on the router of %s side: drop UDP to the router itself instead of "
 			"accepting it, so that an early packet costs no port",
 			side);
-	side = whose(is_hard(f->own), is_hard(f->peer));
+	side = explain_whose(is_hard(f->own), is_hard(f->peer));
 	if (side)
 		explain_add(&e->try_next,
 			"on the router of %s side: the same port for all destinations, where it "
@@ -512,12 +522,12 @@ static void advise_routers(struct explanation *e, const struct explain_facts *f)
 
 static void advise(struct explanation *e, const struct explain_facts *f)
 {
-	const char *blocked = whose(f->own->status != PATH_OK, f->peer->status != PATH_OK);
+	const char *blocked = explain_whose(f->own->status != PATH_OK, f->peer->status != PATH_OK);
 
 	if (blocked)
 		explain_add(
 			&e->try_next, "let UDP out on %s side, or another network there", blocked);
-	advise_family(e, f);
+	explain_other_family(e, f->family, f->other_family_possible);
 	if (f->own->status == PATH_OK && f->peer->status == PATH_OK) {
 		advise_luck(e, f);
 		advise_routers(e, f);
@@ -535,12 +545,12 @@ void explain_failure(const struct explain_facts *f, struct explanation *e)
 	add_side(e, "the peer says of its side", f->peer);
 	sum = add_attempts(e, f->trail);
 	add_said(e, &f->said);
-	add_errors(e, f->trail);
+	explain_errors(e, f->trail);
 	if (f->own->status != PATH_OK)
 		add_server_errors(e, f->trail);
 	if (!f->plans->count && *f->plans->why_not)
 		explain_add(&e->likely, "%s", f->plans->why_not);
-	judge_refusal(e, f->trail);
+	explain_refusal(e, f->trail);
 	if (sum.attempts && !judge_direction(e, &f->said, &sum))
 		judge_silence(e, f);
 	advise(e, f);

@@ -16,6 +16,7 @@
 struct explain_peer {
 	bool said;
 	unsigned sent, received, errors;
+	unsigned opened, resets; /* of TCP */
 	struct endpoint
 		offender; /* of the ICMP error that came to it most often; FAMILY_NONE: none */
 	uint8_t type, code;
@@ -41,7 +42,18 @@ struct explanation {
 	struct explain_list try_next;
 };
 
+/* The same of TCP. */
+struct explain_tcp_facts {
+	const struct pair_tcp_side *own, *peer;
+	enum family family;
+	const struct plans *plans;
+	const struct trail *trail;
+	struct explain_peer said;
+	bool other_family_possible;
+};
+
 /* Of two sides that know each other. */
+void explain_tcp_failure(const struct explain_tcp_facts *facts, struct explanation *out);
 void explain_failure(const struct explain_facts *facts, struct explanation *out);
 
 /* Of a server that has not answered; measured: what a measurement against it came to, or NULL. Adds to *out. */
@@ -50,6 +62,11 @@ void explain_server(const struct endpoint *server, const struct behaviour *measu
 
 /* "NAT with address-and-port-dependent mapping, …": what is known of one side. */
 void explain_side(const struct pair_side *s, char *out, size_t size);
+
+/* Of a server that could not be connected to: error is the negative errno of the latest attempt; 0: none has ended. */
+void explain_tcp_server(const struct endpoint *server, int error, struct explanation *out);
+
+void explain_tcp_side(const struct pair_tcp_side *s, char *out, size_t size);
 
 /* One more sentence; nothing when the list is full. */
 void explain_add(struct explain_list *l, const char *format, ...)

@@ -22,6 +22,8 @@ enum early_syn {
 	EARLY_SYN_REMAP, /* the later connection gets another external port */
 };
 
+const char *early_syn_name(enum early_syn e); /* "silent", "rst" … */
+
 /* What one side knows of its own way out, of one address family; what it does not know is "unknown". */
 struct pair_tcp_side {
 	enum path_status status;
@@ -38,6 +40,9 @@ struct pair_tcp_side {
 	uint16_t connections_max; /* being opened at once; unsaid: 512 */
 	uint32_t rate_cps; /* at most so many connections begun a second; unsaid: 100 */
 };
+
+/* Of a judged behaviour; sync error and budget are not in it and stay as they are in *out. */
+void pair_tcp_side_from(const struct behaviour *b, struct pair_tcp_side *out);
 
 #define PAIR_TCP_SIDE_BYTES 64 /* at most, encoded; what later versions add included */
 

@@ -24,6 +24,56 @@ void pair_tcp_side_clamp(const struct pair_tcp_side *s, struct pair_tcp_side *ou
 		out->sync_error_us = PAIR_SYNC_US;
 }
 
+const char *early_syn_name(enum early_syn e)
+{
+	static const char *const names[] = {
+		"unknown", "silent", "rst", "icmp", "icmp-after-6-s", "remap"};
+
+	return names[e];
+}
+
+/* A NAT that refuses them after six seconds has kept still for longer than a punch needs. */
+#define LATE_US 3000000u
+
+static enum early_syn early_from(const struct behaviour *b)
+{
+	switch (b->early) {
+	case EARLY_SILENT:
+		return EARLY_SYN_SILENT;
+	case EARLY_REMAP:
+		return EARLY_SYN_REMAP;
+	case EARLY_REJECT:
+		if (b->early_after_us >= LATE_US)
+			return EARLY_SYN_LATE;
+		return b->early_by_icmp ? EARLY_SYN_ICMP : EARLY_SYN_RST;
+	default:
+		return EARLY_SYN_UNKNOWN;
+	}
+}
+
+void pair_tcp_side_from(const struct behaviour *b, struct pair_tcp_side *out)
+{
+	struct pair_side udp; /* what is of the same kind comes about in the same way */
+
+	pair_side_from(b, &udp);
+	out->status = udp.status;
+	out->nat = udp.nat;
+	out->mapping = udp.mapping;
+	out->filtering = udp.filtering;
+	out->allocation = udp.allocation;
+	out->step = udp.step;
+	out->low = udp.low;
+	out->high = udp.high;
+	out->preservation = SHARE_UNKNOWN;
+	out->early = EARLY_SYN_UNKNOWN;
+	out->simultaneous = TRI_UNKNOWN;
+	if (udp.status != PATH_OK)
+		return;
+	out->preservation = b->port_preservation;
+	out->early = early_from(b);
+	out->simultaneous = b->simultaneous;
+}
+
 static bool ranges_hold(const struct pair_tcp_side *s)
 {
 	return (unsigned)s->status <= PATH_UNREACHABLE && (unsigned)s->nat <= TRI_YES &&

@@ -165,8 +165,10 @@ static enum early_packet judge_reaction(
 			continue;
 		basis_add(&out->early_basis, v->journal, o);
 		if (was_refused_afar(o, v->servers[server].rtt_us) &&
-			(!out->early_after_us || o->call.took_us < out->early_after_us))
+			(!out->early_after_us || o->call.took_us < out->early_after_us)) {
 			out->early_after_us = o->call.took_us;
+			out->early_by_icmp = o->reported_count != 0;
+		}
 		local |= o->call.outcome == CONNECTION_REFUSED ||
 			o->call.outcome == CONNECTION_UNREACHABLE;
 		silent |= o->call.outcome == CONNECTION_SILENT;

@@ -16,6 +16,10 @@
 
 #define BACKLOG 16
 
+/* of the kernel's enum, which its header keeps for itself */
+#define SYN_SENT     2
+#define SYN_RECEIVED 3
+
 static int bind_address(int fd, const struct endpoint *local)
 {
 	struct sockaddr_storage address;
@@ -80,6 +84,9 @@ static int bind_shared(int fd, const struct endpoint *local, const char *interfa
 	struct sockaddr_storage address;
 	socklen_t length = sockaddr_from_endpoint(local, &address);
 
+	if (local->family == FAMILY_IPV6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)))
+		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
 		return -errno;
@@ -105,6 +112,11 @@ int tcp_bind(const struct endpoint *local, const char *interface, int *fd)
 	return err;
 }
 
+static int set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
+}
+
 int tcp_begin_connect(int fd, const struct endpoint *to)
 {
 	struct sockaddr_storage address;
@@ -114,9 +126,85 @@ int tcp_begin_connect(int fd, const struct endpoint *to)
 											: 0;
 }
 
+int tcp_want_errors(int fd, enum family family, bool wanted)
+{
+	if (family == FAMILY_IPV6)
+		return set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, wanted);
+	return set_int(fd, IPPROTO_IP, IP_RECVERR, wanted);
+}
+
+int tcp_limit_syns(int fd, unsigned syns)
+{
+	return set_int(fd, IPPROTO_TCP, TCP_SYNCNT, syns > 1 ? (int)syns - 1 : 1);
+}
+
+bool tcp_is_connecting(int fd)
+{
+	struct tcp_info info = {.tcpi_state = 0};
+	socklen_t length = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) &&
+		(info.tcpi_state == SYN_SENT || info.tcpi_state == SYN_RECEIVED);
+}
+
+int tcp_peer(int fd, struct endpoint *out)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	if (getpeername(fd, (struct sockaddr *)&address, &length))
+		return -errno;
+	*out = sockaddr_to_endpoint(&address);
+	return 0;
+}
+
+int tcp_expect(int fd, size_t bytes)
+{
+	return set_int(fd, SOL_SOCKET, SO_RCVLOWAT, bytes ? (int)bytes : 1);
+}
+
+int tcp_prepare_stream(int fd, unsigned timeout_ms)
+{
+	int err = tcp_expect(fd, 1);
+
+	if (!err)
+		err = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	return err ? err : set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)timeout_ms);
+}
+
+void tcp_reset(int fd)
+{
+	const struct linger reset = {.l_onoff = 1};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+}
+
 int tcp_begin_listen(int fd)
 {
 	return listen(fd, BACKLOG) ? -errno : 0;
+}
+
+int tcp_listen(const struct endpoint *local, int *fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sockaddr_from_endpoint(local, &address);
+	int err = 0;
+
+	*fd = socket(sockaddr_family(local->family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return -errno;
+	/* connections of an earlier run may linger there */
+	err = set_int(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (!err && local->family == FAMILY_IPV6)
+		err = set_int(*fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!err && (bind(*fd, (struct sockaddr *)&address, length) || listen(*fd, BACKLOG)))
+		err = -errno;
+	if (err) {
+		close(*fd);
+		*fd = -1;
+	}
+	return err;
 }
 
 int tcp_accept(int fd, struct endpoint *from, int *out)

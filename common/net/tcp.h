@@ -3,6 +3,9 @@
 
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/endpoint.h"
 
 /* TCP connections, non-blocking and close-on-exec. */
@@ -31,7 +34,37 @@ int tcp_bind(const struct endpoint *local, const char *interface, int *fd);
 /* Begins to connect; as tcp_connect_start. */
 int tcp_begin_connect(int fd, const struct endpoint *to);
 
+/*
+ * Whether ICMP errors can be had with udp_receive_error, which is how they are told from a RST. Only until it is
+ * connected: from then on each of them would look like the end of the connection.
+ */
+int tcp_want_errors(int fd, enum family family, bool wanted);
+
+/* So many SYNs at most, from 1 on; otherwise Linux sends seven in 63 s. */
+int tcp_limit_syns(int fd, unsigned syns);
+
+/* Whether an attempt to connect has not ended yet, with or without success. */
+bool tcp_is_connecting(int fd);
+
+/* Who is at the other end. */
+int tcp_peer(int fd, struct endpoint *out);
+
+/* Readable only when so many bytes are there, or the end. */
+int tcp_expect(int fd, size_t bytes);
+
+/*
+ * For a stream of any bytes: what is written goes out at once; and it ends with ETIMEDOUT when the other end's kernel has not
+ * acknowledged something for so long.
+ */
+int tcp_prepare_stream(int fd, unsigned timeout_ms);
+
+/* Closes with a RST, so that nothing is left in the kernel. */
+void tcp_reset(int fd);
+
 int tcp_begin_listen(int fd);
+
+/* A socket that listens there and shares the port with nobody: 0, or a negative errno. */
+int tcp_listen(const struct endpoint *local, int *fd);
 
 /* The next connection of a listening socket: its descriptor in *out; -EAGAIN when none waits. */
 int tcp_accept(int fd, struct endpoint *from, int *out);

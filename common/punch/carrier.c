@@ -9,35 +9,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/stun_stream.h"
 #include "net/udp.h"
-#include "punch/carrier.h"
+#include "punch/carrier_private.h"
 
-#define DATAGRAM_MAX	65536
 #define PACKETS_IN_TURN 64
 #define SENDS_IN_TURN	4096
 
-struct carried {
-	struct carrier *carrier;
-	struct event *event;
-	int fd;
-	unsigned number;
-	enum family family;
-};
-
-struct carrier {
-	struct carrier_config config;
-	struct event *timer;
-	struct stun_stream *stream; /* to the server; NULL: none */
-	bool stream_opened; /* and the session knows it */
-	bool turning;
-	struct carried sockets[SESSION_SOCKETS];
-	uint8_t datagram[DATAGRAM_MAX];
-};
-
 /* --- input --- */
 
-static void take_errors(struct carried *s)
+void carrier_take_errors(struct carried *s)
 {
 	struct carrier *c = s->carrier;
 	struct udp_error e;
@@ -62,7 +42,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	struct endpoint from;
 
 	(void)what;
-	take_errors(s);
+	carrier_take_errors(s);
 	for (int i = 0; i < PACKETS_IN_TURN && s->fd == fd; i++) {
 		int n = udp_receive(fd, c->datagram, sizeof(c->datagram), &from, &meta);
 
@@ -86,7 +66,7 @@ static void forget(struct carried *s)
 	*s = (struct carried){.fd = -1, .carrier = s->carrier, .number = s->number};
 }
 
-static void close_socket(struct carried *s)
+void carrier_close_socket(struct carried *s)
 {
 	int fd = s->fd;
 
@@ -96,7 +76,7 @@ static void close_socket(struct carried *s)
 }
 
 /* Only the first socket of a family has the port that the user wants: there can be no two of it. */
-static struct endpoint local_for(struct carrier *c, unsigned number, enum family family)
+struct endpoint carrier_local_for(struct carrier *c, unsigned number, enum family family)
 {
 	struct endpoint *wanted = &c->config.local[family == FAMILY_IPV6], e = *wanted;
 
@@ -109,21 +89,27 @@ static struct endpoint local_for(struct carrier *c, unsigned number, enum family
 	return e;
 }
 
+int carrier_watch(struct carried *s, short what, event_callback_fn function)
+{
+	if (s->event)
+		event_free(s->event);
+	s->event = event_new(s->carrier->config.base, s->fd, what, function, s);
+	return s->event && !event_add(s->event, NULL) ? 0 : -ENOMEM;
+}
+
 static void open_socket(struct carrier *c, unsigned number, enum family family)
 {
-	struct endpoint local = local_for(c, number, family);
+	struct endpoint local = carrier_local_for(c, number, family);
 	struct carried *s = &c->sockets[number];
 	int err = udp_open(&local, c->config.interface, UDP_META, &s->fd);
 
 	s->family = family;
 	if (!err)
 		err = udp_local(s->fd, &local);
-	if (!err) {
-		s->event = event_new(c->config.base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-		err = s->event && !event_add(s->event, NULL) ? 0 : -ENOMEM;
-	}
+	if (!err)
+		err = carrier_watch(s, EV_READ | EV_PERSIST, on_readable);
 	if (err)
-		close_socket(s);
+		carrier_close_socket(s);
 	session_opened(c->config.session, clock_now_us(), number, err, err ? NULL : &local);
 }
 
@@ -195,6 +181,10 @@ static void send_packet(struct carrier *c, const struct session_output *out)
 
 static void carry(struct carrier *c, const struct session_output *out)
 {
+	if (c->config.tcp) {
+		carrier_tcp_carry(c, out);
+		return;
+	}
 	switch (out->action) {
 	case SESSION_OPEN:
 		open_socket(c, out->socket, out->family);
@@ -206,7 +196,7 @@ static void carry(struct carrier *c, const struct session_output *out)
 		if (out->socket == SESSION_STREAM)
 			close_stream(c);
 		else
-			close_socket(&c->sockets[out->socket]);
+			carrier_close_socket(&c->sockets[out->socket]);
 		return;
 	case SESSION_SEND:
 		if (out->socket != SESSION_STREAM)
@@ -301,7 +291,7 @@ void carrier_destroy(struct carrier *c)
 	if (!c)
 		return;
 	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
-		close_socket(&c->sockets[i]);
+		carrier_close_socket(&c->sockets[i]);
 	close_stream(c);
 	if (c->timer)
 		event_free(c->timer);

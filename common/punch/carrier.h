@@ -7,13 +7,17 @@
 
 #include "punch/session.h"
 
-/* Carries the packets of a session over real sockets, and wakes it. */
+/*
+ * Carries the packets of a session over real sockets, and wakes it. A connection over TCP that was proved is left alone
+ * then, for the caller to take.
+ */
 
 struct carrier;
 
 struct carrier_config {
 	struct event_base *base;
 	struct session *session;
+	bool tcp; /* as the session */
 	const char *interface; /* or NULL */
 	struct endpoint local
 		[2]; /* where main sockets are bound; FAMILY_NONE: anywhere. The port is that of

@@ -68,6 +68,8 @@ struct checks_result {
 	uint64_t first_sent_us, first_heard_us, proved_us; /* 0: never */
 	unsigned peer_attempt; /* that the peer's latest request is of … */
 	uint64_t asked_us; /* … and when it came; 0: never */
+	struct stun_id
+		nomination; /* TCP: of the last request on the connection, the same on both sides */
 };
 
 struct checks;

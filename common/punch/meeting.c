@@ -359,7 +359,7 @@ static void take_news(struct meeting *m, uint64_t now_us, const struct rendezvou
 	}
 	if (in->mapped.family != FAMILY_NONE)
 		v->mapped = in->mapped;
-	if (m->stream)
+	if (m->stream && !m->config.tcp)
 		v->mapped.port = 0; /* TCP's */
 	v->place = in->place;
 	if (!v->registered_us) {

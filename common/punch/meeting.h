@@ -14,6 +14,7 @@
 
 struct meeting_config {
 	bool allocate; /* the server chooses a number; else session */
+	bool tcp; /* the punch, so that the port of a connection is of use */
 	uint8_t session[RENDEZVOUS_SESSION_BYTES];
 	struct random random;
 	struct trail *trail;

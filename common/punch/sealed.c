@@ -19,11 +19,16 @@ _Static_assert(KEYS_BYTES == crypto_secretstream_xchacha20poly1305_KEYBYTES, "ke
 
 #define TAG_LAST crypto_secretstream_xchacha20poly1305_TAG_FINAL
 
-void sealed_init(struct sealed *s, const struct keys *k)
+static void salt_key(const uint8_t key[KEYS_BYTES], struct span salt, uint8_t out[KEYS_BYTES])
+{
+	crypto_generichash_blake2b(out, KEYS_BYTES, salt.data, salt.length, key, KEYS_BYTES);
+}
+
+void sealed_init(struct sealed *s, const struct keys *k, struct span salt)
 {
 	memset(s, 0, sizeof(*s));
-	memcpy(s->send_key, k->send.channel, sizeof(s->send_key));
-	memcpy(s->receive_key, k->receive.channel, sizeof(s->receive_key));
+	salt_key(k->send.channel, salt, s->send_key);
+	salt_key(k->receive.channel, salt, s->receive_key);
 }
 
 void sealed_wipe(struct sealed *s)

@@ -32,7 +32,11 @@ struct sealed {
 	bool sent_last, received_last;
 };
 
-void sealed_init(struct sealed *s, const struct keys *k);
+/*
+ * salt: of this connection only, and the same on both sides, so that nothing of an earlier one with the same keys can be
+ * played back. Up to 64 bytes.
+ */
+void sealed_init(struct sealed *s, const struct keys *k, struct span salt);
 void sealed_wipe(struct sealed *s);
 
 /*

@@ -30,8 +30,10 @@ int session_create(const struct session_config *config, uint64_t now_us, struct 
 	memcpy(s->secret, config->secret.data, config->secret.length);
 	s->secret_length = config->secret.length;
 	s->view.started_us = now_us;
-	s->view.own.transport = HELLO_UDP;
+	s->view.tcp = config->tcp;
+	s->view.own.transport = config->tcp ? HELLO_TCP : HELLO_UDP;
 	s->spent = s->latest_socket = SESSION_SOCKETS;
+	s->spent_main[0] = s->spent_main[1] = SESSION_SOCKETS;
 	for (int f = 0; f < 2; f++)
 		if (config->servers[f].family != FAMILY_NONE)
 			s->main[f] = session_new_main(s);
@@ -52,8 +54,11 @@ void session_destroy(struct session *s)
 		return;
 	probe_destroy(s->probes[0]);
 	probe_destroy(s->probes[1]);
+	tcp_probe_destroy(s->tcp_probes[0]);
+	tcp_probe_destroy(s->tcp_probes[1]);
 	meeting_destroy(s->meeting);
 	checks_destroy(s->checks);
+	tcp_checks_destroy(s->tcp_checks);
 	cpace_forget(&s->cpace);
 	keys_wipe(&s->keys);
 	sodium_memzero(s->secret, sizeof(s->secret));
@@ -82,8 +87,7 @@ void session_fail(struct session *s, uint64_t now_us, enum session_failure failu
 	s->view.state = SESSION_FAILED;
 	s->view.failure = failure;
 	s->view.ended_us = now_us;
-	if (s->checks)
-		checks_pause(s->checks);
+	session_ways_pause(s);
 }
 
 void session_leave(struct session *s, uint64_t now_us)
@@ -126,50 +130,7 @@ static bool poll_query(
 	return true;
 }
 
-static bool poll_checks(
-	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
-{
-	struct checks_output c;
-
-	if (!s->checks)
-		return false;
-	out->socket = c.socket = 0;
-	switch (checks_poll(s->checks, now_us, &c)) {
-	case CHECKS_OPEN:
-		return session_want_open(out, c.socket, c.to.family);
-	case CHECKS_CLOSE:
-		out->action = SESSION_CLOSE;
-		out->socket = c.socket;
-		return true;
-	case CHECKS_SEND:
-		out->action = SESSION_SEND;
-		out->socket = c.socket;
-		out->to = c.to;
-		out->ttl = c.ttl;
-		out->length = c.length;
-		memcpy(out->data, c.data, c.length);
-		return true;
-	default:
-		break;
-	}
-	if (c.deadline_us < *deadline_us)
-		*deadline_us = c.deadline_us;
-	return false;
-}
-
 /* --- from state to state --- */
-
-static void begin_checks(struct session *s)
-{
-	struct checks_config config = {.controlling = !s->view.side, .trail = s->config.trail};
-
-	memcpy(config.key_out, s->keys.send.mac, sizeof(config.key_out));
-	memcpy(config.key_in, s->keys.receive.mac, sizeof(config.key_in));
-	random_bytes(&s->config.random, config.random.seed, sizeof(config.random.seed));
-	if (!s->checks && !checks_create(&config, &s->checks))
-		s->view.checks = checks_result(s->checks);
-	sodium_memzero(&config, sizeof(config));
-}
 
 static void heed_meeting(struct session *s, uint64_t now_us)
 {
@@ -188,7 +149,7 @@ static void heed_meeting(struct session *s, uint64_t now_us)
 		session_fail(s, now_us, SESSION_REFUSED);
 	else if (s->view.state < SESSION_PUNCHING &&
 		(v->state == MEETING_UNREACHABLE ||
-			(!v->registered_us && session_server_is_closed(s))))
+			(!v->registered_us && !s->config.tcp && session_server_is_closed(s))))
 		session_fail(s, now_us, SESSION_UNREACHABLE);
 	else if (v->state == MEETING_LEFT)
 		session_fail(s, now_us,
@@ -219,7 +180,7 @@ static void heed_checks(struct session *s, uint64_t now_us)
 		return;
 	if (!s->view.exchanged_us) { /* the peer was quicker: it is known since its first packet */
 		s->view.exchanged_us = r->first_heard_us;
-		trail_attempt(s->config.trail, r->first_heard_us, pair_strategy_name(PAIR_DIRECT));
+		trail_attempt(s->config.trail, r->first_heard_us, "direct");
 	}
 	s->view.state = SESSION_CONNECTED;
 	s->stood_us = now_us;
@@ -241,6 +202,8 @@ static void advance(struct session *s, uint64_t now_us)
 {
 	if (!s->leaving && s->view.checks)
 		session_heed_round(s, now_us);
+	if (s->config.tcp && s->view.state != SESSION_FAILED && !s->leaving)
+		session_connect_advance(s, now_us);
 	if (is_over(s) || !s->view.meeting)
 		return;
 	session_measure_advance(s, now_us);
@@ -249,9 +212,10 @@ static void advance(struct session *s, uint64_t now_us)
 		session_manual_advance(s, now_us);
 	else
 		advance_meeting(s, now_us);
-	if (s->has_keys && !s->checks && s->view.state != SESSION_FAILED)
-		begin_checks(s);
-	if (s->view.state == SESSION_EXCHANGING && s->view.has_peer && s->published && s->checks) {
+	if (s->has_keys && !session_has_ways(s) && s->view.state != SESSION_FAILED)
+		session_ways_create(s);
+	if (s->view.state == SESSION_EXCHANGING && s->view.has_peer && s->published &&
+		session_has_ways(s)) {
 		s->view.exchanged_us = now_us;
 		session_attempts_begin(s, now_us);
 	}
@@ -267,7 +231,7 @@ static uint64_t manual_deadline(const struct session *s, uint64_t now_us)
 	return at_us < attempt_us ? at_us : attempt_us;
 }
 
-static uint64_t own_deadline(const struct session *s, uint64_t now_us)
+static uint64_t deadline_with_server(const struct session *s, uint64_t now_us)
 {
 	if (!s->view.meeting || s->leaving || s->view.state == SESSION_FAILED)
 		return UINT64_MAX;
@@ -283,6 +247,16 @@ static uint64_t own_deadline(const struct session *s, uint64_t now_us)
 	return session_attempt_deadline(s, now_us);
 }
 
+static uint64_t own_deadline(const struct session *s, uint64_t now_us)
+{
+	uint64_t at_us = deadline_with_server(s, now_us), connect_us;
+
+	if (!s->config.tcp || s->leaving || s->view.state == SESSION_FAILED)
+		return at_us;
+	connect_us = session_connect_deadline(s);
+	return connect_us < at_us ? connect_us : at_us;
+}
+
 enum session_action session_poll(struct session *s, uint64_t now_us, struct session_output *out)
 {
 	uint64_t deadline_us;
@@ -290,13 +264,14 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 	memset(out, 0, sizeof(*out));
 	advance(s, now_us);
 	deadline_us = own_deadline(s, now_us);
-	if (session_poll_sockets(s, out) || poll_meeting(s, now_us, out, &deadline_us) ||
+	if (session_poll_sockets(s, now_us, out, &deadline_us) ||
+		poll_meeting(s, now_us, out, &deadline_us) ||
 		session_measure_poll(s, now_us, out, &deadline_us) ||
 		session_stream_poll(s, now_us, out, &deadline_us) ||
 		poll_query(&s->reflexive[0], now_us, out, &deadline_us) ||
 		poll_query(&s->reflexive[1], now_us, out, &deadline_us) ||
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
-		poll_checks(s, now_us, out, &deadline_us))
+		session_ways_poll(s, now_us, out, &deadline_us))
 		return out->action;
 	if (session_measure_is_due(s) && s->view.meeting && !is_over(s))
 		deadline_us = now_us; /* a part of the measurement has just ended */
@@ -312,9 +287,14 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 {
 	int f = socket >= SESSION_PROBE6;
 
+	if (socket >= SESSION_LINKS)
+		return session_ways_input(s, now_us, socket, from, data, length);
 	if (socket == SESSION_STREAM)
 		return s->stream.used && meeting_input(s->meeting, now_us, data, length);
 	if (socket >= SESSION_PROBE4) {
+		if (s->tcp_probes[f])
+			tcp_probe_input(s->tcp_probes[f], now_us,
+				socket - (f ? SESSION_PROBE6 : SESSION_PROBE4), data, length);
 		if (s->probes[f])
 			probe_input(s->probes[f], now_us,
 				socket - (f ? SESSION_PROBE6 : SESSION_PROBE4), from, ttl, data,
@@ -338,7 +318,7 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 		endpoint_equal(from, &s->config.servers[s->meeting_family == FAMILY_IPV6]) &&
 		meeting_input(s->meeting, now_us, data, length))
 		return true;
-	return s->checks && checks_input(s->checks, now_us, socket, from, data, length);
+	return session_ways_input(s, now_us, socket, from, data, length);
 }
 
 void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
@@ -354,13 +334,15 @@ void session_error(struct session *s, uint64_t now_us, unsigned socket, const st
 		.code = error->code};
 
 	for (int i = 0; i < 2; i++)
-		if (!error->local && socket == s->main[i].socket &&
+		if (!s->config.tcp && !error->local && socket == s->main[i].socket &&
 			endpoint_equal(to, &s->config.servers[i]) &&
 			endpoint_same_address(to, &error->offender))
 			session_stream_refused(s, now_us, i);
-	if (socket < SESSION_LIFETIME)
+	if (socket < SESSION_LIFETIME || socket >= SESSION_LINKS)
 		trail_add(s->config.trail, &e);
-	else if (socket >= SESSION_PROBE4 && s->probes[f])
+	if (socket >= SESSION_LINKS && s->tcp_checks)
+		tcp_checks_icmp(s->tcp_checks, socket);
+	else if (socket >= SESSION_PROBE4 && socket < SESSION_STREAM && s->probes[f])
 		probe_error(s->probes[f], now_us, socket - (f ? SESSION_PROBE6 : SESSION_PROBE4),
 			to, error, quoted, length);
 }

@@ -12,11 +12,16 @@
 #include "punch/hello.h"
 #include "punch/keys.h"
 #include "punch/meeting.h"
+#include "punch/tcp_checks.h"
 
 /*
- * One side of a punch over UDP, from a code to a proved way, without I/O: measures the own NATs, meets the other side at
+ * One side of a punch, from a code to a proved way, without I/O: measures the own NATs, meets the other side at
  * natprobed, proves the code, plans together with it, and goes through the plans until one succeeds or
- * none is left. The caller carries its packets and wakes it at its deadline.
+ * none is left. The caller carries its packets and wakes it at its deadline. Over UDP or TCP: of that the kind of its
+ * sockets depends, how it measures and what a plan does; all the rest is the same.
+ *
+ * Over TCP the main sockets are connections to the server, which show and keep the mapping of their local port; and
+ * every socket has SO_REUSEADDR and SO_REUSEPORT, since several share a port.
  */
 
 enum session_socket {
@@ -28,12 +33,14 @@ enum session_socket {
 	SESSION_PROBE4 = 512, /* of the measurement */
 	SESSION_PROBE6 = 640,
 	SESSION_STREAM = 768, /* no socket of UDP, but a TCP connection to the server */
-	SESSION_SOCKETS = 769,
+	SESSION_LINKS = 1024, /* TCP: see tcp_checks.h */
+	SESSION_SOCKETS = SESSION_LINKS + TCP_CHECKS_SOCKETS,
 };
 
 #define SESSION_MORE_SERVERS 6
 
 struct session_config {
+	bool tcp;
 	struct endpoint servers[2]; /* natprobed or STUN server, IPv4 and IPv6; FAMILY_NONE: none */
 	struct endpoint hosts[HELLO_CANDIDATES]; /* addresses of this host, ports ignored */
 	size_t host_count;
@@ -45,21 +52,31 @@ struct session_config {
 	bool allocate; /* the server chooses a nameplate, and code_ready is called with it */
 	uint8_t id[RENDEZVOUS_SESSION_BYTES]; /* else: of the nameplate */
 	struct span secret; /* both sides have the same; copied */
-	uint32_t packets_max; /* in one attempt */
-	uint16_t sockets_max;
-	uint32_t rate_pps;
+	uint32_t packets_max; /* in one attempt; not of TCP */
+	uint16_t sockets_max; /* over TCP: connections that are being opened */
+	uint32_t rate_pps; /* over TCP: connections a second */
 	uint64_t wait_us; /* for the other side, at most */
 	struct random random;
 	struct trail *trail;
 	struct journal *journal; /* of the measurement */
 };
 
-enum session_action { SESSION_WAIT, SESSION_OPEN, SESSION_CONNECT, SESSION_SEND, SESSION_CLOSE };
+enum session_action {
+	SESSION_WAIT,
+	SESSION_OPEN, /* a socket of `family`, over TCP bound to `port`, or any (0) */
+	/* begin to connect to `to`; over TCP a socket that is not there yet is opened, bound to `port` */
+	SESSION_CONNECT,
+	SESSION_LISTEN, /* TCP: as SESSION_CONNECT, but let it listen */
+	SESSION_SEND,
+	SESSION_CLOSE, /* over TCP what is connected with a RST */
+};
 
 struct session_output {
 	enum session_action action;
 	unsigned socket;
-	enum family family; /* of SESSION_OPEN */
+	enum family family; /* of SESSION_OPEN and SESSION_LISTEN */
+	uint16_t port; /* of those and SESSION_CONNECT, over TCP */
+	unsigned syns; /* of SESSION_CONNECT: so many at most; 0: as usual */
 	struct endpoint to; /* of SESSION_CONNECT, and of SESSION_SEND over UDP */
 	uint8_t ttl; /* 0: as usual */
 	uint8_t data[STUN_MESSAGE_BYTES];
@@ -86,6 +103,7 @@ enum session_failure {
 	SESSION_PEER_SILENT, /* came, and stopped to answer at the server */
 	SESSION_WRONG_CODE, /* the other side does not know it */
 	SESSION_BAD_PEER, /* what it says cannot be understood */
+	SESSION_OTHER_TRANSPORT, /* one punches over UDP and the other over TCP */
 	SESSION_NO_FAMILY, /* the sides have no address family in common */
 	SESSION_NO_PATH, /* all plans have failed, or there is none */
 };
@@ -94,7 +112,8 @@ struct session_view {
 	enum session_state state;
 	enum session_failure failure;
 	unsigned error_code;
-	bool manual;
+	bool tcp, manual;
+	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
 	const char *line; /* for the other side, when manual; NULL: not yet */
 	unsigned lines; /* that there have been: a mapping that has changed needs another one */
 	uint32_t number; /* of an allocated nameplate; 0: not yet, or none was asked for */
@@ -126,8 +145,8 @@ void session_destroy(struct session *s);
 enum session_action session_poll(struct session *s, uint64_t now_us, struct session_output *out);
 
 /*
- * A socket was opened as `local`, or could not be (negative errno). The same of SESSION_STREAM, which may also end
- * later with an error.
+ * A socket was opened as `local`, or could not be (negative errno); over TCP also when a bound one cannot listen. The
+ * same of SESSION_STREAM when it is connected, which may also end later with an error.
  */
 void session_opened(struct session *s, uint64_t now_us, unsigned socket, int error,
 	const struct endpoint *local);
@@ -138,7 +157,22 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 bool session_input(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *from,
 	uint8_t ttl, const void *data, size_t length);
 
-/* An ICMP (or local) error for a datagram of ours. */
+/*
+ * --- TCP: what happens to connections; SESSION_STREAM aside ---
+ */
+
+/* How the attempt to connect has ended: 0 or a negative errno; before that, an ICMP error goes to session_error. */
+void session_connected(
+	struct session *s, uint64_t now_us, unsigned socket, int error, unsigned segments);
+/* A listening socket has a connection: the number of its socket, or -ENOSPC: to be closed. */
+int session_accepted(
+	struct session *s, uint64_t now_us, unsigned listener, const struct endpoint *from);
+/* It was ended by the other end (0), has broken, or carries what is no STUN message (-EBADMSG). */
+void session_closed(struct session *s, uint64_t now_us, unsigned socket, int error);
+/* Whether session_input wants whole messages of this socket, with nothing behind them; else bytes in any pieces. */
+bool session_is_framed(unsigned socket);
+
+/* An ICMP (or local) error for a datagram or SYN of ours. */
 void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
 	const struct icmp_seen *error, const void *quoted, size_t length);
 

@@ -68,10 +68,12 @@ static bool needs_step(const struct session *s)
 /* Our own mapping is another one for each endpoint of the peer, so what it knows of is of no use. */
 static bool is_dependent(const struct session *s)
 {
-	const struct pair_side *own = &s->view.own.side[s->view.family == FAMILY_IPV6];
+	int f = s->view.family == FAMILY_IPV6;
+	const struct hello *own = &s->view.own;
+	enum tri nat = s->config.tcp ? own->tcp[f].nat : own->side[f].nat;
+	enum dependence mapping = s->config.tcp ? own->tcp[f].mapping : own->side[f].mapping;
 
-	return plan_of(s)->guesses && own->nat != TRI_NO &&
-		own->mapping != DEPENDENCE_ENDPOINT_INDEPENDENT;
+	return plan_of(s)->guesses && nat != TRI_NO && mapping != DEPENDENCE_ENDPOINT_INDEPENDENT;
 }
 
 /* --- stages --- */
@@ -80,14 +82,6 @@ static void enter(struct session *s, uint64_t now_us, enum stage stage)
 {
 	s->stage = stage;
 	s->stage_us = now_us;
-}
-
-void session_set_mains(struct session *s)
-{
-	if (s->main[0].state == OPENING_DONE)
-		checks_set_main(s->checks, FAMILY_IPV4, s->main[0].socket);
-	if (s->main[1].state == OPENING_DONE)
-		checks_set_main(s->checks, FAMILY_IPV6, s->main[1].socket);
 }
 
 static void run(struct session *s, uint64_t now_us)
@@ -99,7 +93,7 @@ static void run(struct session *s, uint64_t now_us)
 
 	target.claimed = session_is_claimed(s, &target.peer);
 	memcpy(target.ports, peer->ports, sizeof(target.ports));
-	if (own_role(s)->targets == PAIR_KNOWN && !checks_further(s->checks)
+	if (own_role(s)->targets == PAIR_KNOWN && !session_ways_further(s)
 			? session_is_own(s, &target.peer)
 			: session_is_own_address(s, &target.peer))
 		target.peer.family = FAMILY_NONE;
@@ -107,22 +101,15 @@ static void run(struct session *s, uint64_t now_us)
 	s->begin_us = now_us;
 	session_set_mains(s);
 	session_add_candidates(s, now_us);
-	checks_go(s->checks, now_us, &target);
+	session_ways_go(s, now_us, &target);
 	if (own_role(s)->second && needs_step(s) && s->meeting)
 		meeting_set_ready(s->meeting, now_us, second_phase(s));
 }
 
 static void open_sockets(struct session *s, uint64_t now_us)
 {
-	const struct checks_attempt attempt = {.number = number_of(s),
-		.role = *own_role(s),
-		.further = is_dependent(s),
-		.rate_pps = plan_of(s)->rate,
-		.family = s->view.family,
-		.first_socket = SESSION_FURTHER};
-
 	s->view.own.port_count = 0;
-	checks_begin(s->checks, now_us, &attempt);
+	session_ways_begin(s, now_us, number_of(s), is_dependent(s));
 	if (!is_first(s))
 		session_renew_sockets(s);
 }
@@ -146,7 +133,29 @@ static void begin_attempt(struct session *s, uint64_t now_us)
 /* As far as the servers show. */
 static bool works(const struct session *s, int f)
 {
-	return s->view.own.side[f].status == PATH_OK && s->view.peer.side[f].status == PATH_OK;
+	return hello_status(&s->view.own, f) == PATH_OK &&
+		hello_status(&s->view.peer, f) == PATH_OK;
+}
+
+static void advise_udp(struct session *s, int f)
+{
+	struct pair_side sides[2];
+	struct pair_advice advice;
+
+	sides[s->view.side] = s->view.own.side[f];
+	sides[!s->view.side] = s->view.peer.side[f];
+	pair_advise(sides, &advice);
+	plans_from_udp(&advice, &s->view.plans);
+}
+
+static void advise_tcp(struct session *s, int f)
+{
+	struct pair_tcp_side sides[2];
+
+	sides[s->view.side] = s->view.own.tcp[f];
+	sides[!s->view.side] = s->view.peer.tcp[f];
+	pair_tcp_advise(sides, &s->tcp_advice);
+	plans_from_tcp(&s->tcp_advice, &s->view.plans);
 }
 
 /* Whether there is a family for plans. */
@@ -154,8 +163,6 @@ static bool advise(struct session *s)
 {
 	bool v4 = s->view.own.has_side[0] && s->view.peer.has_side[0];
 	bool v6 = s->view.own.has_side[1] && s->view.peer.has_side[1];
-	struct pair_side sides[2];
-	struct pair_advice advice;
 	int f;
 
 	/* IPv6 without blocks is tried in any case, with the other candidates */
@@ -163,10 +170,10 @@ static bool advise(struct session *s)
 	if (!v4 && !v6)
 		return false;
 	s->view.family = f ? FAMILY_IPV6 : FAMILY_IPV4;
-	sides[s->view.side] = s->view.own.side[f];
-	sides[!s->view.side] = s->view.peer.side[f];
-	pair_advise(sides, &advice);
-	plans_from_udp(&advice, &s->view.plans);
+	if (s->config.tcp)
+		advise_tcp(s, f);
+	else
+		advise_udp(s, f);
 	return true;
 }
 
@@ -205,6 +212,8 @@ static void note_attempt(struct session *s)
 	*out = (struct hello_attempt){.number = (uint16_t)s->view.attempt,
 		.sent = a->sent,
 		.received = a->received,
+		.opened = a->opened,
+		.resets = a->resets,
 		.refused = a->refused,
 		.errors = a->errors};
 	if (worst) {
@@ -227,11 +236,10 @@ static void begin_round(struct session *s, uint64_t now_us, unsigned round)
 	s->view.own.failed = false;
 	s->wait_until_us = 0;
 	s->round_us = now_us;
-	checks_again(s->checks);
+	session_ways_again(s);
 	if (s->config.manual) {
 		/* the sockets are the same, and so may be where the peer was last */
-		checks_add_candidate(
-			s->checks, now_us, s->view.way.kind, &s->view.way.remote, true);
+		session_ways_add(s, now_us, s->view.way.kind, &s->view.way.remote, true);
 		session_manual_first_slot(s, now_us);
 	}
 	if (s->view.state != SESSION_FAILED)
@@ -252,7 +260,7 @@ bool session_again(struct session *s, uint64_t now_us)
 	if (!s->view.plans.count)
 		return false;
 	/* main ones are closed when there are new ones */
-	if (r->socket >= SESSION_FURTHER)
+	if (r->socket >= SESSION_FURTHER && !s->config.tcp)
 		s->spent = r->socket;
 	begin_round(s, now_us, s->view.round + 1);
 	return true;
@@ -334,14 +342,14 @@ static bool is_latest_known(struct session *s)
 {
 	if (peer_role(s)->targets != PAIR_SEQUENCE)
 		return true;
-	if (s->latest_state == OPENING_NONE && checks_candidates_are_tried(s->checks))
+	if (s->latest_state == OPENING_NONE && session_ways_candidates_are_tried(s))
 		s->latest_state = OPENING_WANTED;
 	return s->latest_state == OPENING_FAILED || s->latest.done;
 }
 
 static void prepare(struct session *s, uint64_t now_us)
 {
-	if (!session_sockets_are_current(s) || !checks_are_open(s->checks) || !is_latest_known(s))
+	if (!session_sockets_are_current(s) || !session_ways_are_open(s) || !is_latest_known(s))
 		return;
 	s->view.own.latest = s->latest.mapped;
 	note_attempt(s);
@@ -377,10 +385,10 @@ static void go_on(struct session *s, uint64_t now_us)
 	uint16_t phase = second_phase(s);
 
 	if (s->meeting && needs_step(s) && !own_role(s)->second && peer_role(s)->second &&
-		checks_has_sent_all(s->checks))
+		session_ways_have_sent_all(s))
 		meeting_set_ready(s->meeting, now_us, phase);
 	if (own_role(s)->second && may_go(s, now_us, phase))
-		checks_release(s->checks, now_us);
+		session_ways_release(s, now_us);
 	if (s->config.manual ? now_us >= s->manual.end_us
 			     : now_us - s->begin_us >= plan_of(s)->give_up_us)
 		end_attempt(s, now_us);

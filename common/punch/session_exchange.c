@@ -92,6 +92,8 @@ static void take_hello(struct session *s, uint64_t now_us, struct span sealed)
 	}
 	if (hello_decode(plain, (size_t)length, &s->view.peer))
 		session_fail(s, now_us, SESSION_BAD_PEER);
+	else if (s->view.peer.transport != s->view.own.transport)
+		session_fail(s, now_us, SESSION_OTHER_TRANSPORT);
 	else
 		s->view.has_peer = true;
 	sodium_memzero(plain, sizeof(plain));

@@ -36,6 +36,8 @@ static int add_server(struct session *s, uint64_t now_us, int f, const struct en
 
 int session_measure_begin(struct session *s, uint64_t now_us)
 {
+	if (s->config.tcp)
+		return session_measure_tcp_begin(s, now_us);
 	for (int f = 0; f < 2; f++) {
 		const struct probe_config config = {.family = families[f],
 			.tests = PROBE_MAPPING | PROBE_FILTERING | PROBE_EARLY |
@@ -112,9 +114,9 @@ static bool poll_depth(struct session *s, int f, uint64_t now_us, struct session
 }
 
 /* The sockets of a measurement that is over. */
-static bool poll_closing(struct session *s, int f, struct session_output *out)
+bool session_measure_poll_closing(struct session *s, int f, struct session_output *out)
 {
-	while (!s->probes[f] && s->probe_sockets[f]) {
+	while (!s->probes[f] && !s->tcp_probes[f] && s->probe_sockets[f]) {
 		unsigned socket = --s->probe_sockets[f];
 
 		if (!s->probe_open[f][socket])
@@ -131,6 +133,8 @@ void session_measure_opened(struct session *s, uint64_t now_us, int f, unsigned 
 	const struct endpoint *local)
 {
 	s->probe_open[f][socket] = !error;
+	if (s->tcp_probes[f])
+		tcp_probe_opened(s->tcp_probes[f], now_us, socket, error, local);
 	if (s->probes[f])
 		probe_opened(s->probes[f], now_us, socket, error, local);
 }
@@ -150,7 +154,7 @@ static bool poll_probe(struct session *s, int f, uint64_t now_us, struct session
 	}
 	if (s->probes[f] && probe.deadline_us < *deadline_us)
 		*deadline_us = probe.deadline_us;
-	return poll_closing(s, f, out);
+	return session_measure_poll_closing(s, f, out);
 }
 
 void session_measure_lifetime(struct session *s, uint64_t now_us)
@@ -159,7 +163,7 @@ void session_measure_lifetime(struct session *s, uint64_t now_us)
 	int f = s->view.way.remote.family == FAMILY_IPV6;
 
 	/* a foreign server cannot tell, nor one that is not heard */
-	if (s->lifetime.begun || !s->meeting || s->stream.used ||
+	if (s->lifetime.begun || !s->meeting || s->stream.used || s->config.tcp ||
 		s->view.own_behaviour[f].status != PATH_OK)
 		return;
 	lifetime_begin(&s->lifetime, SESSION_LIFETIME, &s->config.servers[f], v->rtt_us,
@@ -222,6 +226,8 @@ static bool poll_lifetime(
 bool session_measure_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
 {
+	if (s->config.tcp)
+		return session_measure_tcp_poll(s, now_us, out, deadline_us);
 	return poll_probe(s, 0, now_us, out, deadline_us) ||
 		poll_probe(s, 1, now_us, out, deadline_us) ||
 		poll_depth(s, 0, now_us, out, deadline_us) ||
@@ -280,8 +286,8 @@ static bool is_unheard(const struct session *s)
 
 bool session_measure_is_due(const struct session *s)
 {
-	return !s->measured && !s->probes[0] && !s->probes[1] &&
-		s->depths[0].begun == s->depths[0].done &&
+	return !s->measured && !s->probes[0] && !s->probes[1] && !s->tcp_probes[0] &&
+		!s->tcp_probes[1] && s->depths[0].begun == s->depths[0].done &&
 		s->depths[1].begun == s->depths[1].done && !s->probe_sockets[0] &&
 		!s->probe_sockets[1] && (s->view.registered_us || !is_unheard(s));
 }
@@ -298,14 +304,19 @@ static bool asks_anew(struct session *s, uint64_t now_us)
 	return true;
 }
 
+uint32_t session_sync_error_us(const struct session *s)
+{
+	uint64_t jitter_us = s->view.meeting ? s->view.meeting->jitter_us : 0;
+
+	return s->config.manual ? SYNC_MANUAL_US : (uint32_t)(SYNC_MIN_US + jitter_us);
+}
+
 static void set_side(struct session *s, int f, const struct behaviour *b)
 {
 	struct pair_side *side = &s->view.own.side[f];
-	uint64_t jitter_us = s->view.meeting ? s->view.meeting->jitter_us : 0;
 
 	memset(side, 0, sizeof(*side));
-	side->sync_error_us =
-		s->config.manual ? SYNC_MANUAL_US : (uint32_t)(SYNC_MIN_US + jitter_us);
+	side->sync_error_us = session_sync_error_us(s);
 	side->depth = depth_result(&s->depths[f]);
 	side->packets_max = s->config.packets_max;
 	side->sockets_max = s->config.sockets_max;
@@ -341,6 +352,10 @@ void session_measure_advance(struct session *s, uint64_t now_us)
 	if (!session_measure_is_due(s) || asks_anew(s, now_us))
 		return;
 	judge(s->config.journal, &verdict);
+	if (s->config.tcp) {
+		session_measure_tcp_end(s, now_us, &verdict);
+		return;
+	}
 	waits = begin_depth(s, now_us, 0, &verdict.udp4);
 	waits |= begin_depth(s, now_us, 1, &verdict.udp6);
 	if (waits)

@@ -93,7 +93,6 @@ void session_add_candidates(struct session *s, uint64_t now_us)
 			continue;
 		if (!is_near(s, e) || session_is_own(s, e))
 			continue;
-		checks_add_candidate(
-			s->checks, now_us, peer->candidates[i].kind, e, !session_is_claimed(s, e));
+		session_ways_add(s, now_us, peer->candidates[i].kind, e, !session_is_claimed(s, e));
 	}
 }

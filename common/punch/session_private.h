@@ -4,6 +4,7 @@
 #pragma once
 
 #include "probe/probe.h"
+#include "probe/tcp_probe.h"
 #include "punch/line.h"
 #include "punch/depth.h"
 #include "punch/lifetime.h"
@@ -28,6 +29,9 @@ struct session_main {
 	unsigned socket;
 	enum opening state;
 	struct endpoint local;
+	/* TCP */
+	unsigned tries, refusals;
+	uint64_t due_us;
 };
 
 /* The server over TCP. */
@@ -64,6 +68,7 @@ struct session {
 	struct session_manual manual;
 	bool has_main; /* one at least */
 	struct probe *probes[2];
+	struct tcp_probe *tcp_probes[2];
 	unsigned probe_sockets[2]; /* that have been asked for */
 	bool probe_open[2][SESSION_PROBE6 - SESSION_PROBE4];
 	struct depth depths[2];
@@ -84,11 +89,16 @@ struct session {
 	bool published; /* the peer can know of the hello */
 	bool tells; /* a hello is due, whatever is in it */
 	struct checks *checks;
+	struct tcp_checks *tcp_checks; /* in its place */
+	struct pair_tcp_advice tcp_advice; /* of which view.plans are */
 	enum stage stage;
 	uint64_t stage_us, begin_us, wait_until_us;
 	uint64_t round_us; /* when this round began */
 	uint64_t stood_us; /* … and when its way was proved */
 	unsigned spent; /* socket of a way that works no more; SESSION_SOCKETS: none */
+	unsigned spent_main
+		[2]; /* TCP: connections to the server that have ended; SESSION_SOCKETS: none */
+	uint64_t refresh_us; /* … and when the one that is idle is used again */
 	bool leaving;
 };
 
@@ -104,6 +114,16 @@ bool session_measure_poll(
 void session_measure_advance(struct session *s, uint64_t now_us);
 /* Whether there is nothing more to wait for before that. */
 bool session_measure_is_due(const struct session *s);
+/* The sockets of a measurement that is over, one after the other. */
+bool session_measure_poll_closing(struct session *s, int f, struct session_output *out);
+/* How far off the agreed moment this side may begin. */
+uint32_t session_sync_error_us(const struct session *s);
+
+/* --- session_measure_tcp.c: the same over TCP --- */
+int session_measure_tcp_begin(struct session *s, uint64_t now_us);
+bool session_measure_tcp_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+void session_measure_tcp_end(struct session *s, uint64_t now_us, const struct verdict *verdict);
 
 /* --- session_exchange.c: keys and hellos --- */
 int session_exchange_begin(struct session *s, uint64_t now_us);
@@ -138,14 +158,36 @@ bool session_is_own(const struct session *s, const struct endpoint *e);
 void session_add_candidates(struct session *s, uint64_t now_us);
 
 /* --- session_attempt.c: one plan after the other --- */
-/* The checks get the main sockets that are open. */
-void session_set_mains(struct session *s);
 void session_attempts_begin(struct session *s, uint64_t now_us);
 /* The other side may have begun a new round. */
 void session_heed_round(struct session *s, uint64_t now_us);
 void session_attempt_advance(struct session *s, uint64_t now_us);
 /* When it has to be called again at the latest. */
 uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us);
+
+/* --- session_ways.c: the checks of either transport, as checks.h says --- */
+bool session_has_ways(const struct session *s);
+void session_ways_create(struct session *s);
+/* They get the main sockets that are open. */
+void session_set_mains(struct session *s);
+void session_ways_add(struct session *s, uint64_t now_us, enum check_kind kind,
+	const struct endpoint *e, bool vouched);
+/* The present attempt; further: not from main sockets. */
+void session_ways_begin(struct session *s, uint64_t now_us, unsigned number, bool further);
+unsigned session_ways_further(const struct session *s);
+bool session_ways_are_open(struct session *s);
+void session_ways_go(struct session *s, uint64_t now_us, const struct checks_target *target);
+void session_ways_release(struct session *s, uint64_t now_us);
+bool session_ways_candidates_are_tried(const struct session *s);
+bool session_ways_have_sent_all(const struct session *s);
+void session_ways_pause(struct session *s);
+void session_ways_again(struct session *s);
+bool session_ways_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+void session_ways_opened(struct session *s, uint64_t now_us, unsigned socket, int error,
+	const struct endpoint *local);
+bool session_ways_input(struct session *s, uint64_t now_us, unsigned socket,
+	const struct endpoint *from, const void *data, size_t length);
 
 /* --- session_stream.c: the server over TCP --- */
 void session_stream_begin(struct session *s, uint64_t now_us);
@@ -163,7 +205,10 @@ struct session_main session_new_main(struct session *s);
 void session_collect_candidates(struct session *s);
 /* Any family may be broken: until the server has answered they take turns. */
 void session_take_turns(struct session *s, uint64_t now_us);
-bool session_poll_sockets(struct session *s, struct session_output *out);
+bool session_poll_sockets(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+/* 0 or -ENOMEM. */
+int session_begin_meeting(struct session *s, uint64_t now_us, int f);
 bool session_want_open(struct session_output *out, unsigned socket, enum family family);
 /* How the main socket of a family is seen from outside. */
 void session_ask_reflexive(struct session *s, uint64_t now_us, int f);
@@ -171,6 +216,14 @@ bool session_main_is_pending(const struct session *s, int f);
 /* New main sockets, and an own hello with their endpoints once they are known. */
 void session_renew_sockets(struct session *s);
 bool session_sockets_are_current(const struct session *s);
+
+/* --- session_connect.c: main sockets over TCP --- */
+void session_main_connected(struct session *s, uint64_t now_us, int f);
+void session_main_failed(struct session *s, uint64_t now_us, int f, int error);
+/* Whether it may be connected now. */
+bool session_main_is_due(const struct session *s, uint64_t now_us, int f);
+void session_connect_advance(struct session *s, uint64_t now_us);
+uint64_t session_connect_deadline(const struct session *s);
 
 /* --- session.c --- */
 void session_fail(struct session *s, uint64_t now_us, enum session_failure failure);

@@ -23,7 +23,8 @@ static bool is_wanted(const struct session *s)
 {
 	const struct meeting_view *v = s->meeting ? meeting_view(s->meeting) : NULL;
 
-	return v && v->state != MEETING_REFUSED && (s->stream.used || !v->registered_us);
+	return v && !s->config.tcp && v->state != MEETING_REFUSED &&
+		(s->stream.used || !v->registered_us);
 }
 
 void session_stream_begin(struct session *s, uint64_t now_us)

@@ -153,10 +153,6 @@ void tcp_checks_again(struct tcp_checks *c)
 
 		if (l->state == LINK_NONE)
 			continue;
-		if (c->chosen == l && c->result.connected) { /* the caller's */
-			tcp_checks_owner(c, l->socket)->kind = OWNER_NONE;
-			l->socket = NO_SOCKET;
-		}
 		tcp_checks_end_link(c, l);
 		l->state = LINK_NONE;
 	}

@@ -89,7 +89,7 @@ bool tcp_checks_candidates_are_tried(const struct tcp_checks *c);
 bool tcp_checks_has_sent_all(const struct tcp_checks *c);
 /* Begins nothing more; what is connected may still be proved. */
 void tcp_checks_pause(struct tcp_checks *c);
-/* The connection has ended, and another one is looked for with the next tcp_checks_begin. */
+/* The connection has ended, is closed, and another one is looked for with the next tcp_checks_begin. */
 void tcp_checks_again(struct tcp_checks *c);
 
 enum tcp_checks_action tcp_checks_poll(

@@ -67,6 +67,7 @@ static void stand(struct tcp_checks *c, struct link *l)
 	c->result.socket = l->socket;
 	c->result.remote = l->remote;
 	c->result.kind = l->kind;
+	c->result.nomination = is_controlling(c) ? l->id : l->peer_id;
 	c->result.mapped = l->mapped;
 	c->result.rtt_us = l->rtt_us;
 	for (unsigned i = 0; i < c->link_count; i++)

@@ -34,6 +34,7 @@ struct run {
 
 static void begin(struct run *x)
 {
+	const struct span salt = {(const uint8_t *)"salt", 4};
 	struct keys keys, mirrored;
 
 	memset(x, 0, sizeof(*x));
@@ -41,8 +42,8 @@ static void begin(struct run *x)
 	memset(&keys.receive, 2, sizeof(keys.receive));
 	mirrored.send = keys.receive;
 	mirrored.receive = keys.send;
-	sealed_init(&x->a, &keys);
-	sealed_init(&x->b, &mirrored);
+	sealed_init(&x->a, &keys, salt);
+	sealed_init(&x->b, &mirrored, salt);
 }
 
 static void push(struct run *x, size_t length, uint8_t seed, bool last)

@@ -307,6 +307,9 @@ static uint64_t poll(struct run *x)
 		case SESSION_CONNECT:
 			connect_stream(x);
 			break;
+		case SESSION_LISTEN: /* of TCP only */
+			require(false);
+			break;
 		case SESSION_CLOSE:
 			require(out.socket < SESSION_SOCKETS && x->ports[out.socket]);
 			x->ports[out.socket] = 0;

@@ -8,14 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab/topology.h"
-#include "server/rendezvous.h"
-#include "server/responder.h"
-#include "server/store_memory.h"
-#include "tests/unit/punchnet.h"
+#include "tests/unit/punchnet_private.h"
 #include "wire/packet.h"
 
-#define BEGIN_US      1000000000u
 #define LIMIT_US      90000000u
 #define UTC_US	      1800000000000000u /* at the beginning */
 #define STEPS_MAX     4000000u
@@ -25,56 +20,9 @@
 #define EPHEMERAL_LOW 32768
 #define EPHEMERAL     28000
 #define STREAM_WAY_US 30000u /* of a message over TCP, and of each step to connect */
-#define STREAM_QUEUE  32
 #define AFTER_US      2000000u /* what is still carried after both have ended */
 
-/* TCP to the server goes around the network: a message each way arrives after the same time. */
-struct stream_message {
-	uint64_t at_us;
-	bool to_server;
-	size_t length;
-	uint8_t bytes[STUN_MESSAGE_BYTES];
-};
-
-struct stream {
-	bool is_open; /* or about to be */
-	uint64_t opens_us; /* 0: the party knows */
-	unsigned connection;
-	struct rendezvous_bond bond;
-	struct stream_message queue[STREAM_QUEUE];
-	size_t first, count;
-};
-
-struct party {
-	const struct punchnet_party *config;
-	struct session *session;
-	struct journal *journal;
-	int host;
-	uint16_t ports[SESSION_SOCKETS]; /* 0: not open */
-	enum family families[SESSION_SOCKETS];
-	uint64_t deadline_us;
-	bool dead, pasted;
-	struct stream stream;
-};
-
-struct net {
-	const struct punchnet_config *config;
-	struct punchnet_result *result;
-	struct topology *topology;
-	struct world *world;
-	struct random random;
-	uint64_t now;
-	int server;
-	struct responder responder;
-	struct store *store;
-	struct rendezvous *rendezvous;
-	bool returned;
-	unsigned again; /* how often it has broken */
-	unsigned connections;
-	struct party party[PUNCHNET_PARTIES];
-};
-
-static void break_promise(struct net *n, const char *what)
+void punchnet_break(struct net *n, const char *what)
 {
 	if (!*n->result->broken)
 		snprintf(n->result->broken, sizeof(n->result->broken), "%.150s", what);
@@ -82,7 +30,7 @@ static void break_promise(struct net *n, const char *what)
 
 /* --- addresses --- */
 
-static struct endpoint address_of(const struct net *n, int host, enum family family, unsigned which)
+struct endpoint punchnet_address(const struct net *n, int host, enum family family, unsigned which)
 {
 	const struct world_node *node = world_at(n->world, host);
 	struct endpoint none = {.family = FAMILY_NONE};
@@ -114,16 +62,16 @@ static void create_server(struct net *n)
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++) {
 		struct endpoint *e = &n->responder.advertised[i];
 
-		*e = address_of(n, n->server, families[(i & RESPONDER_IPV6) != 0],
+		*e = punchnet_address(n, n->server, families[(i & RESPONDER_IPV6) != 0],
 			(i & RESPONDER_ADDRESS) != 0);
 		e->port = i & RESPONDER_PORT ? SERVER_OTHER : SERVER_PORT;
 	}
 	if (store_memory_create(&n->store, &limits, n->random.seed) ||
 		rendezvous_create(&n->rendezvous, n->store, &n->random))
-		break_promise(n, "no server");
+		punchnet_break(n, "no server");
 }
 
-static bool server_is_there(const struct net *n)
+bool punchnet_server_is_there(const struct net *n)
 {
 	return !n->config->server_dies_us || n->now < BEGIN_US + n->config->server_dies_us ||
 		n->returned;
@@ -135,7 +83,7 @@ static void queue_message(
 	struct stream_message *m = &s->queue[(s->first + s->count) % STREAM_QUEUE];
 
 	if (s->count == STREAM_QUEUE) {
-		break_promise(n, "a flood over TCP");
+		punchnet_break(n, "a flood over TCP");
 		return;
 	}
 	s->count++;
@@ -147,6 +95,8 @@ static void queue_message(
 
 static void send_output(struct net *n, const struct rendezvous_output *out)
 {
+	if (n->config->tcp && out->length && out->connection)
+		punchnet_tcp_reply(n, out->connection, out->bytes, out->length);
 	for (int i = 0; i < PUNCHNET_PARTIES; i++)
 		if (out->length && out->connection && n->party[i].stream.is_open &&
 			n->party[i].stream.connection == out->connection)
@@ -156,11 +106,11 @@ static void send_output(struct net *n, const struct rendezvous_output *out)
 			out->bytes, out->length);
 }
 
-static void poll_server(struct net *n)
+void punchnet_poll_server(struct net *n)
 {
 	struct rendezvous_output out;
 
-	while (server_is_there(n) && rendezvous_poll(n->rendezvous, n->now, &out))
+	while (punchnet_server_is_there(n) && rendezvous_poll(n->rendezvous, n->now, &out))
 		send_output(n, &out);
 }
 
@@ -178,7 +128,7 @@ static void serve(struct net *n, const struct packet *p)
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
 		if (endpoint_equal(&n->responder.advertised[i], &p->destination))
 			q.local = in.local = i;
-	if (q.local == RESPONDER_ENDPOINTS || !server_is_there(n) ||
+	if (q.local == RESPONDER_ENDPOINTS || !punchnet_server_is_there(n) ||
 		p->destination.family == n->config->udp_lost)
 		return;
 	responder_answer(&n->responder, &q, &replies);
@@ -191,18 +141,18 @@ static void serve(struct net *n, const struct packet *p)
 		return;
 	rendezvous_input(n->rendezvous, n->now, &in, &out);
 	send_output(n, &out);
-	poll_server(n);
+	punchnet_poll_server(n);
 }
 
 /* --- the parties --- */
 
 static void open_socket(struct net *n, struct party *p, const struct session_output *out)
 {
-	struct endpoint local = address_of(n, p->host, out->family, 0);
+	struct endpoint local = punchnet_address(n, p->host, out->family, 0);
 	uint64_t none_us = p->config->no_sockets_us;
 
 	if (out->socket >= SESSION_SOCKETS || p->ports[out->socket])
-		break_promise(n, "a socket is opened twice");
+		punchnet_break(n, "a socket is opened twice");
 	if (local.family == FAMILY_NONE || (none_us && n->now >= BEGIN_US + none_us)) {
 		session_opened(p->session, n->now, out->socket,
 			local.family == FAMILY_NONE ? -EADDRNOTAVAIL : -EMFILE, NULL);
@@ -214,7 +164,7 @@ static void open_socket(struct net *n, struct party *p, const struct session_out
 	session_opened(p->session, n->now, out->socket, 0, &local);
 }
 
-static void count_packet(struct net *n, int number, const struct endpoint *to)
+void punchnet_count(struct net *n, int number, const struct endpoint *to)
 {
 	struct punchnet_outcome *o = &n->result->party[number];
 
@@ -223,7 +173,7 @@ static void count_packet(struct net *n, int number, const struct endpoint *to)
 			return;
 	o->sent++;
 	if (!endpoint_is_unicast(to) || endpoint_is_loopback(to))
-		break_promise(n, "a packet to no host");
+		punchnet_break(n, "a packet to no host");
 }
 
 static void connect_stream(struct net *n, struct party *p, enum family family)
@@ -231,7 +181,7 @@ static void connect_stream(struct net *n, struct party *p, enum family family)
 	bool lost = family == n->config->tcp_lost;
 
 	if (p->stream.is_open)
-		break_promise(n, "a second connection");
+		punchnet_break(n, "a second connection");
 	p->stream = (struct stream){.is_open = true,
 		.opens_us = lost ? UINT64_MAX : n->now + 2 * STREAM_WAY_US,
 		.connection = ++n->connections};
@@ -257,7 +207,7 @@ static struct endpoint outermost(const struct net *n, int host)
 	if (world_at(n->world, node)->kind == WORLD_NAT)
 		e = world_at(n->world, node)->nat.external[0];
 	if (e.family == FAMILY_NONE)
-		e = address_of(n, host, FAMILY_IPV4, 0);
+		e = punchnet_address(n, host, FAMILY_IPV4, 0);
 	e.port = 50000;
 	return e;
 }
@@ -273,7 +223,7 @@ static void serve_stream(struct net *n, struct party *p, const struct stream_mes
 
 	rendezvous_input(n->rendezvous, n->now, &in, &out);
 	send_output(n, &out);
-	poll_server(n);
+	punchnet_poll_server(n);
 }
 
 /* What is due on it; the next moment. */
@@ -285,7 +235,8 @@ static uint64_t run_stream(struct net *n, struct party *p)
 
 	if (!s->is_open || p->dead)
 		return UINT64_MAX;
-	if (!server_is_there(n) || (s->opens_us && s->opens_us <= n->now && n->config->no_tcp)) {
+	if (!punchnet_server_is_there(n) ||
+		(s->opens_us && s->opens_us <= n->now && n->config->no_tcp)) {
 		s->is_open = false;
 		session_opened(p->session, n->now, SESSION_STREAM, -ECONNREFUSED, NULL);
 		return UINT64_MAX;
@@ -311,7 +262,7 @@ static uint64_t run_stream(struct net *n, struct party *p)
 static void send_from(struct net *n, int number, const struct session_output *out)
 {
 	struct party *p = &n->party[number];
-	struct endpoint from = address_of(n, p->host, out->to.family, 0);
+	struct endpoint from = punchnet_address(n, p->host, out->to.family, 0);
 
 	if (out->socket == SESSION_STREAM) {
 		if (p->stream.is_open && !p->stream.opens_us)
@@ -320,12 +271,12 @@ static void send_from(struct net *n, int number, const struct session_output *ou
 	}
 	from.port = p->ports[out->socket];
 	if (!from.port) {
-		break_promise(n, "a packet from a socket that is not open");
+		punchnet_break(n, "a packet from a socket that is not open");
 		return;
 	}
 	if (endpoint_equal(&from, &out->to))
-		break_promise(n, "a packet to its own source");
-	count_packet(n, number, &out->to);
+		punchnet_break(n, "a packet to its own source");
+	punchnet_count(n, number, &out->to);
 	send_packet(n, p->host, &from, &out->to, out->ttl ? out->ttl : TTL_USUAL, out->data,
 		out->length);
 }
@@ -344,10 +295,12 @@ static void poll_party(struct net *n, int number)
 	}
 	while (session_poll(p->session, n->now, &out) != SESSION_WAIT) {
 		if (++n->result->steps > STEPS_MAX) {
-			break_promise(n, "it does not come to rest");
+			punchnet_break(n, "it does not come to rest");
 			return;
 		}
-		if (out.action == SESSION_OPEN)
+		if (n->config->tcp)
+			punchnet_tcp_carry(n, number, &out);
+		else if (out.action == SESSION_OPEN)
 			open_socket(n, p, &out);
 		else if (out.action == SESSION_CONNECT)
 			connect_stream(n, p, out.to.family);
@@ -387,6 +340,15 @@ static void take_error(struct net *n, struct party *p, const struct packet *erro
 			quoted.bytes + quoted.payload, quoted.payload_length);
 }
 
+static void deliver_tcp(struct net *n, const struct world_arrival *a)
+{
+	for (int i = 0; i < PUNCHNET_PARTIES; i++)
+		if (a->host == n->party[i].host && !n->party[i].dead && n->party[i].session)
+			punchnet_tcp_input(n, i, a->bytes, a->length);
+	if (a->host == n->server && punchnet_server_is_there(n))
+		punchnet_tcp_input(n, -1, a->bytes, a->length);
+}
+
 static void deliver(struct net *n, const struct world_arrival *a)
 {
 	struct packet packet;
@@ -394,6 +356,10 @@ static void deliver(struct net *n, const struct world_arrival *a)
 
 	if (packet_decode((void *)a->bytes, a->length, &packet))
 		return;
+	if (n->config->tcp) {
+		deliver_tcp(n, a);
+		return;
+	}
 	if (a->host == n->server && packet.protocol == PACKET_UDP) {
 		serve(n, &packet);
 		return;
@@ -432,7 +398,7 @@ static int create_network(struct net *n)
 	n->party[0].host = topology_find(n->topology, WORLD_HOST, "a");
 	n->party[1].host = topology_find(n->topology, WORLD_HOST, "b");
 	if (err)
-		break_promise(n, error);
+		punchnet_break(n, error);
 	return err;
 }
 
@@ -453,27 +419,28 @@ static void create_party(struct net *n, int number)
 		c.sockets_max = p->config->sockets_max;
 	if (p->config->rate_pps)
 		c.rate_pps = p->config->rate_pps;
+	c.tcp = n->config->tcp;
 	c.manual = n->config->manual;
 	c.utc_us = UTC_US + p->config->start_us + (uint64_t)p->config->skew_us;
 	memcpy(c.id, id, sizeof(id));
 	c.secret = (struct span){(const uint8_t *)p->config->secret, strlen(p->config->secret)};
 	if (v4)
-		c.hosts[c.host_count++] = address_of(n, p->host, FAMILY_IPV4, 0);
+		c.hosts[c.host_count++] = punchnet_address(n, p->host, FAMILY_IPV4, 0);
 	if (v6)
-		c.hosts[c.host_count++] = address_of(n, p->host, FAMILY_IPV6, 0);
+		c.hosts[c.host_count++] = punchnet_address(n, p->host, FAMILY_IPV6, 0);
 	c.servers[0] = v4 ? n->responder.advertised[0] : (struct endpoint){FAMILY_NONE, 0, 0, {0}};
 	c.servers[1] = v6 ? n->responder.advertised[RESPONDER_IPV6]
 			  : (struct endpoint){FAMILY_NONE, 0, 0, {0}};
 	random_init_number(&c.random, n->config->seed * 16 + 8 + (unsigned)number);
 	if (journal_create(BEGIN_US + p->config->start_us, &p->journal) ||
 		trail_create(BEGIN_US + p->config->start_us, &n->result->party[number].trail)) {
-		break_promise(n, "no memory");
+		punchnet_break(n, "no memory");
 		return;
 	}
 	c.journal = p->journal;
 	c.trail = n->result->party[number].trail;
 	if (session_create(&c, BEGIN_US + p->config->start_us, &p->session))
-		break_promise(n, "no session");
+		punchnet_break(n, "no session");
 }
 
 static bool has_ended(const struct party *p)
@@ -499,7 +466,7 @@ static void exchange_lines(struct net *n)
 		}
 		p->pasted = true;
 		if (session_take_line(p->session, n->now, other->line))
-			break_promise(n, "the other's line is not taken");
+			punchnet_break(n, "the other's line is not taken");
 		p->deadline_us = n->now;
 	}
 }
@@ -552,6 +519,8 @@ static uint64_t run_streams(struct net *n)
 {
 	uint64_t first_us = UINT64_MAX, at_us;
 
+	if (n->config->tcp)
+		return punchnet_tcp_run(n);
 	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
 		at_us = run_stream(n, &n->party[i]);
 		first_us = at_us < first_us ? at_us : first_us;
@@ -569,7 +538,7 @@ static void step(struct net *n)
 	run_streams(n);
 	while (world_poll(n->world, n->now, &a, &next_us))
 		deliver(n, &a);
-	poll_server(n);
+	punchnet_poll_server(n);
 	for (int i = 0; i < PUNCHNET_PARTIES; i++)
 		poll_party(n, i);
 	exchange_lines(n);
@@ -582,7 +551,7 @@ static void step(struct net *n)
 	if (at_us < next_us)
 		next_us = at_us;
 	at_us = rendezvous_next_us(n->rendezvous);
-	if (server_is_there(n) && at_us < next_us)
+	if (punchnet_server_is_there(n) && at_us < next_us)
 		next_us = at_us;
 	for (int i = 0; i < PUNCHNET_PARTIES; i++)
 		if (n->party[i].deadline_us < next_us)
@@ -607,8 +576,10 @@ static void take_outcome(struct net *n, int number)
 	if (!o->checks.connected)
 		return;
 	o->remote = o->checks.remote;
-	o->local = address_of(n, p->host, o->remote.family, 0);
+	o->local = punchnet_address(n, p->host, o->remote.family, 0);
 	o->local.port = p->ports[o->checks.socket];
+	if (n->config->tcp)
+		o->local = punchnet_tcp_local(n, number, o->checks.socket);
 }
 
 void punchnet_run(const struct punchnet_config *config, struct punchnet_result *out)
@@ -624,6 +595,8 @@ void punchnet_run(const struct punchnet_config *config, struct punchnet_result *
 	random_init_number(&n->random, config->seed * 16 + 7);
 	if (!create_network(n)) {
 		create_server(n);
+		if (config->tcp && punchnet_tcp_create(n))
+			punchnet_break(n, "no memory");
 		for (int i = 0; i < PUNCHNET_PARTIES; i++)
 			create_party(n, i);
 		while (!*out->broken && n->now < end_us && (!over_us || n->now < over_us)) {
@@ -643,6 +616,7 @@ void punchnet_run(const struct punchnet_config *config, struct punchnet_result *
 		session_destroy(n->party[i].session);
 		journal_destroy(n->party[i].journal);
 	}
+	punchnet_tcp_destroy(n);
 	rendezvous_destroy(n->rendezvous);
 	if (n->store)
 		n->store->does->destroy(n->store);

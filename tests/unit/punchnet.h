@@ -26,6 +26,7 @@ struct punchnet_party {
 
 struct punchnet_config {
 	const char *topology; /* text; hosts a and b, and a host server */
+	bool tcp;
 	uint64_t seed;
 	bool ipv4, ipv6; /* both false: IPv4 */
 	struct punchnet_party party[PUNCHNET_PARTIES];

@@ -114,8 +114,8 @@ static void test_no_path(void **state)
 static void test_failures(void **state)
 {
 	static const char *const names[] = {"none", "no-socket", "server-unreachable", "refused",
-		"no-peer", "peer-left", "peer-silent", "wrong-code", "bad-peer", "no-common-family",
-		"no-path"};
+		"no-peer", "peer-left", "peer-silent", "wrong-code", "bad-peer", "other-transport",
+		"no-common-family", "no-path"};
 
 	(void)state;
 	assert_int_equal(LENGTH(names), SESSION_NO_PATH + 1);

@@ -56,6 +56,7 @@ static void test_failures(void **state)
 		{SESSION_WRONG_CODE, 4,
 			"the code is wrong: the other side has another one; both begin anew"},
 		{SESSION_BAD_PEER, 4, "the other side says what cannot be understood"},
+		{SESSION_OTHER_TRANSPORT, 4, "one side punches over UDP and the other over TCP"},
 		{SESSION_NO_FAMILY, 1, "the two sides have no address family in common"},
 		{SESSION_NO_PATH, 1, "no way was found: no plan is worth trying between these two"},
 	};

@@ -28,13 +28,20 @@ struct kit {
 
 static struct kit kit;
 
+static struct span salt(int number)
+{
+	static const char *const salts[] = {"", "connection 1", "connection 2"};
+
+	return (struct span){(const uint8_t *)salts[number], strlen(salts[number])};
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	memset(&kit, 0, sizeof(kit));
 	keys_of_both(&kit.keys[0], &kit.keys[1]);
-	sealed_init(&kit.a, &kit.keys[0]);
-	sealed_init(&kit.b, &kit.keys[1]);
+	sealed_init(&kit.a, &kit.keys[0], salt(1));
+	sealed_init(&kit.b, &kit.keys[1], salt(1));
 	return 0;
 }
 
@@ -207,10 +214,25 @@ static void test_lengths(void **state)
 	}
 }
 
+/* What was recorded on one connection cannot be played back on another. */
+static void test_salt(void **state)
+{
+	size_t length;
+
+	(void)state;
+	for (int number = 0; number < 3; number++) {
+		setup(NULL);
+		sealed_init(&kit.b, &kit.keys[1], salt(number));
+		push("hello", 5, false);
+		assert_int_equal(pull(kit.length, &length), number == 1 ? SEALED_DATA : -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_records, setup),
+		cmocka_unit_test_setup(test_salt, setup),
 		cmocka_unit_test_setup(test_pieces, setup),
 		cmocka_unit_test_setup(test_altered, setup),
 		cmocka_unit_test_setup(test_order, setup),

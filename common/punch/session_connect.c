@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "punch/session_private.h"
+
+/* Over TCP a main socket is a connection to the server: it may be refused, take its time, and end. */
+
+#define AGAIN_US     500000 /* then twice as long each time */
+#define AGAIN_MAX_US 8000000
+#define REFUSALS     2 /* the server may just be starting */
+#define UNHEARD_US   8000000 /* three SYNs, and some time */
+#define REFRESH_US \
+	20000000 /* of the family that is not met over: natprobed ends what is idle for 30 s */
+
+static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
+
+static bool is_open(const struct session *s, int f)
+{
+	return s->main[f].state == OPENING_DONE;
+}
+
+/* Errors that come from this host, before anything was sent. */
+static bool is_local(int error)
+{
+	return error == -EACCES || error == -EMFILE || error == -ENFILE ||
+		error == -EADDRNOTAVAIL || error == -EADDRINUSE || error == -EAFNOSUPPORT;
+}
+
+static void meet_over(struct session *s, uint64_t now_us, int f)
+{
+	trail_step(s->config.trail, now_us, "register: over TCP, IPv%d", (int)families[f]);
+	s->meeting_family = families[f];
+	meeting_rebind(s->meeting, now_us, true);
+}
+
+void session_main_connected(struct session *s, uint64_t now_us, int f)
+{
+	bool other =
+		s->meeting_family != families[f] && is_open(s, s->meeting_family == FAMILY_IPV6);
+
+	s->main[f].state = OPENING_DONE;
+	s->main[f].tries = 0;
+	s->view.local[f] = s->main[f].local;
+	s->has_main = true;
+	if (!s->meeting && session_begin_meeting(s, now_us, f)) {
+		session_fail(s, now_us, SESSION_NO_SOCKET);
+		return;
+	}
+	if (other)
+		session_ask_reflexive(s, now_us, f);
+	else
+		meet_over(s, now_us, f);
+	if (session_has_ways(s)) /* the old one is about to be closed */
+		session_set_mains(s);
+}
+
+/* Its socket, which did not come about or has ended, is closed; another one is opened later. */
+void session_main_failed(struct session *s, uint64_t now_us, int f, int error)
+{
+	struct session_main *m = &s->main[f];
+	unsigned tries = m->tries, refusals = m->refusals + (error == -ECONNREFUSED);
+	uint64_t us = (uint64_t)AGAIN_US << (tries < 4 ? tries : 4);
+
+	trail_step(s->config.trail, now_us, "register: over TCP, IPv%d: %s", (int)families[f],
+		error ? strerror(-error) : "the server has ended the connection");
+	s->view.server_error = error ? error : -ECONNRESET;
+	s->spent_main[f] = m->socket;
+	if (s->old[f].state == OPENING_DONE) { /* better than none */
+		*m = s->old[f];
+		s->old[f].state = OPENING_NONE;
+		return;
+	}
+	if (is_local(error)) {
+		m->state = OPENING_FAILED;
+		return;
+	}
+	*m = session_new_main(s); /* another number, for this one is yet to be closed */
+	m->tries = tries + 1;
+	m->refusals = refusals;
+	m->due_us = now_us + (us < AGAIN_MAX_US ? us : AGAIN_MAX_US);
+}
+
+bool session_main_is_due(const struct session *s, uint64_t now_us, int f)
+{
+	/* what is tried now is tried from the port that there was */
+	bool busy =
+		s->view.state == SESSION_PUNCHING && s->stage == STAGE_RUNNING && s->main[f].tries;
+
+	return !busy && now_us >= s->main[f].due_us;
+}
+
+/* Nobody will let this host connect. */
+static bool is_refused(const struct session *s)
+{
+	for (int f = 0; f < 2; f++)
+		if (s->config.servers[f].family != FAMILY_NONE &&
+			s->main[f].state != OPENING_FAILED && s->main[f].refusals < REFUSALS)
+			return false;
+	return true;
+}
+
+static bool has_failed(const struct session *s)
+{
+	for (int f = 0; f < 2; f++)
+		if (s->config.servers[f].family != FAMILY_NONE &&
+			s->main[f].state != OPENING_FAILED)
+			return false;
+	return true;
+}
+
+static void refresh(struct session *s, uint64_t now_us)
+{
+	for (int f = 0; f < 2; f++) {
+		if (!is_open(s, f) || families[f] == s->meeting_family || !s->reflexive[f].done ||
+			now_us < s->refresh_us)
+			continue;
+		s->refresh_us = now_us + REFRESH_US;
+		session_ask_reflexive(s, now_us, f);
+	}
+}
+
+void session_connect_advance(struct session *s, uint64_t now_us)
+{
+	int f = s->meeting_family == FAMILY_IPV6;
+
+	if (!s->view.registered_us && has_failed(s))
+		session_fail(s, now_us, SESSION_NO_SOCKET);
+	else if (!s->view.registered_us &&
+		(is_refused(s) || now_us - s->view.started_us >= UNHEARD_US))
+		session_fail(s, now_us, SESSION_UNREACHABLE);
+	else if (s->meeting && !is_open(s, f) && is_open(s, !f))
+		meet_over(s, now_us, !f);
+	else if (s->meeting)
+		refresh(s, now_us);
+}
+
+uint64_t session_connect_deadline(const struct session *s)
+{
+	int f = s->meeting_family == FAMILY_IPV6;
+
+	if (!s->view.registered_us)
+		return s->view.started_us + UNHEARD_US;
+	return s->meeting && is_open(s, !f) && s->reflexive[!f].done ? s->refresh_us : UINT64_MAX;
+}

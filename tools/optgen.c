@@ -10,14 +10,14 @@
 #include "server/options.h"
 #include "tools/natlab/options.h"
 #include "tools/natprobe/options.h"
-#include "tools/udppunch/options.h"
+#include "tools/punch/options.h"
 
 /* optgen TOOL bash|zsh|fish|list|help: what is made from a tool's option table. */
 
 static const struct option_table *find_table(const char *tool)
 {
-	static const struct option_table *const tables[] = {
-		&natprobe_options, &udppunch_options, &natlab_options, &natprobed_options};
+	static const struct option_table *const tables[] = {&natprobe_options, &udppunch_options,
+		&tcppunch_options, &natlab_options, &natprobed_options};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		if (!strcmp(tables[i]->tool, tool))
@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 
 	if (!table) {
 		fprintf(stderr,
-			"usage: optgen natprobe|udppunch|natlab|natprobed "
+			"usage: optgen natprobe|udppunch|tcppunch|natlab|natprobed "
 			"bash|zsh|fish|list|help\n");
 		return 2;
 	}

@@ -11,7 +11,7 @@
 
 #include "server/options.h"
 #include "tools/natprobe/options.h"
-#include "tools/udppunch/options.h"
+#include "tools/punch/options.h"
 #include "fuzz.h"
 
 #define WORDS_MAX   40
@@ -104,11 +104,11 @@ static void check_natprobed(const struct words *words)
 
 /* --- udppunch --- */
 
-static struct udppunch_params udppunch;
+static struct punch_params udppunch;
 
 static int parse_udppunch(int argc, char **argv, char *error, size_t size)
 {
-	return udppunch_parse(argc, argv, &udppunch, error, size);
+	return punch_parse(false, argc, argv, &udppunch, error, size);
 }
 
 /* Whether one of the words has it in it. */
@@ -190,7 +190,7 @@ static bool has_option(const struct words *words, const char *option)
 	return false;
 }
 
-static void check_budget(const struct udppunch_params *p)
+static void check_budget(const struct punch_params *p)
 {
 	require(p->limit_us >= 100000 && p->limit_us <= 86400000000u);
 	require(p->interval_us >= 10000 && p->interval_us <= 60000000 && p->count <= 1000);
@@ -200,7 +200,7 @@ static void check_budget(const struct udppunch_params *p)
 
 static void check_udppunch(const struct words *words)
 {
-	const struct udppunch_params *p = &udppunch;
+	const struct punch_params *p = &udppunch;
 	char error[ERROR_BYTES];
 	int err = parse(words, parse_udppunch, error);
 

@@ -37,7 +37,8 @@ static void test_connected(void **state)
 		"time_ms={\"register\":100.0,\"exchange\":300.0,\"first_packet\":30.0,"
 		"\"first_inbound\":70.0,\"confirmed\":111.0,\"total\":520.0}",
 		"attempts=[{\"strategy\":\"direct\",\"packets_sent\":1,\"packets_received\":1,"
-		"\"packets_refused\":0,\"icmp_errors\":0,\"duration_ms\":110.0,"
+		"\"packets_refused\":0,\"icmp_errors\":0,\"connections_opened\":0,"
+		"\"resets\":0,\"duration_ms\":110.0,"
 		"\"result\":\"connected\"}]",
 		"steps.1={\"t_ms\":100.0,\"text\":\"register: done\"}");
 	CHECK(d, "own_nat.mapping=endpoint-independent", "own_nat.external.0.port=5000",

@@ -84,7 +84,7 @@ static void hand_over(const char *loopback)
 	child = fork();
 	assert_true(child >= 0);
 	if (!child)
-		_exit(handover_exec(command, fd, &local, &peer));
+		_exit(handover_exec("udppunch", command, fd, &local, &peer));
 	close(fd);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -108,7 +108,7 @@ static void test_no_socket(void **state)
 	const struct endpoint e = {.family = FAMILY_IPV4, .port = 9, .address = {127, 0, 0, 1}};
 
 	(void)state;
-	assert_int_equal(handover_exec("exit 0", -1, &e, &e), 3);
+	assert_int_equal(handover_exec("udppunch", "exit 0", -1, &e, &e), 3);
 }
 
 int main(int argc, char **argv)

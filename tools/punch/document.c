@@ -101,6 +101,8 @@ static json_t *make_attempt(struct maker *m, const struct trail_attempt *a)
 	make_set(m, o, "packets_received", json_integer(a->received));
 	make_set(m, o, "packets_refused", json_integer(a->refused));
 	make_set(m, o, "icmp_errors", json_integer(a->errors));
+	make_set(m, o, "connections_opened", json_integer(a->opened));
+	make_set(m, o, "resets", json_integer(a->resets));
 	make_set(m, o, "duration_ms", make_span(a->begin_us, a->end_us));
 	make_set(m, o, "result", json_string(a->succeeded ? "connected" : "failed"));
 	return o;
@@ -161,7 +163,35 @@ static json_t *make_steps(struct maker *m, const struct trail *t)
 
 /* --- the sides --- */
 
+static const char *early_syn_word(enum early_syn e)
+{
+	if (e == EARLY_SYN_RST || e == EARLY_SYN_ICMP || e == EARLY_SYN_LATE)
+		return early_name(EARLY_REJECT);
+	return early_syn_name(e);
+}
+
 /* What the peer says of itself. */
+static json_t *make_tcp_side(struct maker *m, const struct pair_tcp_side *s)
+{
+	json_t *o = json_object(), *ports = json_object();
+	char text[EXPLAIN_TEXT];
+
+	explain_tcp_side(s, text, sizeof(text));
+	make_set(m, o, "status", json_string(path_status_name(s->status)));
+	make_set(m, o, "summary", make_text(text));
+	make_set(m, o, "nat", make_tri(s->nat));
+	make_set(m, o, "mapping", json_string(dependence_name(s->mapping)));
+	make_set(m, o, "filtering", json_string(dependence_name(s->filtering)));
+	make_set(m, o, "early_packet", json_string(early_syn_word(s->early)));
+	make_set(m, o, "simultaneous_open", make_tri(s->simultaneous));
+	make_set(m, ports, "pattern", json_string(allocation_name(s->allocation)));
+	make_set(m, ports, "step", make_number_or_null(s->step));
+	make_set(m, ports, "low", make_number_or_null(s->low));
+	make_set(m, ports, "high", make_number_or_null(s->high));
+	make_set(m, o, "port_allocation", ports);
+	return o;
+}
+
 static json_t *make_side(struct maker *m, const struct pair_side *s)
 {
 	json_t *o = json_object(), *ports = json_object();
@@ -174,6 +204,7 @@ static json_t *make_side(struct maker *m, const struct pair_side *s)
 	make_set(m, o, "mapping", json_string(dependence_name(s->mapping)));
 	make_set(m, o, "filtering", json_string(dependence_name(s->filtering)));
 	make_set(m, o, "early_packet", json_string(early_name(s->early)));
+	make_set(m, o, "simultaneous_open", json_null());
 	make_set(m, ports, "pattern", json_string(allocation_name(s->allocation)));
 	make_set(m, ports, "step", make_number_or_null(s->step));
 	make_set(m, ports, "low", make_number_or_null(s->low));
@@ -183,14 +214,18 @@ static json_t *make_side(struct maker *m, const struct pair_side *s)
 }
 
 /* As natprobe has it, but in the words for the peer: what natprobe expects of it does not belong here. */
-static json_t *make_own_nat(struct maker *m, const struct session_view *v, enum family family)
+static json_t *make_own_nat(
+	struct maker *m, const struct session_view *v, enum family family, bool tcp)
 {
 	int f = family == FAMILY_IPV6;
-	json_t *o = make_behaviour(m, "UDP", v ? &v->own_behaviour[f] : NULL, family);
+	json_t *o = make_behaviour(m, tcp ? "TCP" : "UDP", v ? &v->own_behaviour[f] : NULL, family);
 	char text[EXPLAIN_TEXT];
 
-	if (v && v->own.has_side[f] && v->own.side[f].status == PATH_OK) {
-		explain_side(&v->own.side[f], text, sizeof(text));
+	if (v && v->own.has_side[f] && hello_status(&v->own, f) == PATH_OK) {
+		if (tcp)
+			explain_tcp_side(&v->own.tcp[f], text, sizeof(text));
+		else
+			explain_side(&v->own.side[f], text, sizeof(text));
 		make_set(m, o, "summary", make_text(text));
 	}
 	return o;
@@ -224,8 +259,11 @@ static void add_sides(struct maker *m, json_t *root, const struct punch_facts *f
 	bool v6 = is_ipv6(v, family), peer = v && v->has_peer && v->peer.has_side[v6];
 
 	make_set(m, root, "family", make_number_or_null(family));
-	make_set(m, root, "own_nat", make_own_nat(m, v, v6 ? FAMILY_IPV6 : FAMILY_IPV4));
-	make_set(m, root, "peer_nat", peer ? make_side(m, &v->peer.side[v6]) : json_null());
+	make_set(m, root, "own_nat", make_own_nat(m, v, v6 ? FAMILY_IPV6 : FAMILY_IPV4, f->tcp));
+	make_set(m, root, "peer_nat",
+		!peer		 ? json_null()
+			: f->tcp ? make_tcp_side(m, &v->peer.tcp[v6])
+				 : make_side(m, &v->peer.side[v6]));
 }
 
 /* --- all --- */
@@ -252,7 +290,7 @@ static json_t *make_explanation(struct maker *m, const struct explanation *e)
 /* All null: connected, or ended before this was decided. */
 static void add_reason(struct maker *m, json_t *root, const struct punch_facts *f, bool complete)
 {
-	const struct punch_end end = {f->stood, f->late, f->lost, !complete};
+	const struct punch_end end = {f->stood, f->late, f->lost, f->differs, !complete};
 	unsigned reason = f->view ? reason_of(f->view, &end) : SESSION_NO_FAILURE;
 	bool failed = reason != SESSION_NO_FAILURE;
 	struct explanation e;
@@ -276,7 +314,7 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 	make_set(&m, root, "outcome",
 		json_string(result_of(f) && f->stood && !f->lost ? "connected" : "failed"));
 	add_reason(&m, root, f, run->complete);
-	make_set(&m, root, "transport", json_string("udp"));
+	make_set(&m, root, "transport", json_string(f->tcp ? "tcp" : "udp"));
 	make_set(&m, root, "server", f->server ? make_endpoint(&m, f->server) : json_null());
 	add_way(&m, root, f);
 	make_set(&m, root, "rounds", json_integer(f->view ? f->view->round : 0));

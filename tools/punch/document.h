@@ -18,6 +18,7 @@
 #define PUNCH_FORMAT_VERSION 1
 
 struct punch_facts {
+	bool tcp;
 	const struct session_view *view; /* NULL: did not begin */
 	const struct endpoint *server; /* the one that was asked; NULL: none */
 	const struct trail *trail;
@@ -29,6 +30,7 @@ struct punch_facts {
 	bool stood; /* something came over the way */
 	bool late; /* the deadline ended it */
 	bool lost; /* the way worked no more, and there was no other */
+	bool differs; /* the other side uses it for something else */
 	const struct explanation *
 		explanation; /* NULL: what follows from the rest, if there is anything to explain */
 };

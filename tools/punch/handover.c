@@ -43,8 +43,10 @@ static int prepare(int fd, const struct endpoint *peer)
 
 	if (err)
 		return err;
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) ||
-		connect(fd, (struct sockaddr *)&to, length))
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK))
+		return -errno;
+	/* over TCP it is */
+	if (connect(fd, (struct sockaddr *)&to, length) && errno != EISCONN)
 		return -errno;
 	if (fd != HANDOVER_FD)
 		return dup2(fd, HANDOVER_FD) < 0 ? -errno : 0;
@@ -62,8 +64,8 @@ static int set_environment(const struct endpoint *local, const struct endpoint *
 	return unsetenv("NATUTILS_CODE") ? -errno : 0;
 }
 
-int handover_exec(
-	const char *command, int fd, const struct endpoint *local, const struct endpoint *peer)
+int handover_exec(const char *tool, const char *command, int fd, const struct endpoint *local,
+	const struct endpoint *peer)
 {
 	int err = prepare(fd, peer);
 
@@ -75,6 +77,6 @@ int handover_exec(
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		err = -errno;
 	}
-	fprintf(stderr, "udppunch: --exec: %s\n", strerror(-err));
+	fprintf(stderr, "%s: --exec: %s\n", tool, strerror(-err));
 	return STATUS_ENVIRONMENT;
 }

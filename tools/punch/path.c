@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "net/udp.h"
 #include "punch/lifetime.h"
 #include "tools/punch/path_private.h"
 
@@ -35,12 +34,6 @@ void path_transmit(struct path *p, const struct flow_output *out)
 	carrier_send(p->carrier, out->socket, &out->to, out->data, out->length);
 }
 
-/* Where a program gets the socket afterwards none may come late; else a peer that misses it has long to wait. */
-void path_close(struct path *p, uint64_t now_us)
-{
-	flow_close(p->flow, now_us, p->config->use == PATH_MEASURE ? 3 : 5);
-}
-
 void path_leave(struct path *p)
 {
 	if (p->left)
@@ -57,8 +50,7 @@ void path_stop(struct path *p)
 	if (p->phase >= LEAVING)
 		return;
 	event_del(p->deadline);
-	if (p->flow)
-		path_close(p, now_us);
+	path_way_close(p, now_us);
 	path_enter(p, LEAVING, now_us + LEAVE_US);
 	path_leave(p);
 	path_turn(p);
@@ -115,22 +107,6 @@ static void keep_early(struct path *p, unsigned socket, const struct endpoint *f
 
 /* --- phases --- */
 
-/* Of a socket that is bound to no address it is the one that the route to the peer chooses. */
-static void find_local(struct path *p)
-{
-	const struct session_view *v = session_view(p->config->session);
-	struct endpoint *local = &p->result->local, source;
-	int fd = carrier_fd(p->carrier, v->way.socket);
-
-	p->result->peer = v->way.remote;
-
-	if (udp_local(fd, local) ||
-		udp_source_towards(&v->way.remote, p->config->interface, &source))
-		return;
-	source.port = local->port;
-	*local = source;
-}
-
 static void note_way(struct path *p, uint64_t now_us, const char *what)
 {
 	char local[ENDPOINT_TEXT], peer[ENDPOINT_TEXT];
@@ -142,7 +118,7 @@ static void note_way(struct path *p, uint64_t now_us, const char *what)
 static void begin_carrying(struct path *p)
 {
 	path_enter(p, CARRYING, UINT64_MAX);
-	p->result->flow = flow_statistics(p->flow);
+	p->result->flow = path_way_statistics(p);
 	p->result->stood = true;
 	note_way(p, clock_now_us(), "stands");
 	if (p->config->stands)
@@ -155,48 +131,51 @@ static void begin_carrying(struct path *p)
 
 static void begin_closing(struct path *p, uint64_t now_us)
 {
-	path_close(p, now_us);
+	path_way_close(p, now_us);
 	path_enter(p, CLOSING, now_us + CLOSE_US);
 	path_leave(p);
 }
 
 static void connected(struct path *p, uint64_t now_us)
 {
-	const struct session_view *v = session_view(p->config->session);
-	struct flow_config config = {.keys = session_keys(p->config->session),
-		.socket = v->way.socket,
-		.remote = v->way.remote,
-		.keepalive_us = lifetime_keepalive_us(0, 0)};
-
-	random_init(&config.random);
 	event_del(p->deadline);
-	p->result->error = flow_create(&config, now_us, &p->flow);
+	p->result->error = path_way_begin(p, now_us);
 	if (p->result->error) {
 		path_enter(p, OVER, 0);
 		return;
 	}
-	find_local(p);
 	/* one at least shows that the peer has the way, too */
-	flow_ping(p->flow, now_us, p->config->count ? p->config->count : 1, p->config->interval_us);
+	path_way_ping(p, now_us, p->config->count ? p->config->count : 1);
 	path_enter(p, MEASURING, UINT64_MAX);
 	for (size_t i = 0; i < p->early_count; i++)
 		take_datagram(p, p->early[i].socket, &p->early[i].from, p->early[i].data,
 			p->early[i].length);
 }
 
+static void give_up(struct path *p, uint64_t now_us)
+{
+	p->result->silent = !p->result->closed; /* else it may just have gone */
+	path_enter(p, LEAVING, now_us + LEAVE_US);
+	path_leave(p);
+}
+
 static void advance_measuring(struct path *p, uint64_t now_us)
 {
-	struct flow_statistics s = flow_statistics(p->flow);
+	struct flow_statistics s = path_way_statistics(p);
 	unsigned count = p->config->count ? p->config->count : 1;
 	uint64_t patience_us = 3 * s.rtt_us > ANSWER_MIN_US ? 3 * s.rtt_us : ANSWER_MIN_US;
 
-	if (s.pings < count)
+	if (path_way_is_broken(p) && s.heard_us) {
+		give_up(p, now_us);
+		return;
+	}
+	if (s.pings < count && !path_way_is_broken(p))
 		return;
 	if (p->until_us == UINT64_MAX)
 		p->until_us = now_us + patience_us;
 	if (!s.heard_us) {
 		/* pings go on, and one is enough */
-		p->until_us = flow_silent_at(p->flow);
+		p->until_us = path_way_silent_at(p);
 		p->mute = now_us >= p->until_us;
 	}
 	if (p->mute) {
@@ -219,17 +198,21 @@ static void adapt_keepalives(struct path *p)
 	const struct session_view *v = session_view(p->config->session);
 	uint64_t us = lifetime_keepalive_us(v->lifetime_at_least_s, v->lifetime_below_s);
 
-	if (us != p->keepalive_us)
+	if (us != p->keepalive_us && p->flow)
 		flow_set_keepalive(p->flow, us);
 	p->keepalive_us = us;
 }
 
 static void note_moves(struct path *p, uint64_t now_us)
 {
-	const struct endpoint remote = flow_remote(p->flow);
-	unsigned moves = flow_statistics(p->flow).moves;
+	struct endpoint remote;
+	unsigned moves;
 	char text[ENDPOINT_TEXT];
 
+	if (!p->flow) /* a connection does not */
+		return;
+	remote = flow_remote(p->flow);
+	moves = flow_statistics(p->flow).moves;
 	if (moves != p->moves)
 		trail_step(p->config->trail, now_us, "path: the peer is at %s now",
 			endpoint_format(&remote, text));
@@ -241,34 +224,42 @@ static void begin_repair(struct path *p, uint64_t now_us)
 {
 	p->repairing = true;
 	p->until_us = now_us + p->config->limit_us;
+	if (!p->config->tcp)
+		return;
+	path_way_end(p);
+	path_use_changed(p);
 }
 
 static void end_repair(struct path *p, uint64_t now_us)
 {
-	const struct checks_result *c = &session_view(p->config->session)->way;
-
 	p->repairing = false;
 	p->until_us = UINT64_MAX;
 	p->result->rounds = session_view(p->config->session)->round;
-	flow_rebind(p->flow, now_us, c->socket, &c->remote);
-	flow_ping(p->flow, now_us, REPAIR_PINGS, p->config->interval_us);
-	find_local(p);
+	p->result->error = path_way_again(p, now_us);
+	if (p->result->error) {
+		path_stop(p);
+		return;
+	}
+	path_way_ping(p, now_us, REPAIR_PINGS);
+	path_use_changed(p);
 	note_way(p, now_us, "stands again");
 	if (p->input_ended) /* the old way may have taken the last word with it */
-		path_close(p, now_us);
-}
-
-static void give_up(struct path *p, uint64_t now_us)
-{
-	p->result->silent = !p->result->closed; /* else it may just have gone */
-	path_enter(p, LEAVING, now_us + LEAVE_US);
-	path_leave(p);
+		path_way_close(p, now_us);
 }
 
 /* Also where one side has said its last word: the other goes on, or the server knows that it has gone. */
 static void take_silence(struct path *p, uint64_t now_us)
 {
-	trail_step(p->config->trail, now_us, "path: the peer does not answer any more");
+	if (path_way_is_broken(p))
+		trail_step(p->config->trail, now_us, "path: the connection has ended: %s",
+			strerror(-tunnel_error(p->tunnel)));
+	else
+		trail_step(p->config->trail, now_us, "path: the peer does not answer any more");
+	/* what was on its way in a stream is lost, and nobody knows how much */
+	if (p->config->tcp && p->config->use == PATH_STDIO) {
+		give_up(p, now_us);
+		return;
+	}
 	if (!session_again(p->config->session, now_us)) {
 		trail_step(p->config->trail, now_us, "path: there is no plan to punch it anew");
 		give_up(p, now_us);
@@ -285,7 +276,11 @@ static void advance_carrying(struct path *p, uint64_t now_us)
 
 	note_moves(p, now_us);
 	adapt_keepalives(p);
-	if (p->result->closed && (p->input_ended || p->config->use != PATH_STDIO))
+	if (path_use_differs(p)) {
+		p->result->differs = true;
+		begin_closing(p, now_us);
+	} else if (path_use_is_done(p) ||
+		(p->result->closed && (p->input_ended || p->config->use != PATH_STDIO)))
 		begin_closing(p, now_us);
 	else if (state == SESSION_FAILED || (p->repairing && now_us >= p->until_us))
 		give_up(p, now_us);
@@ -293,14 +288,14 @@ static void advance_carrying(struct path *p, uint64_t now_us)
 		end_repair(p, now_us);
 	else if (!p->repairing && state != SESSION_CONNECTED)
 		begin_repair(p, now_us); /* the other side has found it silent */
-	else if (!p->repairing && now_us >= flow_silent_at(p->flow))
+	else if (!p->repairing && now_us >= path_way_silent_at(p))
 		take_silence(p, now_us);
 }
 
 static void advance_closing(struct path *p, uint64_t now_us)
 {
 	/* the peer's own last word may be under way when ours has been said three times */
-	if (now_us >= p->until_us)
+	if (now_us >= p->until_us || path_way_is_done(p) || path_way_is_broken(p))
 		path_enter(p, OVER, 0);
 	else if (p->result->closed && p->until_us > now_us + CLOSE_US / 5)
 		p->until_us = now_us + CLOSE_US / 5;
@@ -347,7 +342,7 @@ static void advance(struct path *p, uint64_t now_us)
 		break;
 	}
 	/* who has heard the channel does not need the server any more, unless the way is to be kept */
-	if (!is_kept(p) && p->flow && flow_statistics(p->flow).heard_us)
+	if (!is_kept(p) && path_way_exists(p) && path_way_statistics(p).heard_us)
 		path_leave(p);
 }
 
@@ -358,8 +353,8 @@ static void arm(struct path *p, uint64_t now_us, uint64_t deadline_us)
 
 	if (p->until_us < deadline_us)
 		deadline_us = p->until_us;
-	if (p->phase == CARRYING && !p->repairing && flow_silent_at(p->flow) < deadline_us)
-		deadline_us = flow_silent_at(p->flow);
+	if (p->phase == CARRYING && !p->repairing && path_way_silent_at(p) < deadline_us)
+		deadline_us = path_way_silent_at(p);
 	if (deadline_us == UINT64_MAX) {
 		event_del(p->timer);
 		return;
@@ -372,16 +367,15 @@ static void arm(struct path *p, uint64_t now_us, uint64_t deadline_us)
 void path_turn(struct path *p)
 {
 	uint64_t now_us = clock_now_us();
-	struct flow_output out = {.deadline_us = UINT64_MAX};
+	uint64_t deadline_us = UINT64_MAX;
 
 	/* twice: the last ping may have gone out just now, and perhaps nothing comes any more */
 	for (int i = 0; i < 2; i++) {
 		advance(p, now_us);
-		while (p->flow && flow_poll(p->flow, now_us, &out) == FLOW_SEND)
-			path_transmit(p, &out);
+		deadline_us = path_way_turn(p, now_us);
 	}
 	if (p->phase != OVER)
-		arm(p, now_us, p->flow ? out.deadline_us : UINT64_MAX);
+		arm(p, now_us, deadline_us);
 }
 
 void path_changed(void *context)

@@ -27,6 +27,7 @@ struct path_result {
 	bool stood; /* the peer's channel was heard */
 	bool closed; /* the peer has said its last word */
 	bool silent; /* the way stopped to work while it was used, and there was no other */
+	bool differs; /* the other side uses it for something else */
 	int error; /* negative errno of what it was used for */
 	unsigned rounds; /* how often it was punched anew */
 	struct endpoint local; /* of the socket of the way */
@@ -37,6 +38,7 @@ struct path_result {
 
 struct path_config {
 	struct session *session;
+	bool tcp; /* as the session */
 	struct trail *trail; /* of the session */
 	const char *interface; /* or NULL */
 	struct endpoint local[2]; /* where to bind; FAMILY_NONE: anywhere */

@@ -85,6 +85,7 @@ static int begin(struct path *p)
 {
 	const struct path_config *c = p->config;
 	struct carrier_config carrier = {.session = c->session,
+		.tcp = c->tcp,
 		.interface = c->interface,
 		.local = {c->local[0], c->local[1]},
 		.changed = path_changed,
@@ -106,15 +107,15 @@ static void finish(struct path *p)
 {
 	struct path_result *r = p->result;
 
-	if (p->flow) {
-		r->flow = flow_statistics(p->flow);
+	if (path_way_exists(p)) {
+		r->flow = path_way_statistics(p);
 		r->stood = r->flow.heard_us != 0 && !p->mute;
-		r->fd = carrier_take(p->carrier, flow_socket(p->flow));
+		r->fd = path_way_take(p);
 	}
 	if (r->fd < 0)
 		r->fd = -1;
 	path_use_end(p);
-	flow_destroy(p->flow);
+	path_way_end(p);
 	carrier_destroy(p->carrier);
 	for (int i = 0; i < PATH_SIGNALS; i++)
 		if (p->signals[i])

@@ -9,6 +9,7 @@
 #include "tools/punch/paste.h"
 #include "tools/punch/path.h"
 #include "tools/punch/stdio.h"
+#include "tools/punch/streams.h"
 
 /* What the files of the path share; nobody else includes this. */
 
@@ -30,7 +31,9 @@ struct path {
 	struct path_result *result;
 	struct event_base *base;
 	struct carrier *carrier;
-	struct flow *flow;
+	struct flow *flow; /* over UDP */
+	struct tunnel *tunnel; /* over TCP; NULL also while another way is looked for */
+	struct streams *streams;
 	struct event *timer, *deadline, *signals[PATH_SIGNALS];
 	struct paste *paste;
 	struct stdio *stdio;
@@ -55,15 +58,45 @@ void path_changed(void *context);
 void path_datagram(void *context, unsigned socket, const struct endpoint *from, const uint8_t *data,
 	size_t length);
 void path_transmit(struct path *p, const struct flow_output *out);
-/* Says the last word. */
-void path_close(struct path *p, uint64_t now_us);
 void path_enter(struct path *p, enum phase phase, uint64_t until_us);
 /* Tells the other side and the server that this one goes. */
 void path_leave(struct path *p);
 /* Ends whatever it is at, with a last word that has the time to be repeated. */
 void path_stop(struct path *p);
 
+/* --- path_way.c --- */
+/* Over the way that the session has: 0 or a negative errno. */
+int path_way_begin(struct path *p, uint64_t now_us);
+/* It was punched anew. */
+int path_way_again(struct path *p, uint64_t now_us);
+void path_way_end(struct path *p);
+bool path_way_exists(const struct path *p);
+void path_way_ping(struct path *p, uint64_t now_us, unsigned count);
+struct flow_statistics path_way_statistics(const struct path *p);
+/* When the peer is silent for too long. */
+uint64_t path_way_silent_at(const struct path *p);
+/* Over TCP: the connection is gone, and had not come to its end. */
+bool path_way_is_broken(const struct path *p);
+/* … both sides have said their last word. */
+bool path_way_is_done(const struct path *p);
+/* Says the last word. */
+void path_way_close(struct path *p, uint64_t now_us);
+/* Sends what is due; when it has to be called again. */
+uint64_t path_way_turn(struct path *p, uint64_t now_us);
+/* The socket, which is the caller's from now on; -EBADF. */
+int path_way_take(struct path *p);
+
 /* --- path_use.c --- */
+/* For the other side: an enum streams_use. */
+uint8_t path_use_number(const struct path *p);
+/* What has come on a stream. */
+void path_use_event(void *context, enum mux_event event, const struct mux_payload *payload);
+/* The way has changed: another one, or none. */
+void path_use_changed(struct path *p);
+/* Whether the other side does not use the way as this one. */
+bool path_use_differs(const struct path *p);
+/* Whether all is carried, also on the other side. */
+bool path_use_is_done(const struct path *p);
 /* Reads the other side's line, once there is one of our own. */
 int path_use_paste(struct path *p);
 /* Takes the local port, if one is forwarded: 0 or a negative errno. */

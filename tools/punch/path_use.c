@@ -26,7 +26,7 @@ static void on_input_ended(void *context, int error)
 	if (error)
 		p->result->error = error;
 	p->input_ended = true;
-	path_close(p, clock_now_us());
+	path_way_close(p, clock_now_us());
 	path_turn(p);
 }
 
@@ -39,6 +39,79 @@ static void on_forward(void *context, uint16_t client, const uint8_t *data, size
 
 	if (p->flow && p->phase == CARRYING && !flow_forward(p->flow, client, data, length, &out))
 		path_transmit(p, &out);
+}
+
+/* --- streams --- */
+
+static enum streams_use streams_use_of(const struct path *p)
+{
+	const struct path_config *c = p->config;
+
+	if (c->use == PATH_STDIO)
+		return STREAMS_STDIO;
+	if (c->use != PATH_FORWARD)
+		return STREAMS_NONE;
+	return c->listen.family != FAMILY_NONE ? STREAMS_LISTEN : STREAMS_TARGET;
+}
+
+uint8_t path_use_number(const struct path *p)
+{
+	return (uint8_t)streams_use_of(p);
+}
+
+static void on_streams_ended(void *context, int error)
+{
+	struct path *p = context;
+
+	if (error)
+		p->result->error = error;
+	p->input_ended = true;
+	if (error)
+		path_stop(p);
+}
+
+static int prepare_streams(struct path *p)
+{
+	const struct streams_config config = {.base = p->base,
+		.use = streams_use_of(p),
+		.listen = p->config->listen,
+		.target = p->config->target,
+		.ended = on_streams_ended,
+		.context = p};
+
+	return streams_create(&config, &p->streams);
+}
+
+void path_use_event(void *context, enum mux_event event, const struct mux_payload *payload)
+{
+	struct path *p = context;
+
+	streams_event(p->streams, event, payload);
+}
+
+void path_use_changed(struct path *p)
+{
+	if (p->streams)
+		streams_set_tunnel(p->streams, p->tunnel);
+	if (p->streams && p->phase == CARRYING)
+		streams_begin(p->streams, !session_view(p->config->session)->side);
+}
+
+bool path_use_differs(const struct path *p)
+{
+	static const enum streams_use others[] = {[STREAMS_STDIO] = STREAMS_STDIO,
+		[STREAMS_LISTEN] = STREAMS_TARGET,
+		[STREAMS_TARGET] = STREAMS_LISTEN};
+	enum streams_use own = streams_use_of(p);
+	uint8_t peer = p->tunnel ? tunnel_peer_use(p->tunnel) : 0;
+
+	return peer && own != STREAMS_NONE && peer != others[own];
+}
+
+bool path_use_is_done(const struct path *p)
+{
+	return p->tunnel && p->config->use == PATH_STDIO && p->input_ended &&
+		!tunnel_statistics(p->tunnel).streams;
 }
 
 /* --- the other side's line --- */
@@ -86,6 +159,8 @@ int path_use_prepare(struct path *p)
 		.send = on_forward,
 		.context = p};
 
+	if (p->config->tcp)
+		return prepare_streams(p);
 	return p->config->use == PATH_FORWARD ? forward_create(&forward, &p->forward) : 0;
 }
 
@@ -97,6 +172,10 @@ int path_use_begin(struct path *p)
 		.ended = on_input_ended,
 		.context = p};
 
+	if (p->config->tcp) {
+		streams_begin(p->streams, !session_view(p->config->session)->side);
+		return 0;
+	}
 	return p->config->use == PATH_STDIO ? stdio_create(&stdio, &p->stdio) : 0;
 }
 
@@ -105,6 +184,7 @@ void path_use_end(struct path *p)
 	paste_destroy(p->paste);
 	stdio_destroy(p->stdio);
 	forward_destroy(p->forward);
+	streams_destroy(p->streams);
 }
 
 void path_use_data(struct path *p, const uint8_t *data, size_t length)

@@ -61,6 +61,9 @@ static const struct row rows[REASONS] = {
 	[REASON_LOST] = {"lost", STATUS_NEGATIVE, "the way worked no more, and no other was found",
 		"the other side was ended or has lost its network, or this one has",
 		"begin anew on both sides"},
+	[REASON_OTHER_USE] = {"other-use", STATUS_PROTOCOL,
+		"the way stood, and the other side uses it for something else", NULL,
+		"--stdio on both sides, or --listen on one and --to on the other"},
 };
 
 /* Where the two meet without a server; what is not here is the same. */
@@ -92,6 +95,8 @@ unsigned reason_of(const struct session_view *v, const struct punch_end *end)
 {
 	if (end->lost)
 		return REASON_LOST;
+	if (end->differs)
+		return REASON_OTHER_USE;
 	if (end->stood) /* another one may be looked for */
 		return SESSION_NO_FAILURE;
 	/* who could not register does not know whether anybody has come */
@@ -173,22 +178,36 @@ static void explain_path(
 {
 	int f = v->family == FAMILY_IPV6;
 	const struct hello_attempt *said = &v->peer.attempt;
+	/* before its end it only says how far it has come */
+	const struct explain_peer peer = {.said = said->number && v->peer.failed,
+		.sent = said->sent,
+		.received = said->received,
+		.errors = said->errors,
+		.opened = said->opened,
+		.resets = said->resets,
+		.offender = said->offender,
+		.type = said->type,
+		.code = said->code};
+	const bool other = v->own.has_side[!f] && v->peer.has_side[!f];
+	const struct explain_tcp_facts tcp = {.own = &v->own.tcp[f],
+		.peer = &v->peer.tcp[f],
+		.family = v->family,
+		.plans = &v->plans,
+		.trail = trail,
+		.said = peer,
+		.other_family_possible = other};
 	const struct explain_facts facts = {.own = &v->own.side[f],
 		.peer = &v->peer.side[f],
 		.family = v->family,
 		.plans = &v->plans,
 		.trail = trail,
-		/* before its end it only says how far it has come */
-		.said = {.said = said->number && v->peer.failed,
-			.sent = said->sent,
-			.received = said->received,
-			.errors = said->errors,
-			.offender = said->offender,
-			.type = said->type,
-			.code = said->code},
-		.other_family_possible = v->own.has_side[!f] && v->peer.has_side[!f]};
+		.said = peer,
+		.other_family_possible = other};
 
-	explain_failure(&facts, out);
+	if (v->tcp)
+		explain_tcp_failure(&tcp, out);
+	else
+		explain_failure(&facts, out);
 }
 
 static void add_own_sides(const struct session_view *v, struct explanation *out)
@@ -198,7 +217,10 @@ static void add_own_sides(const struct session_view *v, struct explanation *out)
 	for (int f = 0; f < 2; f++) {
 		if (!v->own.has_side[f])
 			continue;
-		explain_side(&v->own.side[f], text, sizeof(text));
+		if (v->tcp)
+			explain_tcp_side(&v->own.tcp[f], text, sizeof(text));
+		else
+			explain_side(&v->own.side[f], text, sizeof(text));
 		explain_add(&out->certain, "own side, IPv%c: %s", f ? '6' : '4', text);
 	}
 }
@@ -240,6 +262,10 @@ static const struct behaviour *measured(const struct session_view *v)
 static void explain_unreachable(const struct session_view *v, const struct endpoint *server,
 	const struct trail *trail, struct explanation *out)
 {
+	if (!v->registered_us && v->tcp) {
+		explain_tcp_server(server, v->server_error, out);
+		return;
+	}
 	if (!v->registered_us) {
 		explain_server(server, measured(v), trail, out);
 		return;
@@ -277,7 +303,7 @@ static void add_row(const struct row *row, struct explanation *out)
 void reason_explain(unsigned reason, const struct session_view *v, const struct endpoint *server,
 	const struct trail *trail, struct explanation *out)
 {
-	bool tried = v->attempt && reason != REASON_SILENT && reason != REASON_LOST;
+	bool tried = v->attempt && reason < REASON_SILENT;
 
 	memset(out, 0, sizeof(*out));
 	if (reason == SESSION_NO_PATH) {

@@ -12,6 +12,7 @@ enum {
 	REASON_DEADLINE = SESSION_NO_PATH + 1, /* the two knew of each other, and time was up */
 	REASON_SILENT, /* the way was proved, and then nothing came over it */
 	REASON_LOST, /* it stood, and then worked no more, and there was no other */
+	REASON_OTHER_USE, /* it stood, and the other side uses it for something else */
 	REASONS,
 };
 
@@ -20,6 +21,7 @@ struct punch_end {
 	bool stood; /* something came over a way */
 	bool late; /* by the deadline */
 	bool lost; /* by a way that worked no more */
+	bool differs; /* by another use of it on the other side */
 	bool interrupted; /* by a signal */
 };
 

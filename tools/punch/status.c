@@ -13,7 +13,8 @@ int status_of(const struct session_view *v, const struct path_result *r,
 	const struct endpoint *server, const struct trail *trail, char *message, size_t size)
 {
 	struct explanation e;
-	const struct punch_end end = {.stood = r->stood, .late = r->late, .lost = r->silent};
+	const struct punch_end end = {
+		.stood = r->stood, .late = r->late, .lost = r->silent, .differs = r->differs};
 	unsigned reason = reason_of(v, &end);
 
 	*message = '\0';

@@ -189,7 +189,7 @@ int punch_print(const json_t *d, FILE *out)
 	if (!member_is(d, "outcome", "connected"))
 		return 0;
 	line_begin(&p, &l);
-	line_add(&l, "udp ");
+	line_add(&l, member_is(d, "transport", "tcp") ? "tcp " : "udp ");
 	line_add_endpoint(&l, json_object_get(d, "local"));
 	line_add(&l, " ");
 	line_add_endpoint(&l, json_object_get(d, "peer"));

@@ -13,7 +13,10 @@
 #include "report/terminal.h"
 #include "tools/servers.h"
 
-struct udppunch_params {
+/* The command line of udppunch and tcppunch. */
+
+struct punch_params {
+	bool tcp;
 	bool ipv4, ipv6, numeric;
 	bool manual, json, json_lines, print, stdio, hold, quiet, verbose, help, version;
 	struct server_spec server;
@@ -24,12 +27,13 @@ struct udppunch_params {
 	struct endpoint listen, target; /* FAMILY_NONE: not given */
 	struct endpoint source[2]; /* IPv4, IPv6; FAMILY_NONE: any */
 	uint64_t limit_us, interval_us, count;
-	uint64_t packets, sockets, rate; /* budget */
+	uint64_t packets, sockets, rate; /* budget; of TCP connections */
 	struct expectations expectations;
 	enum color_when color;
 };
 
-extern const struct option_table udppunch_options;
+extern const struct option_table udppunch_options, tcppunch_options;
 
 /* 0, or -EINVAL with one line in error. JSON flags are set also then, if they stand in argv. */
-int udppunch_parse(int argc, char **argv, struct udppunch_params *out, char *error, size_t size);
+int punch_parse(
+	bool tcp, int argc, char **argv, struct punch_params *out, char *error, size_t size);

@@ -76,6 +76,14 @@ void session_make_keys(struct session *s, uint64_t now_us, const uint8_t *share,
 	s->view.side = memcmp(s->own_share, s->peer_share, CPACE_POINT_BYTES) > 0;
 }
 
+/* The other side has to find that out, too: by what it cannot open, or what this one says of itself. */
+static void fail_both(struct session *s, uint64_t now_us, enum session_failure failure)
+{
+	s->tells = true;
+	session_publish(s, now_us);
+	session_fail(s, now_us, failure);
+}
+
 static void take_hello(struct session *s, uint64_t now_us, struct span sealed)
 {
 	uint8_t plain[RENDEZVOUS_SLOT_MAX];
@@ -84,16 +92,13 @@ static void take_hello(struct session *s, uint64_t now_us, struct span sealed)
 
 	if (length < 0) {
 		trail_step(s->config.trail, now_us, "proof: the other side does not know the code");
-		/* it has to find that out, too, by what it cannot open */
-		s->tells = true;
-		session_publish(s, now_us);
-		session_fail(s, now_us, SESSION_WRONG_CODE);
+		fail_both(s, now_us, SESSION_WRONG_CODE);
 		return;
 	}
 	if (hello_decode(plain, (size_t)length, &s->view.peer))
 		session_fail(s, now_us, SESSION_BAD_PEER);
 	else if (s->view.peer.transport != s->view.own.transport)
-		session_fail(s, now_us, SESSION_OTHER_TRANSPORT);
+		fail_both(s, now_us, SESSION_OTHER_TRANSPORT);
 	else
 		s->view.has_peer = true;
 	sodium_memzero(plain, sizeof(plain));

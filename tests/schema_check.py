@@ -23,7 +23,7 @@ except ImportError:
 
 
 EVENTS = {"natprobe-report": ("sent", "received", "icmp", "settled", "note", "end"),
-          "punch-report": ("code", "sent", "received", "refused", "stranger", "icmp", "step", "end"),
+          "punch-report": ("code", "sent", "received", "refused", "stranger", "icmp", "opened", "reset", "step", "end"),
           "natlab-report": ("mapping", "session", "drop", "lost", "started", "output", "ended", "end")}
 ENUMS = ("status", "mapping", "filtering", "port_preservation", "pattern", "pooling", "early_packet",
          "rfc3489_class", "p2p", "method", "severity", "question", "state", "transport", "outcome",

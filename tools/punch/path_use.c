@@ -59,10 +59,23 @@ uint8_t path_use_number(const struct path *p)
 	return (uint8_t)streams_use_of(p);
 }
 
+bool path_use_differs(const struct path *p)
+{
+	static const enum streams_use others[] = {[STREAMS_STDIO] = STREAMS_STDIO,
+		[STREAMS_LISTEN] = STREAMS_TARGET,
+		[STREAMS_TARGET] = STREAMS_LISTEN};
+	enum streams_use own = streams_use_of(p);
+	uint8_t peer = p->tunnel ? tunnel_peer_use(p->tunnel) : 0;
+
+	return peer && own != STREAMS_NONE && peer != others[own];
+}
+
 static void on_streams_ended(void *context, int error)
 {
 	struct path *p = context;
 
+	if (error && path_use_differs(p)) /* it was refused for that, which is said elsewhere */
+		return;
 	if (error)
 		p->result->error = error;
 	p->input_ended = true;
@@ -95,17 +108,6 @@ void path_use_changed(struct path *p)
 		streams_set_tunnel(p->streams, p->tunnel);
 	if (p->streams && p->phase == CARRYING)
 		streams_begin(p->streams, !session_view(p->config->session)->side);
-}
-
-bool path_use_differs(const struct path *p)
-{
-	static const enum streams_use others[] = {[STREAMS_STDIO] = STREAMS_STDIO,
-		[STREAMS_LISTEN] = STREAMS_TARGET,
-		[STREAMS_TARGET] = STREAMS_LISTEN};
-	enum streams_use own = streams_use_of(p);
-	uint8_t peer = p->tunnel ? tunnel_peer_use(p->tunnel) : 0;
-
-	return peer && own != STREAMS_NONE && peer != others[own];
 }
 
 bool path_use_is_done(const struct path *p)

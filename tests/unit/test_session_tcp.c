@@ -155,16 +155,275 @@ static void test_sure_cells(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(cells); i++)
 		for (int turned = 0; turned < 2; turned++)
-			if (count_successes(
-				    cells[i][turned], cells[i][!turned], 4, "", true) != 4)
+			if (count_successes(cells[i][turned], cells[i][!turned], 4, "", true) != 4)
 				fail_msg("%s x %s", kinds[cells[i][turned]].name,
 					kinds[cells[i][!turned]].name);
+}
+
+/* Cells of chance: as often as theory has it, within what so few runs can show. */
+static void test_chance_cells(void **state)
+{
+	static const struct {
+		int a, b;
+		unsigned runs, least;
+	} cells[] = {{ED, SB, 6, 5}, {SB, E6, 6, 5}, {SB, RC, 4, 4}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++) {
+		unsigned n = count_successes(cells[i].a, cells[i].b, cells[i].runs, "", false);
+
+		if (n < cells[i].least)
+			fail_msg("%s x %s: %u of %u", kinds[cells[i].a].name,
+				kinds[cells[i].b].name, n, cells[i].runs);
+	}
+}
+
+/* Where theory says no, both sides say so, and why. */
+static void test_hopeless_cells(void **state)
+{
+	static const int cells[][2] = {{SR, SR}, {SQ, SR}, {ED, SR}, {LS, LS}, {LS, SR}};
+	char topology[700], what[40];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++) {
+		struct punchnet_config c;
+		struct punchnet_result r;
+
+		make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+			kinds[cells[i][1]].kind, "");
+		c = make_config(topology, (unsigned)i);
+		punchnet_run(&c, &r);
+		snprintf(what, sizeof(what), "%s x %s", kinds[cells[i][0]].name,
+			kinds[cells[i][1]].name);
+		if (have_met(&r, what))
+			fail_with(&r, what);
+		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+			assert_int_equal(r.party[p].view.failure, SESSION_NO_PATH);
+			if (!r.party[p].view.plans.count)
+				assert_true(strlen(r.party[p].view.plans.why_not) > 20);
+		}
+		punchnet_free(&r);
+	}
+}
+
+/* Loss, and a way to the server whose times vary, so that the two are never quite in step. */
+static void test_bad_links(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ED, ER}, {ER, ER}, {EI, EI}, {ER, EI}, {FC, ED}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++) {
+		unsigned jitter = count_successes(cells[i][0], cells[i][1], 8, "jitter=15ms", true);
+		unsigned loss = count_successes(
+			cells[i][0], cells[i][1], 8, "loss=5% jitter=5ms duplicate=2%", false);
+
+		if (jitter != 8 || loss < 7)
+			fail_msg("%s x %s: %u and %u of 8", kinds[cells[i][0]].name,
+				kinds[cells[i][1]].name, jitter, loss);
+	}
+}
+
+/* One round trip after the later SYN, on the side that sent it; the proof another two and a half. */
+static void test_time(void **state)
+{
+	const uint64_t round_trip_us = 40 * MS;
+	char topology[700];
+	unsigned quick = 0, proved = 0;
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[ED].kind, kinds[ED].kind, "");
+	for (unsigned run = 0; run < 9; run++) {
+		struct punchnet_config c = make_config(topology, run);
+		struct punchnet_result r;
+		const struct session_view *a = &r.party[0].view, *b = &r.party[1].view;
+		uint64_t sent_us, opened_us, proved_us;
+
+		punchnet_run(&c, &r);
+		assert_true(have_met(&r, "time"));
+		sent_us = a->first_sent_us > b->first_sent_us ? a->first_sent_us : b->first_sent_us;
+		opened_us = a->first_heard_us < b->first_heard_us ? a->first_heard_us
+								  : b->first_heard_us;
+		proved_us = a->proved_us > b->proved_us ? a->proved_us : b->proved_us;
+		quick += opened_us <= sent_us + round_trip_us;
+		proved += proved_us <= sent_us + round_trip_us * 7 / 2;
+		punchnet_free(&r);
+	}
+	assert_true(quick >= 5);
+	assert_true(proved >= 5);
+}
+
+static void test_ipv6(void **state)
+{
+	static const char *const pairs[] = {"firewall", "none", "port-restricted"};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(pairs); i++)
+		for (int both = 0; both < 2; both++) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), pairs[i], "firewall", "");
+			c = make_config(topology, (unsigned)i);
+			c.ipv6 = true;
+			c.ipv4 = both;
+			punchnet_run(&c, &r);
+			if (!have_met(&r, "IPv6"))
+				fail_with(&r, "IPv6");
+			punchnet_free(&r);
+		}
+}
+
+/* Behind one NAT: by its inside addresses, whether it hairpins or not. */
+static void test_same_nat(void **state)
+{
+	static const char *const kind[] = {"linux", "symmetric", "cgnat"};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(kind); i++) {
+		struct punchnet_config c;
+		struct punchnet_result r;
+		char topology[400];
+
+		snprintf(topology, sizeof(topology),
+			"link delay=25ms\nnat n kind=%s\nlink delay=1ms\nhost a behind=n\n"
+			"host b behind=n\nhost server\n",
+			kind[i]);
+		c = make_config(topology, (unsigned)i);
+		punchnet_run(&c, &r);
+		if (!have_met(&r, kind[i]))
+			fail_with(&r, kind[i]);
+		assert_true(endpoint_is_private(&r.party[0].remote));
+		punchnet_free(&r);
+	}
+}
+
+static void test_wrong_code(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "linux", "linux", "");
+	for (unsigned i = 0; i < 4; i++) {
+		c = make_config(topology, i);
+		c.party[1].secret = "crossover-clockworks";
+		punchnet_run(&c, &r);
+		assert_false(have_met(&r, "another code"));
+		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+			assert_int_equal(r.party[p].view.failure, SESSION_WRONG_CODE);
+			assert_int_equal(r.party[p].sent, 0);
+		}
+		punchnet_free(&r);
+	}
+}
+
+static void test_nobody_there(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "linux", "linux", "");
+	/* the other one never comes */
+	c = make_config(topology, 1);
+	c.party[1].start_us = 80 * SECOND;
+	c.party[1].die_us = 1;
+	c.wait_us = 20 * SECOND;
+	punchnet_run(&c, &r);
+	assert_int_equal(r.party[0].view.failure, SESSION_NO_PEER);
+	punchnet_free(&r);
+	/* comes late, but comes */
+	c = make_config(topology, 2);
+	c.party[1].start_us = c.party[0].start_us + 40 * SECOND;
+	punchnet_run(&c, &r);
+	assert_true(have_met(&r, "a late side"));
+	punchnet_free(&r);
+	/* no server */
+	c = make_config(topology, 4);
+	c.server_dies_us = 1;
+	punchnet_run(&c, &r);
+	for (int p = 0; p < PUNCHNET_PARTIES; p++)
+		assert_int_equal(r.party[p].view.failure, SESSION_UNREACHABLE);
+	punchnet_free(&r);
+	/* no sockets */
+	c = make_config(topology, 5);
+	c.party[0].no_sockets_us = 1;
+	c.wait_us = 20 * SECOND;
+	punchnet_run(&c, &r);
+	assert_int_equal(r.party[0].view.failure, SESSION_NO_SOCKET);
+	punchnet_free(&r);
+}
+
+/* Once the two know each other they do without the server. */
+static void test_server_dies(void **state)
+{
+	static const int kind[] = {ED, ER};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(kind); i++)
+		for (unsigned at_ms = 0; at_ms < 3000; at_ms += 157) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[ED].kind,
+				kinds[kind[i]].kind, "");
+			c = make_config(topology, at_ms);
+			c.server_dies_us = at_ms * MS + 1;
+			c.wait_us = 20 * SECOND;
+			c.limit_us = 180 * SECOND;
+			punchnet_run(&c, &r);
+			for (int p = 0; p < PUNCHNET_PARTIES; p++)
+				if (!r.party[p].ended)
+					fail_with(&r, "a server that dies");
+			punchnet_free(&r);
+		}
+}
+
+/* A way that ends is punched anew, whoever notices it first. */
+static void test_again(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ED, ER}, {ER, ER}, {FC, ED}, {SQ, ED}};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned run = 0; run < 3; run++) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+				kinds[cells[i][1]].kind, "");
+			c = make_config(topology, run);
+			c.again = 3;
+			c.again_us = 10 * SECOND;
+			c.limit_us = 300 * SECOND;
+			punchnet_run(&c, &r);
+			if (!have_met(&r, "again"))
+				fail_with(&r, "again");
+			for (int p = 0; p < PUNCHNET_PARTIES; p++)
+				assert_true(r.party[p].view.round >= 3);
+			punchnet_free(&r);
+		}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sure_cells),
+		cmocka_unit_test(test_chance_cells),
+		cmocka_unit_test(test_hopeless_cells),
+		cmocka_unit_test(test_bad_links),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_same_nat),
+		cmocka_unit_test(test_wrong_code),
+		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_server_dies),
+		cmocka_unit_test(test_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,8 +330,10 @@ static void take_peer(struct meeting *m, uint64_t now_us, const struct rendezvou
 		if (in->peer_address.family != FAMILY_NONE)
 			v->peer = in->peer_address;
 	} else if (in->has_peer && in->peer == RENDEZVOUS_LEFT && v->paired_us) {
-		if (v->state != MEETING_LEFT)
+		if (v->state != MEETING_LEFT) {
 			trail_step(m->config.trail, now_us, "exchange: the peer has left");
+			v->left_us = now_us;
+		}
 		v->state = MEETING_LEFT;
 	} else if (in->has_peer && in->peer == RENDEZVOUS_NOBODY && v->paired_us &&
 		(v->state == MEETING_PAIRED || v->state == MEETING_UNREACHABLE)) {

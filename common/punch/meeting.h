@@ -39,6 +39,7 @@ struct meeting_view {
 	struct endpoint mapped; /* ours, as the server sees it; port 0: over TCP */
 	uint64_t rtt_us, jitter_us; /* of the way to the server; 0: not known */
 	uint64_t registered_us, paired_us; /* when; 0: not yet */
+	uint64_t left_us; /* of MEETING_LEFT */
 	uint8_t place; /* 0: we were first */
 	/* as the server sees it; FAMILY_NONE: not known; port 0: it came over TCP */
 	struct endpoint peer;

@@ -13,6 +13,11 @@
 /* Sockets, the meeting, and from state to state. */
 
 #define EXCHANGE_MAX_US 20000000 /* for the hello of a side that has come */
+/*
+ * While another way is looked for, the other side may only have lost its connection to the server as well, and may find
+ * that out later. Over UDP natprobed keeps its place for so long.
+ */
+#define LEFT_MAX_US 60000000
 
 int session_create(const struct session_config *config, uint64_t now_us, struct session **out)
 {
@@ -132,6 +137,11 @@ static bool poll_query(
 
 /* --- from state to state --- */
 
+static bool has_left_for_good(const struct session *s, uint64_t now_us)
+{
+	return !s->config.tcp || !s->view.round || now_us - s->view.meeting->left_us >= LEFT_MAX_US;
+}
+
 static void heed_meeting(struct session *s, uint64_t now_us)
 {
 	const struct meeting_view *v = s->view.meeting;
@@ -151,7 +161,7 @@ static void heed_meeting(struct session *s, uint64_t now_us)
 		(v->state == MEETING_UNREACHABLE ||
 			(!v->registered_us && !s->config.tcp && session_server_is_closed(s))))
 		session_fail(s, now_us, SESSION_UNREACHABLE);
-	else if (v->state == MEETING_LEFT)
+	else if (v->state == MEETING_LEFT && has_left_for_good(s, now_us))
 		session_fail(s, now_us,
 			s->view.has_peer && s->view.peer.failed ? SESSION_NO_PATH
 								: SESSION_PEER_LEFT);

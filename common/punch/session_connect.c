@@ -14,6 +14,7 @@
 #define AGAIN_MAX_US 8000000
 #define REFUSALS     2 /* the server may just be starting */
 #define UNHEARD_US   8000000 /* three SYNs, and some time */
+#define MUTE_US	     10000000
 #define REFRESH_US \
 	20000000 /* of the family that is not met over: natprobed ends what is idle for 30 s */
 
@@ -45,6 +46,7 @@ void session_main_connected(struct session *s, uint64_t now_us, int f)
 
 	s->main[f].state = OPENING_DONE;
 	s->main[f].tries = 0;
+	s->main[f].open_us = now_us;
 	s->view.local[f] = s->main[f].local;
 	s->has_main = true;
 	if (!s->meeting && session_begin_meeting(s, now_us, f)) {
@@ -124,6 +126,13 @@ static void refresh(struct session *s, uint64_t now_us)
 	}
 }
 
+/* The server does not answer any more, perhaps only over this connection, of which a router knows nothing any more. */
+static bool is_mute(const struct session *s, uint64_t now_us)
+{
+	return s->view.meeting->state == MEETING_UNREACHABLE &&
+		now_us - s->main[s->meeting_family == FAMILY_IPV6].open_us >= MUTE_US;
+}
+
 void session_connect_advance(struct session *s, uint64_t now_us)
 {
 	int f = s->meeting_family == FAMILY_IPV6;
@@ -135,6 +144,8 @@ void session_connect_advance(struct session *s, uint64_t now_us)
 		session_fail(s, now_us, SESSION_UNREACHABLE);
 	else if (s->meeting && !is_open(s, f) && is_open(s, !f))
 		meet_over(s, now_us, !f);
+	else if (s->meeting && is_open(s, f) && is_mute(s, now_us))
+		session_main_failed(s, now_us, f, -ETIMEDOUT);
 	else if (s->meeting)
 		refresh(s, now_us);
 }

@@ -31,7 +31,7 @@ struct session_main {
 	struct endpoint local;
 	/* TCP */
 	unsigned tries, refusals;
-	uint64_t due_us;
+	uint64_t due_us, open_us;
 };
 
 /* The server over TCP. */

@@ -22,7 +22,7 @@ SKIP = 77
 CHANNEL = [bytes([kind]) for kind in range(0x80, 0x84)]  # how its packets begin, in the open
 FAILURES = {  # what a report may say, and the exit status that belongs to it
     None: 0, "no-path": 1, "no-common-family": 1, "deadline": 1, "silent": 1, "lost": 1, "server-unreachable": 4, "refused": 4,
-    "no-peer": 4, "peer-left": 4, "peer-silent": 4, "wrong-code": 4, "bad-peer": 4}
+    "no-peer": 4, "peer-left": 4, "peer-silent": 4, "wrong-code": 4, "bad-peer": 4, "other-transport": 4, "other-use": 4}
 
 
 class Impossible(Exception):

@@ -1,0 +1,264 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright (c) 2026 The natutils authors
+"""What a connection of tcppunch is used for: kept, carrying lines or a TCP port, also when it breaks in one way or another.
+
+usage: tcppunch_uses.py [--seed N] [CASE...]
+
+All cases run at once in one natlab, each with NATs and a server of its own. Prints one line for each, and what is
+wrong; exit status 0, 1 something was wrong, 77 natlab can't run here."""
+
+import argparse
+import re
+import signal
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+import punchlab  # noqa: E402
+from punchlab import Lines, Missing, Natprobed, Process, Punch  # noqa: E402
+
+MEND_S = 70  # a question every 10 s, 25 s without an answer, and a punch
+LOST_S = 80  # the place at the server is kept for 60
+ECHO = """
+import socket, threading
+s = socket.create_server(("127.0.0.1", 6000))
+print("ready", flush=True)
+def serve(c):
+    while data := c.recv(65536):
+        c.sendall(data)
+    c.close()
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+"""
+CLIENT = """
+import socket, sys
+c = socket.create_connection(("127.0.0.1", 5000), 15)
+c.sendall(sys.argv[1].encode())
+c.shutdown(socket.SHUT_WR)
+c.settimeout(15)
+print(c.recv(2000).decode())
+"""
+CASES = {}
+
+
+def case(x="port-restricted", y="port-restricted"):
+    """Of these kinds of NAT."""
+    def register(function):
+        CASES[function.__name__.replace("_", "-")] = (function, x, y)
+        return function
+    return register
+
+
+class Case(punchlab.Case):
+    def __init__(self, lab, name):
+        super().__init__(lab, name)
+        self.address = lab.addresses[self.host("s")][0]
+        self.code = f"{name.replace('-', '')}-tourist-submarine"
+        self.server = Natprobed(lab, self.host("s"))
+
+    def punch(self, side, *options, stdio=False):
+        return Punch(self.lab, self.host(side), self.address, self.code, "-4", *options, stdio=stdio,
+                     program=[f"{punchlab.BUILD}/tcppunch"])
+
+    def both(self, *options, stdio=False):
+        sides = [self.punch(side, *options, stdio=stdio) for side in "xy"]
+        for side in sides:
+            side.step("path: stands", 20)
+        return sides
+
+    def port_of(self, punch):
+        steps = [event["text"] for event in punch.events() if event["event"] == "step"]
+        way = next(text for text in steps if text.startswith("path: stands"))
+        return re.search(r" from \S+:(\d+) to ", way).group(1)
+
+    def filter(self, punch, verdict):
+        """What comes for the connection of the way meets the host's own firewall; with "drop" also what goes out."""
+        port = self.port_of(punch)
+        out = f"chain o {{ type filter hook output priority 0; tcp sport {port} drop; }};" if verdict == "drop" else ""
+        self.lab.run(punch.host, "nft", f"table inet t {{ {out} chain i {{ type filter hook input priority 0; "
+                                        f"tcp dport {port} {verdict}; }}; }}")
+
+    def interrupt(self, x, y):
+        """One is interrupted, and the other hears its last word."""
+        x.signal(signal.SIGINT)
+        document = x.end(5)
+        if (document["exit"], document["complete"], document["outcome"]) != (130, False, "connected"):
+            self.wrong(f"x, interrupted: {document['exit']}, {document['outcome']}")
+        self.judge_one(y, 5, None)
+
+    def ask(self, word):
+        """By a program on x of one on y, through the port."""
+        found = subprocess.run(self.lab.command(self.host("x"), "/usr/bin/python3", "-c", CLIENT, word), timeout=40,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True)
+        if found.stdout.strip() != word:
+            raise Missing(f"an answer to {word}, not {found.stdout!r} ({found.stderr.strip().splitlines()[-1:]})")
+
+    def lost(self, *sides):
+        for side in sides:
+            self.judge_one(side, LOST_S, "lost")
+
+
+def mended(*sides):
+    for side in sides:
+        side.step("path: stands again", MEND_S)
+
+
+# --- a path that is kept ---
+
+@case()
+def hold_silent(test):
+    x, y = test.both("--hold")
+    test.filter(y, "drop")
+    mended(x, y)
+    test.interrupt(x, y)
+
+
+@case()
+def hold_reset(test):
+    """A firewall that has forgotten the connection answers with RSTs: one side sees the end, and the other nothing."""
+    x, y = test.both("--hold")
+    test.filter(y, "reject with tcp reset")
+    mended(x, y)
+    test.interrupt(y, x)
+
+
+@case("linux-reject", "linux-reject")
+def hold_refusing(test):
+    """The same where both NATs refuse early SYNs."""
+    x, y = test.both("--hold")
+    test.filter(x, "reject with tcp reset")
+    mended(x, y)
+    test.interrupt(x, y)
+
+
+@case()
+def hold_killed(test):
+    x, y = test.both("--hold")
+    y.signal(signal.SIGKILL)
+    test.lost(x)
+
+
+@case()
+def hold_frozen(test):
+    """A peer that is stopped acknowledges, and says nothing."""
+    x, y = test.both("--hold", "-w", "15s")
+    y.signal(signal.SIGSTOP)
+    test.judge_one(x, 90, "lost")
+    y.signal(signal.SIGKILL)
+
+
+@case()
+def hold_without_server(test):
+    """Who needs no order gets along without it for as long as the connection lasts; mending needs it."""
+    x, y = test.both("--hold", "-w", "15s")
+    test.server.signal(signal.SIGKILL)
+    test.interrupt(x, y)
+
+
+# --- standard input and output ---
+
+@case("full-cone", "symmetric")
+def lines(test):
+    x, y = test.both(stdio=True)
+    for number in range(3):
+        for speaker, hearer in ((x, y), (y, x)):
+            speaker.send(f"{number} from {speaker.host[0]}")
+            hearer.expect(f"{number} from {speaker.host[0]}", 5)
+    x.popen.stdin.close()
+    y.send("what comes when the other one has ended")
+    x.expect("what comes when the other one has ended", 5)
+    y.popen.stdin.close()
+    for side in (x, y):
+        test.judge_one(side, 10, None)
+
+
+@case()
+def lines_reset(test):
+    x, y = test.both(stdio=True)
+    x.send("before")
+    y.expect("before", 5)
+    test.filter(y, "reject with tcp reset")
+    x.send("after")
+    test.lost(x, y)
+
+
+@case()
+def lines_killed(test):
+    x, y = test.both(stdio=True)
+    x.send("before")
+    y.expect("before", 5)
+    y.signal(signal.SIGKILL)
+    test.lost(x)
+
+
+@case()
+def lines_frozen(test):
+    x, y = test.both(stdio=True)
+    y.signal(signal.SIGSTOP)
+    test.lost(x)
+    y.signal(signal.SIGKILL)
+
+
+@case()
+def lines_silent(test):
+    """Nothing comes and nothing goes: both find it out in the same time."""
+    x, y = test.both(stdio=True)
+    test.filter(x, "drop")
+    test.lost(x, y)
+
+
+# --- a port ---
+
+@case()
+def port(test):
+    echo = Process(test.lab, test.host("y"), "/usr/bin/python3", "-c", ECHO, stdout=subprocess.PIPE)
+    Lines(echo.popen.stdout).wait_for(lambda line: b"ready" in line, 10, "an echo")
+    x, y = test.punch("x", "-L", "5000"), test.punch("y", "--to", "127.0.0.1:6000")
+    for side in (x, y):
+        side.step("path: stands", 20)
+    for number in range(3):
+        test.ask(f"word-{number}")
+    taken = subprocess.run(test.lab.command(test.host("x"), f"{punchlab.BUILD}/tcppunch", "-r", test.address, "-L", "5000",
+                                            "other-code"), stderr=subprocess.PIPE, check=False, timeout=10, text=True)
+    if (taken.returncode, taken.stderr) != (3, "tcppunch: --listen: Address already in use\n"):
+        test.wrong(f"a port that is taken: {taken.returncode}, {taken.stderr!r}")
+    test.filter(y, "reject with tcp reset")
+    mended(x, y)
+    test.ask("after")
+    test.interrupt(x, y)
+    echo.signal(signal.SIGTERM)
+
+
+# --- all ---
+
+def topology(names):
+    lines = ["families 4"]
+    for number, name in enumerate(names):
+        _, x, y = CASES[name]
+        lines.append("link delay=15ms hops=2")
+        for side, kind in (("x", x), ("y", y)):
+            lines.append(f"nat {side}-{name} kind={kind} inside=10.{number}.{'12'['xy'.index(side)]}.1/24")
+        lines.append("link delay=0 hops=0")
+        for side in "xy":
+            lines.append(f"host {side}-{name} behind={side}-{name}")
+        lines += ["link delay=5ms hops=1", f"host s-{name}"]
+    return "\n".join(lines) + "\n"
+
+
+def run():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("cases", nargs="*")
+    options = parser.parse_args()
+    names = options.cases or list(CASES)
+    with punchlab.Folder("tcppunch-uses") as folder:
+        with punchlab.Lab(folder.path, topology(names), seed=options.seed, limit_s=220) as lab:
+            cases = [Case(lab, name) for name in names]
+            punchlab.run_cases(cases, {name: found[0] for name, found in CASES.items()})
+        folder.keep = punchlab.tell(cases)
+    return folder.keep
+
+
+if __name__ == "__main__":
+    punchlab.main(run)

@@ -198,7 +198,8 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 	struct endpoint remote = remote_for(c, number);
 	struct link *l;
 
-	if (place == PORTS || !endpoint_is_unicast(&remote) || !remote.port)
+	if (place == PORTS || !endpoint_is_unicast(&remote) || !remote.port ||
+		(c->target.claimed && c->strangers == STRANGERS_MAX))
 		return;
 	l = tcp_checks_find_link(c, place, &remote);
 	if (l && l->state == LINK_DONE)
@@ -211,6 +212,7 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 		return;
 	l->of_plan = true;
 	l->stranger = c->target.claimed;
+	c->strangers += c->target.claimed;
 	if (l->state == LINK_WAITING)
 		l->next_us = now_us;
 }
@@ -247,7 +249,9 @@ static uint64_t pause_us(struct tcp_checks *c, const struct link *l, int error)
 {
 	const struct pair_tcp_role *role = &c->attempt.role;
 
-	if (l->stranger || l->accepted || error == -ETIMEDOUT || error == -EACCES)
+	bool outlived = l->port >= 2 && !l->of_plan; /* its port is another one's now */
+
+	if (l->stranger || l->accepted || outlived || error == -ETIMEDOUT || error == -EACCES)
 		return UINT64_MAX;
 	if (is_taken(error))
 		return l->tries < TAKEN_TRIES ? TAKEN_US : UINT64_MAX;

@@ -147,6 +147,11 @@ bool tcp_is_connecting(int fd)
 		(info.tcpi_state == SYN_SENT || info.tcpi_state == SYN_RECEIVED);
 }
 
+int tcp_no_delay(int fd)
+{
+	return set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
 int tcp_peer(int fd, struct endpoint *out)
 {
 	struct sockaddr_storage address;
@@ -168,7 +173,7 @@ int tcp_prepare_stream(int fd, unsigned timeout_ms)
 	int err = tcp_expect(fd, 1);
 
 	if (!err)
-		err = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		err = tcp_no_delay(fd);
 	return err ? err : set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)timeout_ms);
 }
 

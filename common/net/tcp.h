@@ -46,6 +46,9 @@ int tcp_limit_syns(int fd, unsigned syns);
 /* Whether an attempt to connect has not ended yet, with or without success. */
 bool tcp_is_connecting(int fd);
 
+/* What is written goes out at once, also while something before it is not acknowledged (RFC 896). */
+int tcp_no_delay(int fd);
+
 /* Who is at the other end. */
 int tcp_peer(int fd, struct endpoint *out);
 
@@ -53,8 +56,8 @@ int tcp_peer(int fd, struct endpoint *out);
 int tcp_expect(int fd, size_t bytes);
 
 /*
- * For a stream of any bytes: what is written goes out at once; and it ends with ETIMEDOUT when the other end's kernel has not
- * acknowledged something for so long.
+ * For a stream of any bytes, which ends with ETIMEDOUT when the other end's kernel has not acknowledged something for
+ * so long.
  */
 int tcp_prepare_stream(int fd, unsigned timeout_ms);
 

@@ -41,6 +41,8 @@ static void watch_connected(struct carried *s)
 {
 	int err = tcp_want_errors(s->fd, s->family, false);
 
+	if (!err)
+		err = tcp_no_delay(s->fd); /* an answer must not wait behind a question */
 	s->state = CARRIED_CONNECTED;
 	if (!err && session_is_framed(s->number))
 		err = tcp_expect(s->fd, HEADER_BYTES);

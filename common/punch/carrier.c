@@ -291,7 +291,10 @@ void carrier_destroy(struct carrier *c)
 	if (!c)
 		return;
 	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
-		carrier_close_socket(&c->sockets[i]);
+		if (c->config.tcp)
+			carrier_tcp_close(&c->sockets[i]);
+		else
+			carrier_close_socket(&c->sockets[i]);
 	close_stream(c);
 	if (c->timer)
 		event_free(c->timer);

@@ -49,3 +49,4 @@ void carrier_take_errors(struct carried *s);
 
 /* --- carrier_tcp.c: the sockets of a session over TCP --- */
 void carrier_tcp_carry(struct carrier *c, const struct session_output *out);
+void carrier_tcp_close(struct carried *s);

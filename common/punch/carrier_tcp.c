@@ -264,12 +264,15 @@ static void send_bytes(struct carried *s, const struct session_output *out)
 		end(s, n < 0 ? -errno : -ENOBUFS);
 }
 
-/* What is connected to the peer ends at once; to the server as usual. */
-static void close_socket(struct carried *s)
+/*
+ * What is connected to the peer or to the server ends at once: nothing may be left in the kernel that keeps the same two
+ * endpoints from meeting again, as a port of --bind would.
+ */
+void carrier_tcp_close(struct carried *s)
 {
 	int fd = s->fd;
 
-	if (fd >= 0 && s->number >= SESSION_LINKS && s->state == CARRIED_CONNECTED) {
+	if (fd >= 0 && session_is_framed(s->number) && s->state == CARRIED_CONNECTED) {
 		if (s->event)
 			event_del(s->event);
 		s->fd = -1;
@@ -296,7 +299,7 @@ void carrier_tcp_carry(struct carrier *c, const struct session_output *out)
 		send_bytes(s, out);
 		break;
 	case SESSION_CLOSE:
-		close_socket(s);
+		carrier_tcp_close(s);
 		break;
 	default:
 		break;

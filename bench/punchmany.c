@@ -98,6 +98,18 @@ static int punch(struct many *m, unsigned number)
 	if (!err)
 		err = path_run(&config, &result);
 	m->connected += result.stood;
+	if (!err && !result.stood) {
+		const struct session_view *v = session_view(session);
+
+		printf("%u: state %d, failure %d, attempt %u of %zu%s%s\n", number, (int)v->state,
+			(int)v->failure, v->attempt, v->plans.count, result.late ? ", late" : "",
+			result.silent ? ", lost" : "");
+		for (size_t i = 0; i < trail->event_count; i++)
+			if (trail->events[i].kind == TRAIL_STEP)
+				printf("    %.1f ms %s\n",
+					(double)(trail->events[i].t_us - trail->start_us) / 1000,
+					trail->events[i].text);
+	}
 	if (result.fd >= 0)
 		close(result.fd);
 	session_destroy(session);

@@ -468,6 +468,10 @@ lab_parts4()
 	masquerade-reject)
 		lab_inpt="$lab_new reject with icmp type admin-prohibited"
 		;;
+	masquerade-reset)
+		lab_inpt="$lab_new meta l4proto tcp reject with tcp reset
+		$lab_new reject with icmp type admin-prohibited"
+		;;
 	masquerade-accept)
 		# What the router takes for itself gets a conntrack entry, whether or not
 		# anybody listens. It holds the port towards that sender: an inside host that

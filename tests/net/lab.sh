@@ -34,7 +34,8 @@
 #   lab_kinds [ipv4|ipv6]             the names of all kinds, one a line
 #   lab_expected KIND COLUMN          what the file `kinds` says, for example: lab_expected pool mapping
 #   lab_loss PERCENT                  random loss, each way, of what passes isp; 0 ends it
-#   lab_delay MS                      one-way delay, both ways, in core (25: RTT 50 ms); 0 ends it
+#   lab_delay MS [core|isp]           one-way delay, both ways, in core (25: RTT 50 ms), which is between isp and
+#                                     srv, or in isp: between host and peer, too; 0 ends it
 #   lab_udp_timeout SECONDS STREAM    how long the NATs keep a UDP mapping; until the next lab_kind
 #                                     (the cones' and restricted kinds' own memory: 300 s)
 #   lab_in NAMESPACE COMMAND...       run; its status is the command's
@@ -362,6 +363,11 @@ lab_internet()
 		ip "$lab_family" -n core -batch - <<-EOF || return
 			rule add iif isp lookup 100
 			rule add iif srv lookup 100
+		EOF
+		ip "$lab_family" -n isp -batch - <<-EOF || return
+			rule add iif cust lookup 100
+			rule add iif cust2 lookup 100
+			rule add iif uplink lookup 100
 		EOF
 	done
 	{
@@ -775,12 +781,13 @@ lab_delay_program()
 	fi
 }
 
-# What arrives in core is routed into a TUN device, and by the main table when it
-# comes back from there. What core itself sends (ICMP errors) is not delayed.
+# What arrives there is routed into a TUN device, and by the main table when it
+# comes back from it. What the router itself sends (ICMP errors) is not delayed.
 lab_delay()
 {
-	if [ -e "$LAB_DIR/delay.pid" ]; then
-		lab_stop delay || return
+	lab_where=${2:-core}
+	if [ -e "$LAB_DIR/delay-$lab_where.pid" ]; then
+		lab_stop "delay-$lab_where" || return
 	fi
 	[ "$1" != 0 ] || return 0
 	if ! [ -w /dev/net/tun ]; then
@@ -788,13 +795,13 @@ lab_delay()
 		return 77
 	fi
 	lab_path=$(lab_delay_program) || return
-	lab_bg core delay "$lab_path" td0 "$1"
-	if ! lab_wait 5 ip -n core link show td0; then
-		cat "$LAB_DIR/delay.log" >&2
+	lab_bg "$lab_where" "delay-$lab_where" "$lab_path" td0 "$1"
+	if ! lab_wait 5 ip -n "$lab_where" link show td0; then
+		cat "$LAB_DIR/delay-$lab_where.log" >&2
 		return 77
 	fi
 	# The device's own queue of 500 packets would overflow in a burst.
-	ip -n core -batch - <<-EOF || return
+	ip -n "$lab_where" -batch - <<-EOF || return
 		link set td0 txqueuelen 10000 addrgenmode none up
 		route add default dev td0 table 100
 		route add ::/0 dev td0 table 100

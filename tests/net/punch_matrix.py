@@ -157,6 +157,12 @@ def disagreements(sides):
     return found
 
 
+def strategies(sides):
+    """What they disagree about where the connection comes about by what both do: not by the first packet of one."""
+    x, y = (document["strategy"] for document in sides)
+    return [f"x says {x}, y says {y}"] if x != y else []
+
+
 def failures(sides):
     """Of two sides that both have failed: each has to say why."""
     found = []

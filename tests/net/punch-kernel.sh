@@ -63,6 +63,7 @@ punch_check()
 		    bad.append(f"{a['outcome']} ({a['failure']}), {b['outcome']} ({b['failure']}), not {expected}")
 		elif a["outcome"] == "connected":
 		    bad += punch_matrix.disagreements(sides)
+		    bad += punch_matrix.strategies(sides) if a["tool"] == "tcppunch" else []
 		else:
 		    bad += punch_matrix.failures(sides)
 		print(a["outcome"], a["strategy"], a["time_ms"]["confirmed"], *bad)

@@ -22,11 +22,12 @@
 
 /* How a simulated NAT chooses ports. */
 struct allocator {
-	enum { KEEP, COUNT, DRAW, DRAW_PARITY, DRAW_PAIR } how;
+	enum { KEEP, KEEP_FIRST, COUNT, DRAW, DRAW_PARITY, DRAW_PAIR } how;
 	int step; /* COUNT */
 	unsigned others; /* COUNT: before so many of a hundred sockets somebody takes a port */
 	uint32_t low, width; /* DRAW */
 	unsigned taken; /* KEEP: of a hundred ports, so many are in use by others */
+	int kept; /* KEEP_FIRST: so many sockets after the first keep their ports */
 };
 
 struct simulation {
@@ -43,6 +44,8 @@ static uint16_t choose(struct simulation *s, uint16_t internal, int number)
 	switch (a->how) {
 	case KEEP:
 		return random_below(&s->random, 100) < a->taken ? drawn : internal;
+	case KEEP_FIRST:
+		return number > 0 && number <= a->kept ? internal : (uint16_t)(internal ^ 0x2000);
 	case COUNT:
 		while (random_below(&s->random, 100) < a->others)
 			s->next = (uint16_t)(s->next + a->step);
@@ -120,6 +123,26 @@ static void test_preserving(void **state)
 			rows[i].share == SHARE_ALWAYS && rows[i].sockets == SOCKETS ? TRI_YES
 				: rows[i].taken					    ? TRI_NO
 										    : TRI_UNKNOWN);
+	}
+}
+
+/* A port that is drawn may be the own one by chance: one of many is nothing, two are something. */
+static void test_kept_by_chance(void **state)
+{
+	static const struct {
+		int kept;
+		enum share share;
+	} rows[] = {{0, SHARE_NEVER}, {1, SHARE_NEVER}, {2, SHARE_SOMETIMES}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct allocator a = {
+			.how = KEEP_FIRST, .kept = rows[i].kept, .low = LOW, .width = ALL};
+		struct behaviour b;
+
+		simulate(&a, 3, SOCKETS - 1, &b);
+		if (b.port_preservation != rows[i].share)
+			fail_msg("%d kept: %s", rows[i].kept, share_name(b.port_preservation));
 	}
 }
 
@@ -387,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_preserving),
+		cmocka_unit_test(test_kept_by_chance),
 		cmocka_unit_test(test_collisions),
 		cmocka_unit_test(test_sequential),
 		cmocka_unit_test(test_sequential_wraps),

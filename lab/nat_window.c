@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "lab/nat_private.h"
+#include "wire/syn.h"
 
 /*
  * Which TCP segments can belong to a connection, for somebody who sees both directions (G. van Rooij,
@@ -15,11 +15,7 @@
  * may be what was sent and not much less.
  */
 
-#define HEADER_BYTES  20
 #define ACK_SLACK_MIN 66000 /* what an acknowledgment may lag behind at least (MAXACKWINCONST) */
-#define SCALE_MAX     14 /* RFC 7323 2.3 */
-
-enum { OPTION_END, OPTION_NOP, OPTION_SCALE = 3 };
 
 static bool is_after(uint32_t a, uint32_t b)
 {
@@ -39,33 +35,11 @@ uint32_t nat_window_end(const struct packet *p)
 
 bool nat_window_scale(const struct packet *p, uint8_t *scale)
 {
-	size_t start = p->transport + HEADER_BYTES;
-	struct reader r = {0};
-	bool scales = false;
+	struct syn_options options;
 
-	*scale = 0;
-	if (p->payload > start)
-		r = reader_over(&p->bytes[start], p->payload - start);
-	while (reader_left(&r)) {
-		uint8_t kind = reader_u8(&r), length;
-
-		if (kind == OPTION_END)
-			break;
-		if (kind == OPTION_NOP)
-			continue;
-		length = reader_u8(&r);
-		if (length < 2)
-			break;
-		if (kind == OPTION_SCALE && length == 3) {
-			*scale = reader_u8(&r);
-			if (*scale > SCALE_MAX)
-				*scale = SCALE_MAX;
-			scales = !r.failed;
-		} else {
-			reader_skip(&r, length - 2u);
-		}
-	}
-	return scales;
+	syn_read_options(packet_tcp_options(p), &options);
+	*scale = options.scale > SYN_SCALE_MAX ? SYN_SCALE_MAX : options.scale;
+	return options.has & SYN_SCALE;
 }
 
 static void begin_with_syn(struct nat_stream *s, const struct packet *p)

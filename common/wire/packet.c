@@ -408,6 +408,15 @@ int packet_decode_quoted(const struct packet *error, struct packet *out)
 	return decode(&error->bytes[error->quoted], quote_length(error), true, out);
 }
 
+struct span packet_tcp_options(const struct packet *p)
+{
+	size_t at = p->transport + TCP_BYTES;
+
+	if (p->protocol != PACKET_TCP || p->payload < at)
+		return (struct span){0};
+	return (struct span){&p->bytes[at], p->payload - at};
+}
+
 /* --- checksums --- */
 
 static uint16_t word_at(const struct packet *p, size_t at)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/endpoint.h"
 
 /*
@@ -96,6 +97,9 @@ void packet_set_destination(struct packet *p, const struct endpoint *e);
  */
 void packet_set_quoted_source(struct packet *error, const struct endpoint *e);
 void packet_set_quoted_destination(struct packet *error, const struct endpoint *e);
+
+/* The options of a TCP segment; nothing: there are none, or it is something else. */
+struct span packet_tcp_options(const struct packet *p);
 
 /* Overwrites bytes of the payload, and the checksum; nothing beyond its end. */
 void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, size_t length);

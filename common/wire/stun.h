@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/endpoint.h"
+#include "wire/syn.h"
 
 /*
  * STUN messages (RFC 8489; RFC 5780 for behaviour discovery; RFC 3489 tolerated): bytes to struct and
@@ -62,6 +63,7 @@ enum stun_attribute {
 	STUN_OBSERVED = 0xda72,
 	STUN_ICMP_ERROR = 0xda73,
 	STUN_FILL = 0xda74,
+	STUN_SYN = 0xda75,
 };
 
 enum stun_change {
@@ -86,6 +88,7 @@ enum stun_want {
 		1, /* say from the asked endpoint which copies were sent from elsewhere */
 	STUN_WANT_OBSERVED = 2, /* how the request arrived */
 	STUN_WANT_ICMP = 4, /* the ICMP errors that came back for packets sent to this client */
+	STUN_WANT_SYN = 8, /* over TCP: how the SYN of this connection arrived */
 };
 
 /* RECEIPT: from the asked endpoint, which answers left from elsewhere. */
@@ -102,6 +105,24 @@ struct stun_observed {
 	uint8_t tos;
 	uint16_t bytes; /* of the UDP payload */
 	uint16_t fragment_bytes; /* of the largest IP fragment; 0: it came in one piece */
+};
+
+enum stun_syn_part {
+	STUN_SYN_ARRIVED = 1,
+	STUN_SYN_ANSWERED = 2,
+};
+
+/*
+ * SYN: how the SYN of this connection arrived at the server, and which options the server's own SYN had, as far as
+ * its system tells. 20 bytes: version, enum stun_syn_part, TTL, TOS; 16 bits MSS and 16 window; 32 sequence
+ * number; enum syn_option, window scale, bytes of all options; and of the answer enum syn_option, 16 bits MSS, window
+ * scale; zero. What comes behind them is of later versions.
+ */
+struct stun_syn {
+	uint8_t version;
+	uint8_t parts; /* what is known */
+	struct syn arrived;
+	struct syn_options answered;
 };
 
 /* ICMP-ERROR: an error that the server received for a packet it had sent to this client. */
@@ -125,7 +146,7 @@ struct stun_message {
 	struct endpoint mapped, xor_mapped, response_origin, other_address, source_address,
 		changed_address, alternate_server;
 	bool has_change_request, has_response_port, has_padding, has_error, has_probe, has_receipt,
-		has_observed;
+		has_observed, has_syn;
 	uint32_t change_request; /* the flags as sent, enum stun_change */
 	uint16_t response_port;
 	uint16_t error_code; /* 300 to 699 */
@@ -133,6 +154,7 @@ struct stun_message {
 	struct stun_probe probe;
 	struct stun_receipt receipt;
 	struct stun_observed observed;
+	struct stun_syn syn;
 	struct stun_icmp icmp[STUN_ICMP_MAX];
 	size_t icmp_count;
 
@@ -201,6 +223,7 @@ void stun_add_unknown(struct stun_writer *s, const uint16_t *types, size_t count
 void stun_add_probe(struct stun_writer *s, const struct stun_probe *probe);
 void stun_add_receipt(struct stun_writer *s, const struct stun_receipt *receipt);
 void stun_add_observed(struct stun_writer *s, const struct stun_observed *observed);
+void stun_add_syn(struct stun_writer *s, const struct stun_syn *syn);
 void stun_add_icmp(struct stun_writer *s, const struct stun_icmp *icmp);
 /* Fills the message up to length bytes with FILL, where it is shorter by at least 4. */
 void stun_add_fill(struct stun_writer *s, size_t length);

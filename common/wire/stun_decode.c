@@ -92,6 +92,29 @@ static bool take_observed(struct span value, struct stun_message *m)
 	return m->has_observed;
 }
 
+static bool take_syn(struct span value, struct stun_message *m)
+{
+	struct reader r = reader_over(value.data, value.length);
+	struct syn *arrived = &m->syn.arrived;
+
+	m->syn.version = reader_u8(&r);
+	m->syn.parts = reader_u8(&r);
+	arrived->ttl = reader_u8(&r);
+	arrived->tos = reader_u8(&r);
+	arrived->options.mss = reader_u16(&r);
+	arrived->window = reader_u16(&r);
+	arrived->sequence = reader_u32(&r);
+	arrived->options.has = reader_u8(&r);
+	arrived->options.scale = reader_u8(&r);
+	arrived->options_bytes = reader_u8(&r);
+	m->syn.answered.has = reader_u8(&r);
+	m->syn.answered.mss = reader_u16(&r);
+	m->syn.answered.scale = reader_u8(&r);
+	reader_skip(&r, 1);
+	m->has_syn = !r.failed;
+	return m->has_syn;
+}
+
 static bool take_icmp(struct span value, struct stun_message *m)
 {
 	struct reader r = reader_over(value.data, value.length);
@@ -179,6 +202,8 @@ static bool take_attribute(uint16_t type, struct span value, struct stun_message
 		return take_receipt(value, m);
 	case STUN_OBSERVED:
 		return take_observed(value, m);
+	case STUN_SYN:
+		return take_syn(value, m);
 	case STUN_ICMP_ERROR:
 		return take_icmp(value, m);
 	case STUN_PADDING:

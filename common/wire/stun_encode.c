@@ -163,6 +163,29 @@ void stun_add_observed(struct stun_writer *s, const struct stun_observed *observ
 	update_length(s);
 }
 
+void stun_add_syn(struct stun_writer *s, const struct stun_syn *syn)
+{
+	const struct syn *arrived = &syn->arrived;
+
+	writer_u16(&s->w, STUN_SYN);
+	writer_u16(&s->w, 20);
+	writer_u8(&s->w, syn->version);
+	writer_u8(&s->w, syn->parts);
+	writer_u8(&s->w, arrived->ttl);
+	writer_u8(&s->w, arrived->tos);
+	writer_u16(&s->w, arrived->options.mss);
+	writer_u16(&s->w, arrived->window);
+	writer_u32(&s->w, arrived->sequence);
+	writer_u8(&s->w, arrived->options.has);
+	writer_u8(&s->w, arrived->options.scale);
+	writer_u8(&s->w, arrived->options_bytes);
+	writer_u8(&s->w, syn->answered.has);
+	writer_u16(&s->w, syn->answered.mss);
+	writer_u8(&s->w, syn->answered.scale);
+	writer_u8(&s->w, 0);
+	update_length(s);
+}
+
 void stun_add_icmp(struct stun_writer *s, const struct stun_icmp *icmp)
 {
 	writer_u16(&s->w, STUN_ICMP_ERROR);

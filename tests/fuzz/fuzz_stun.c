@@ -46,6 +46,8 @@ static void add_ours(struct stun_writer *s, const struct stun_message *m)
 		stun_add_receipt(s, &m->receipt);
 	if (m->has_observed)
 		stun_add_observed(s, &m->observed);
+	if (m->has_syn)
+		stun_add_syn(s, &m->syn);
 	for (size_t i = 0; i < m->icmp_count; i++)
 		stun_add_icmp(s, &m->icmp[i]);
 }
@@ -102,9 +104,11 @@ static void same_span(struct span a, struct span b)
 static void same_ours(const struct stun_message *a, const struct stun_message *b)
 {
 	require(a->has_probe == b->has_probe && a->has_receipt == b->has_receipt &&
-		a->has_observed == b->has_observed && a->icmp_count == b->icmp_count);
+		a->has_observed == b->has_observed && a->has_syn == b->has_syn &&
+		a->icmp_count == b->icmp_count);
 	require(!memcmp(&a->probe, &b->probe, sizeof(a->probe)));
 	require(!memcmp(&a->observed, &b->observed, sizeof(a->observed)));
+	require(!memcmp(&a->syn, &b->syn, sizeof(a->syn)));
 	require(a->receipt.copies == b->receipt.copies);
 	same_endpoint(&a->receipt.from, &b->receipt.from);
 	for (size_t i = 0; i < a->icmp_count; i++) {

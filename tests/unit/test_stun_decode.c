@@ -268,6 +268,21 @@ static void test_own_values(void **state)
 	assert_int_equal(m.observed.tos, 2);
 	assert_int_equal(m.observed.bytes, 100);
 	assert_int_equal(m.observed.fragment_bytes, 1500);
+	m = decoded("da75 0014 01 03 39 b8 0584 faf0 a77bbe4c 0f 0a 14 0c 05b4 07 00");
+	assert_true(m.has_syn);
+	assert_int_equal(m.syn.version, 1);
+	assert_int_equal(m.syn.parts, STUN_SYN_ARRIVED | STUN_SYN_ANSWERED);
+	assert_int_equal(m.syn.arrived.ttl, 57);
+	assert_int_equal(m.syn.arrived.tos, 0xb8);
+	assert_int_equal(m.syn.arrived.options.mss, 1412);
+	assert_int_equal(m.syn.arrived.window, 64240);
+	assert_int_equal(m.syn.arrived.sequence, 0xa77bbe4c);
+	assert_int_equal(m.syn.arrived.options.has, 15);
+	assert_int_equal(m.syn.arrived.options.scale, 10);
+	assert_int_equal(m.syn.arrived.options_bytes, 20);
+	assert_int_equal(m.syn.answered.has, SYN_SCALE | SYN_MSS);
+	assert_int_equal(m.syn.answered.mss, 1460);
+	assert_int_equal(m.syn.answered.scale, 7);
 	m = decoded("da73 0014 030d0900 0001 2112 e112a643 0001 a147 e112a643");
 	assert_int_equal(m.icmp_count, 1);
 	assert_int_equal(m.icmp[0].type, 3);
@@ -279,6 +294,7 @@ static void test_own_values(void **state)
 	assert_true(decoded("da70 0008 0107030000000000").has_probe);
 	assert_true(decoded("da72 000c 0107400200640000 00000000").has_observed);
 	assert_true(decoded("da71 0010 02000000 0001 a147 e112a643 00000000").has_receipt);
+	assert_true(decoded("da75 0018 010339b80584faf0a77bbe4c0f0a140c05b40700 00000000").has_syn);
 	decoded("da74 0008 0000000000000000");
 	decoded("da7f 0000");
 }
@@ -319,6 +335,9 @@ static void test_malformed(void **state)
 		"da71 0004 02000000",
 		"da71 000c 02000000 0003 a147 e112a643",
 		"da72 0007 01074002006400 00",
+		"da75 0010 010339b80584faf0a77bbe4c0f0a140c",
+		"da75 0013 010339b80584faf0a77bbe4c0f0a140c05b407 00",
+		"da75 0000",
 		"da73 000c 030d0900 0001 2112 e112a643",
 		"da73 0014 030d0900 0001 2112 e112a643 0005 a147 e112a643",
 	};

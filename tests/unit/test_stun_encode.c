@@ -24,6 +24,10 @@ static const struct endpoint none = {FAMILY_NONE, 40000, 0, {0}};
 
 static const struct stun_probe probe = {1, STUN_WANT_RECEIPT | STUN_WANT_ICMP, 3};
 static const struct stun_observed observed = {1, 7, 64, 2, 1232, 576};
+static const struct stun_syn syn = {1, STUN_SYN_ARRIVED | STUN_SYN_ANSWERED,
+	{57, 0xb8, 64240, 0xa77bbe4c, 20,
+		{SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE | SYN_MSS, 10, 1412}},
+	{SYN_SCALE | SYN_MSS, 7, 1460}};
 static const uint16_t unknown[] = {3, 0x26, 0x27};
 
 static void add_bytes(struct stun_writer *s)
@@ -86,6 +90,11 @@ static void add_observed(struct stun_writer *s)
 	stun_add_observed(s, &observed);
 }
 
+static void add_syn(struct stun_writer *s)
+{
+	stun_add_syn(s, &syn);
+}
+
 static void add_icmp(struct stun_writer *s)
 {
 	stun_add_icmp(s, &(struct stun_icmp){3, 13, 255, v4, v4});
@@ -123,6 +132,7 @@ static const struct {
 	{add_probe, 8},
 	{add_receipt, 28},
 	{add_observed, 12},
+	{add_syn, 24},
 	{add_icmp, 24},
 	{add_integrity, 24},
 	{add_integrity_sha256, 36},
@@ -249,6 +259,18 @@ static void test_round_trip_own(void **state)
 	m = encoded(add_observed);
 	assert_true(m.has_observed);
 	assert_memory_equal(&m.observed, &observed, sizeof(observed));
+	m = encoded(add_syn);
+	assert_true(m.has_syn);
+	assert_int_equal(m.syn.version, 1);
+	assert_int_equal(m.syn.parts, STUN_SYN_ARRIVED | STUN_SYN_ANSWERED);
+	assert_int_equal(m.syn.arrived.ttl, 57);
+	assert_int_equal(m.syn.arrived.tos, 0xb8);
+	assert_int_equal(m.syn.arrived.window, 64240);
+	assert_int_equal(m.syn.arrived.sequence, 0xa77bbe4c);
+	assert_int_equal(m.syn.arrived.options_bytes, 20);
+	assert_memory_equal(
+		&m.syn.arrived.options, &syn.arrived.options, sizeof(syn.arrived.options));
+	assert_memory_equal(&m.syn.answered, &syn.answered, sizeof(syn.answered));
 	m = encoded(add_icmp);
 	assert_int_equal(m.icmp_count, 1);
 	assert_int_equal(m.icmp[0].type, 3);

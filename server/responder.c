@@ -9,6 +9,7 @@
 
 #define ATTRIBUTE_HEADER 4
 #define OBSERVED_BYTES	 12
+#define SYN_BYTES	 24
 
 /* One request being answered. */
 struct exchange {
@@ -24,7 +25,8 @@ struct exchange {
 struct plan {
 	unsigned local, copies;
 	struct endpoint to;
-	bool receipt, receipt_observed, observed, software;
+	bool receipt, receipt_observed, observed, has_syn, software;
+	struct stun_syn syn;
 	size_t padding; /* bytes of the PADDING attribute with its header; 0: none */
 	size_t icmp_count;
 	struct stun_icmp icmp[STUN_ICMP_MAX];
@@ -104,6 +106,16 @@ static void plan_icmp(const struct exchange *x, struct plan *p, size_t *left)
 	}
 }
 
+static void plan_syn(const struct exchange *x, struct plan *p, size_t *left)
+{
+	const struct responder_request *q = x->request;
+
+	if (*left < SYN_BYTES || !q->syn || !q->syn(q->syn_context, &p->syn))
+		return;
+	p->syn.version = 1;
+	p->has_syn = take(left, SYN_BYTES);
+}
+
 /* What goes beyond the plain answer, the most important first, as far as the request pays. */
 static void plan_extras(const struct exchange *x, struct plan *p, size_t left)
 {
@@ -119,6 +131,8 @@ static void plan_extras(const struct exchange *x, struct plan *p, size_t left)
 		p->receipt_observed = p->receipt && take(&left, OBSERVED_BYTES);
 		p->observed = take(&left, OBSERVED_BYTES * p->copies);
 	}
+	if (x->probe.wants & STUN_WANT_SYN)
+		plan_syn(x, p, &left);
 	if (x->probe.wants & STUN_WANT_ICMP)
 		plan_icmp(x, p, &left);
 	if (m->has_padding)
@@ -142,7 +156,7 @@ static void plan_answer(const struct exchange *x, struct plan *p)
 	if (x->message->has_response_port)
 		p->to.port = x->message->response_port;
 	p->copies = 1;
-	p->receipt = p->receipt_observed = p->observed = p->software = false;
+	p->receipt = p->receipt_observed = p->observed = p->has_syn = p->software = false;
 	p->padding = p->icmp_count = 0;
 	if (budget > plain)
 		plan_extras(x, p, budget - plain);
@@ -220,6 +234,8 @@ static void write_answer(const struct exchange *x, const struct plan *p)
 	write_addresses(x, p, &s);
 	if (p->observed)
 		write_observed(x, &s);
+	if (p->has_syn)
+		stun_add_syn(&s, &p->syn);
 	if (!p->receipt)
 		write_icmp(p, &s);
 	if (p->software)
@@ -274,6 +290,17 @@ static void write_error(const struct exchange *x, unsigned code, const char *rea
 
 /* --- what can be answered --- */
 
+/* Over a stream there is only the connection to tell of, and only a stream has one. */
+static struct stun_probe heeded(const struct responder_request *q, const struct stun_message *m)
+{
+	struct stun_probe probe = m->probe;
+
+	if (!m->has_probe || !probe.version || m->classic)
+		return (struct stun_probe){.version = 0};
+	probe.wants &= (uint8_t)(q->stream ? STUN_WANT_SYN : ~STUN_WANT_SYN);
+	return probe;
+}
+
 static bool is_answerable(const struct responder *r, const struct responder_request *q)
 {
 	/* a reply to an address that cannot be a host's would help nobody but an attacker */
@@ -322,8 +349,7 @@ void responder_answer(const struct responder *r, const struct responder_request 
 	if (message.class != STUN_REQUEST || message.method != STUN_BINDING)
 		return;
 	x.paired = other_endpoint(&x)->family != FAMILY_NONE;
-	if (message.has_probe && message.probe.version && !message.classic && !request->stream)
-		x.probe = message.probe;
+	x.probe = heeded(request, &message);
 	if (refuse(&x))
 		return;
 	plan_answer(&x, &p);

@@ -32,6 +32,9 @@ enum responder_bit {
 #define RESPONDER_REPLIES_MAX 2
 #define RESPONDER_REPLY_BYTES UDP_BATCH_BYTES
 
+/* What is known of the SYN of the connection over which a request came; false: nothing. */
+typedef bool responder_syn_lookup(void *context, struct stun_syn *out);
+
 /* Fills out with the ICMP errors recorded for packets sent to the endpoint; returns how many. */
 typedef size_t responder_icmp_lookup(
 	void *context, const struct endpoint *to, struct stun_icmp out[static STUN_ICMP_MAX]);
@@ -51,6 +54,8 @@ struct responder_request {
 	unsigned local; /* index of the endpoint where it came in */
 	bool stream; /* over TCP: the one reply goes back over the same connection */
 	struct udp_meta meta;
+	responder_syn_lookup *syn; /* of a stream, or NULL; called only for who has asked for it */
+	void *syn_context;
 };
 
 struct responder_reply {

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "net/sockaddr.h"
+#include "net/tcp.h"
 #include "server/responder.h"
 #include "server/sources.h"
 #include "server/stream.h"
@@ -48,6 +49,8 @@ struct connection {
 	enum state state;
 	struct rendezvous_bond bond;
 	struct calls_tally tally;
+	bool syn_read; /* the kernel gives it once */
+	struct stun_syn syn;
 };
 
 /* In the order of their deadlines, for all of one list have the same time-out. */
@@ -452,6 +455,27 @@ const struct endpoint *stream_peer(const struct stream *s, uint64_t connection)
 	return c ? &c->from : NULL;
 }
 
+static void read_syn(struct connection *c)
+{
+	c->syn_read = true;
+	if (!tcp_saved_syn(c->fd, &c->syn.arrived))
+		c->syn.parts |= STUN_SYN_ARRIVED;
+	if (!tcp_answered(c->fd, &c->syn.answered))
+		c->syn.parts |= STUN_SYN_ANSWERED;
+}
+
+bool stream_syn(struct stream *s, uint64_t connection, struct stun_syn *out)
+{
+	struct connection *c = find(s, connection);
+
+	if (!c)
+		return false;
+	if (!c->syn_read)
+		read_syn(c);
+	*out = c->syn;
+	return c->syn.parts != 0;
+}
+
 const struct stream_counts *stream_counts(const struct stream *s)
 {
 	return &s->counts;
@@ -470,6 +494,7 @@ int stream_listen(struct stream *s, const struct endpoint *local, unsigned index
 	if (fd < 0)
 		return -errno;
 	s->listeners[index] = fd;
+	tcp_save_syns(fd);
 	/* a server that begins anew must not wait for its old connections; callers come beside */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||

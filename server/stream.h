@@ -9,6 +9,7 @@
 #include "base/endpoint.h"
 #include "server/call.h"
 #include "server/rendezvous.h"
+#include "wire/stun.h"
 
 /*
  * STUN over TCP (RFC 8489 6.2.2): listeners, connections, and the messages in them. All of it is bounded: how
@@ -82,5 +83,8 @@ int stream_send(struct stream *s, uint64_t connection, const void *data, size_t 
 
 /* The other end, or NULL: no such connection. */
 const struct endpoint *stream_peer(const struct stream *s, uint64_t connection);
+
+/* What the kernel has kept of the SYN of a connection, and what it has answered; false: nothing, or no connection. */
+bool stream_syn(struct stream *s, uint64_t connection, struct stun_syn *out);
 
 const struct stream_counts *stream_counts(const struct stream *s);

@@ -138,13 +138,28 @@ static void deliver(struct worker *w)
 
 /* --- TCP --- */
 
+struct connection_of {
+	struct stream *stream;
+	uint64_t connection;
+};
+
+static bool look_up_syn(void *context, struct stun_syn *out)
+{
+	const struct connection_of *c = context;
+
+	return stream_syn(c->stream, c->connection, out);
+}
+
 static void serve_binding(struct worker *w, const struct stream_message *m)
 {
+	struct connection_of connection = {w->stream, m->connection};
 	struct responder_request request = {.data = m->data,
 		.length = m->length,
 		.from = m->from,
 		.local = m->local,
-		.stream = true};
+		.stream = true,
+		.syn = look_up_syn,
+		.syn_context = &connection};
 	const struct responder_reply *reply = w->replies.reply;
 	uint32_t cost;
 

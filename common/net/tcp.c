@@ -14,11 +14,15 @@
 #include "net/sockaddr.h"
 #include "net/tcp.h"
 
-#define BACKLOG 16
+#define BACKLOG	      16
+#define HEADERS_BYTES 256 /* of IP and TCP */
 
 /* of the kernel's enum, which its header keeps for itself */
 #define SYN_SENT     2
 #define SYN_RECEIVED 3
+
+/* What timestamps take in each segment, filled up (RFC 7323 appendix A). */
+#define TIMESTAMPS_BYTES 12
 
 static int bind_address(int fd, const struct endpoint *local)
 {
@@ -221,5 +225,69 @@ int tcp_accept(int fd, struct endpoint *from, int *out)
 	if (*out < 0)
 		return -errno;
 	*from = sockaddr_to_endpoint(&address);
+	return 0;
+}
+
+void tcp_save_syns(int fd)
+{
+	(void)set_int(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1);
+}
+
+int tcp_saved_syn(int fd, struct syn *out)
+{
+	uint8_t headers[HEADERS_BYTES];
+	socklen_t length = sizeof(headers);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, headers, &length))
+		return -errno;
+	return length ? syn_decode(headers, length, out) : -ENODATA;
+}
+
+/* All bytes that the kernel does not know are 0. */
+static int read_info(int fd, struct tcp_info *info)
+{
+	socklen_t length = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) ? -errno : 0;
+}
+
+static uint8_t agreed(const struct tcp_info *info)
+{
+	unsigned o = info->tcpi_options;
+
+	return (uint8_t)((o & TCPI_OPT_TIMESTAMPS ? SYN_TIMESTAMPS : 0) |
+		(o & TCPI_OPT_SACK ? SYN_SACK : 0) | (o & TCPI_OPT_WSCALE ? SYN_SCALE : 0));
+}
+
+/*
+ * The MSS that was in our SYN: Linux keeps it, and when timestamps were agreed on takes off what they need
+ * (tcp_rcv_synsent_state_process, tcp_rcv_state_process).
+ */
+static uint16_t advertised(const struct tcp_info *info)
+{
+	bool open = info->tcpi_state != SYN_SENT && info->tcpi_state != SYN_RECEIVED;
+	uint32_t mss = info->tcpi_advmss;
+
+	if (mss && open && info->tcpi_options & TCPI_OPT_TIMESTAMPS)
+		mss += TIMESTAMPS_BYTES;
+	return mss <= UINT16_MAX ? (uint16_t)mss : 0;
+}
+
+int tcp_answered(int fd, struct syn_options *out)
+{
+	struct tcp_info info;
+	int err = read_info(fd, &info);
+
+	if (err)
+		return err;
+	if (info.tcpi_state == SYN_RECEIVED)
+		return -ENOTCONN;
+	/* who accepts offers what it has been offered, and nothing else */
+	out->has = agreed(&info);
+	out->scale = out->has & SYN_SCALE ? info.tcpi_rcv_wscale : 0;
+	out->mss = advertised(&info);
+	if (out->mss)
+		out->has |= SYN_MSS;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/endpoint.h"
+#include "wire/syn.h"
 
 /* TCP connections, non-blocking and close-on-exec. */
 
@@ -71,3 +72,14 @@ int tcp_listen(const struct endpoint *local, int *fd);
 
 /* The next connection of a listening socket: its descriptor in *out; -EAGAIN when none waits. */
 int tcp_accept(int fd, struct endpoint *from, int *out);
+
+/* --- what is known of SYNs --- */
+
+/* A socket that will listen keeps the SYNs of its connections, as far as the kernel can (Linux 4.2). */
+void tcp_save_syns(int fd);
+
+/* The SYN of an accepted connection, once. 0; -ENODATA: it was not kept, or was asked for before. */
+int tcp_saved_syn(int fd, struct syn *out);
+
+/* The options of the SYN-ACK that an accepted connection was answered with. 0 or a negative errno. */
+int tcp_answered(int fd, struct syn_options *out);

@@ -38,6 +38,14 @@ static size_t fake_icmp(
 	return *count;
 }
 
+static bool fake_syn(void *context, struct stun_syn *out)
+{
+	const uint8_t *parts = context;
+
+	*out = (struct stun_syn){.parts = *parts, .arrived = {.ttl = 64}};
+	return *parts != 0;
+}
+
 static struct responder make_responder(bool paired, uint8_t *icmp_count)
 {
 	struct responder r = {.software = "fuzz", .icmp = fake_icmp, .icmp_context = icmp_count};
@@ -73,6 +81,8 @@ static void check_reply(const struct responder *r, const struct responder_reques
 	require(answer.class == STUN_SUCCESS || answer.class == STUN_ERROR);
 	require(stun_id_equal(&answer.id, &request->id));
 	require(answer.has_fingerprint == request->has_fingerprint);
+	require(!answer.has_syn ||
+		(q->stream && request->has_probe && request->probe.wants & STUN_WANT_SYN));
 }
 
 static void check_budget(const struct responder_request *q, const struct stun_message *request,
@@ -92,7 +102,7 @@ static void check_budget(const struct responder_request *q, const struct stun_me
 		require(bytes <= q->length + ERROR_OVERSHOOT);
 	else
 		require(!answer.software.length && !answer.has_padding && !answer.has_receipt &&
-			!answer.has_observed && !answer.icmp_count);
+			!answer.has_observed && !answer.has_syn && !answer.icmp_count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -101,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct responder_request q = {.meta = {64, 0, 0}};
 	struct stun_message request;
 	struct responder r;
-	uint8_t icmp_count;
+	uint8_t icmp_count, syn_parts;
 
 	if (size < HEAD_BYTES)
 		return 0;
@@ -109,6 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = make_responder(!(data[0] & 8), &icmp_count);
 	q.local = data[0] & 7;
 	q.stream = data[0] & 16;
+	syn_parts = data[0] >> 5 & 3;
+	q.syn = fake_syn;
+	q.syn_context = &syn_parts;
 	q.from.family = q.local & RESPONDER_IPV6 ? FAMILY_IPV6 : FAMILY_IPV4;
 	q.from.port = (uint16_t)(data[2] << 8 | data[3]);
 	memcpy(q.from.address, "\xc0\x00\x02\x07", 4);

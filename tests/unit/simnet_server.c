@@ -62,8 +62,11 @@ static void answer_own(struct sim_server *s, int local, const struct endpoint *f
 {
 	unsigned family = from->family == FAMILY_IPV6 ? RESPONDER_IPV6 : 0;
 	struct responder r = {.software = "natprobed", .icmp = look_up, .icmp_context = s};
-	struct responder_request q = {
-		data, length, *from, (unsigned)local | family, false, {60, 0, 0}};
+	struct responder_request q = {.data = data,
+		.length = length,
+		.from = *from,
+		.local = (unsigned)local | family,
+		.meta = {60, 0, 0}};
 	struct responder_replies replies;
 
 	for (unsigned i = 0; i < SERVER_ENDPOINTS; i++)

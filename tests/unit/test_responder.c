@@ -161,11 +161,12 @@ struct row {
 	size_t padding, fill; /* bytes of PADDING; size of the whole message */
 	uint16_t unknown[3];
 	size_t icmp_recorded;
+	bool syn_unknown; /* nothing was kept of it */
 	/* the replies */
 	unsigned from, copies; /* of the first one */
 	unsigned error;
 	uint16_t to_port; /* 0: the client's */
-	bool receipt, observed, software;
+	bool receipt, observed, syn, software;
 	size_t icmp, length; /* length 0: any */
 };
 
@@ -247,6 +248,53 @@ static const struct row rows[] = {
 		.probe = PROBE(STUN_WANT_RECEIPT | STUN_WANT_OBSERVED | STUN_WANT_ICMP, 4),
 		.fill = 400,
 		.icmp_recorded = 2,
+		.software = true},
+
+	/* SYN: 24 bytes, only over TCP, only for who asks */
+	{.name = "syn",
+		.stream = true,
+		.probe = PROBE(STUN_WANT_SYN, 0),
+		.fill = 92,
+		.syn = true,
+		.length = 92},
+	{.name = "no room for syn",
+		.stream = true,
+		.probe = PROBE(STUN_WANT_SYN, 0),
+		.fill = 88,
+		.software = true,
+		.length = 88},
+	{.name = "syn and software",
+		.stream = true,
+		.probe = PROBE(ALL_WANTS | STUN_WANT_SYN, 4),
+		.fill = 112,
+		.icmp_recorded = 2,
+		.syn = true,
+		.software = true,
+		.length = 112},
+	{.name = "syn that was not kept",
+		.stream = true,
+		.probe = PROBE(STUN_WANT_SYN, 0),
+		.fill = 92,
+		.syn_unknown = true,
+		.software = true,
+		.length = 88},
+	{.name = "IPv6 syn",
+		.stream = true,
+		.local = V6,
+		.from = V6,
+		.probe = PROBE(STUN_WANT_SYN, 0),
+		.fill = 140,
+		.syn = true,
+		.length = 140},
+	{.name = "syn with a change is an error",
+		.stream = true,
+		.probe = PROBE(STUN_WANT_SYN, 0),
+		.change = STUN_CHANGE_PORT,
+		.fill = 400,
+		.error = 420},
+	{.name = "no syn over UDP",
+		.probe = PROBE(STUN_WANT_SYN, 0),
+		.fill = 400,
 		.software = true},
 
 	/* unknown attributes (RFC 8489 6.3.1) */
@@ -539,6 +587,36 @@ static void check_observed(
 	assert_int_equal(m->observed.bytes, q->length);
 }
 
+/* Looked up for nobody who has not asked for it: the lookup counts. */
+static bool fake_syn(void *context, struct stun_syn *out)
+{
+	unsigned *lookups = context;
+
+	++*lookups;
+	*out = (struct stun_syn){.parts = STUN_SYN_ARRIVED,
+		.arrived = {.ttl = 57, .options = {.has = SYN_MSS, .mss = 1412}}};
+	return true;
+}
+
+static bool no_syn(void *context, struct stun_syn *out)
+{
+	(void)context;
+	(void)out;
+	return false;
+}
+
+static void check_syn(const struct row *row, const struct stun_message *m, unsigned lookups)
+{
+	assert_int_equal(m->has_syn, row->syn);
+	assert_int_equal(lookups, row->syn);
+	if (!row->syn)
+		return;
+	assert_int_equal(m->syn.version, 1);
+	assert_int_equal(m->syn.parts, STUN_SYN_ARRIVED);
+	assert_int_equal(m->syn.arrived.ttl, 57);
+	assert_int_equal(m->syn.arrived.options.mss, 1412);
+}
+
 static void check_answer(const struct responder *r, const struct row *row,
 	const struct responder_request *q, const struct responder_replies *out)
 {
@@ -558,6 +636,7 @@ static void check_answer(const struct responder *r, const struct row *row,
 		return;
 	check_addresses(r, row, reply, &m);
 	check_observed(row, q, &m);
+	check_syn(row, &m, q->syn_context ? *(unsigned *)q->syn_context : 0);
 	assert_int_equal(m.software.length > 0, row->software);
 	assert_int_equal(m.icmp_count, row->receipt ? 0 : row->icmp);
 	assert_false(m.has_receipt);
@@ -591,12 +670,15 @@ static void test_rules(void **state)
 		size_t icmp_count = row->icmp_recorded;
 		struct responder r = make_responder(row->single, &icmp_count);
 		uint8_t data[REQUEST_BYTES];
+		unsigned lookups = 0;
 		struct responder_request q = {.data = data,
 			.length = build(row, data),
 			.from = client(row->local),
 			.local = row->local,
 			.stream = row->stream,
-			.meta = {57, 2, 1480}};
+			.meta = {57, 2, 1480},
+			.syn = row->syn_unknown ? no_syn : fake_syn,
+			.syn_context = &lookups};
 		struct responder_replies out;
 
 		print_message("# %s\n", row->name);
@@ -731,7 +813,7 @@ static size_t random_request(struct random *random, uint8_t *buffer)
 
 	if (random_below(random, 3))
 		row.probe = (struct stun_probe){(uint8_t)random_below(random, 3),
-			(uint8_t)random_below(random, 8), (uint8_t)random_below(random, 8)};
+			(uint8_t)random_below(random, 16), (uint8_t)random_below(random, 8)};
 	random_bytes(random, &id, sizeof(id));
 	if (!row.classic)
 		memcpy(id.bytes, "\x21\x12\xa4\x42", 4);
@@ -757,6 +839,7 @@ static void test_property(void **state)
 {
 	struct random random;
 	size_t icmp_count, answered = 0;
+	unsigned lookups = 0;
 	struct responder both = make_responder(false, &icmp_count);
 	struct responder single = make_responder(true, &icmp_count);
 	static struct responder_replies out;
@@ -768,7 +851,10 @@ static void test_property(void **state)
 		uint8_t data[REQUEST_BYTES];
 		struct responder_request q = {.data = data,
 			.length = random_request(&random, data),
-			.local = random_below(&random, RESPONDER_ENDPOINTS)};
+			.local = random_below(&random, RESPONDER_ENDPOINTS),
+			.stream = !random_below(&random, 4),
+			.syn = fake_syn,
+			.syn_context = &lookups};
 
 		icmp_count = random_below(&random, STUN_ICMP_MAX + 1);
 		q.from = client(q.local);
@@ -781,6 +867,7 @@ static void test_property(void **state)
 	}
 	/* a positive control: the property was not held by silence */
 	assert_true(answered > PROPERTY_RUNS / 2);
+	assert_true(lookups > PROPERTY_RUNS / 1000);
 }
 
 int main(void)

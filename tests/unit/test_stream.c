@@ -12,8 +12,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/tcp.h> /* more of struct tcp_info than the C library's */
+#include <netinet/in.h>
 #include <poll.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -298,6 +301,59 @@ static void test_output(void **state)
 	close(party);
 }
 
+static bool sysctl_is_on(const char *path)
+{
+	char byte = '0';
+	FILE *f = fopen(path, "re");
+
+	if (f) {
+		byte = (char)fgetc(f);
+		fclose(f);
+	}
+	return byte != '0';
+}
+
+/* Over loopback it arrives as it was sent, and the client's kernel knows what that was. */
+static void test_syn(void **state)
+{
+	static const struct {
+		uint8_t option;
+		const char *sysctl;
+	} options[] = {
+		{SYN_TIMESTAMPS, "/proc/sys/net/ipv4/tcp_timestamps"},
+		{SYN_SACK, "/proc/sys/net/ipv4/tcp_sack"},
+		{SYN_SCALE, "/proc/sys/net/ipv4/tcp_window_scaling"},
+	};
+	struct fixture *f = *state;
+	int fd = client(f, 1);
+	struct stun_syn syn, again;
+	struct tcp_info info = {.tcpi_state = 0};
+	socklen_t length = sizeof(info);
+	uint8_t has = SYN_MSS;
+
+	talk(f, fd);
+	assert_true(stream_syn(f->stream, f->last, &syn));
+	assert_true(stream_syn(f->stream, f->last, &again));
+	assert_memory_equal(&syn, &again, sizeof(syn));
+	assert_int_equal(syn.parts, STUN_SYN_ARRIVED | STUN_SYN_ANSWERED);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		has |= sysctl_is_on(options[i].sysctl) ? options[i].option : 0;
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	assert_int_equal(syn.arrived.options.has, has);
+	assert_int_equal(
+		syn.arrived.options.mss, info.tcpi_advmss + (has & SYN_TIMESTAMPS ? 12 : 0));
+	assert_int_equal(syn.arrived.options.scale, info.tcpi_rcv_wscale);
+	assert_int_equal(syn.answered.has, has);
+	assert_int_equal(syn.answered.scale, info.tcpi_snd_wscale);
+	assert_int_equal(syn.answered.mss, syn.arrived.options.mss); /* one MTU */
+	assert_int_equal(syn.arrived.options_bytes % 4, 0);
+	assert_true(syn.arrived.ttl > 0);
+	close(fd);
+	while (stream_peer(f->stream, f->last))
+		turn(f);
+	assert_false(stream_syn(f->stream, f->last, &syn));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_source, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_syn, setup, teardown),
 	};
 
 	if (sodium_init() < 0)

@@ -21,10 +21,11 @@ enum type {
 	TYPE_U16,
 	TYPE_STEP,
 	TYPE_UNSIGNED,
-	TYPE_SIZE
+	TYPE_SIZE,
+	TYPE_SET
 };
 
-/* A word for each value from 0 on, NULL at the end; a flag has two. */
+/* A word for each value from 0 on, or for each bit of a set, NULL at the end; a flag has two. */
 typedef const char *const words[8];
 
 static words dependences = {"endpoint-independent", "address-dependent", "port-dependent",
@@ -41,6 +42,7 @@ static words fulls = {"drop", "evict"};
 static words outlets = {"dropped", "forwarded"};
 static words checksums = {"ignored", "verified"};
 static words flags = {"no", "yes"};
+static words syn_options = {"timestamps", "sack", "window-scale"};
 static words ipv6s = {"translated", "untranslated"};
 
 /* name, values in words, type, words, offset in the behaviour of a transport */
@@ -95,6 +97,8 @@ static words ipv6s = {"translated", "untranslated"};
 	P("last-ack", "TIME", TYPE_TIME, NULL, tcp.state_us[NAT_TCP_LAST_ACK])                    \
 	P("time-wait", "TIME", TYPE_TIME, NULL, tcp.state_us[NAT_TCP_TIME_WAIT])                  \
 	P("closed", "TIME", TYPE_TIME, NULL, tcp.state_us[NAT_TCP_CLOSED])                        \
+	P("mss-clamp", "0-65535, 0: none", TYPE_U16, NULL, syn.mss)                               \
+	P("strip-options", "none|timestamps+sack+window-scale", TYPE_SET, syn_options, syn.strip) \
 	P("errors-inward", "no|yes", TYPE_FLAG, flags, errors.inward)                             \
 	P("untracked-outward", "dropped|forwarded", TYPE_FLAG, outlets, errors.untracked_outward) \
 	P("errors-end-mapping", "no|yes", TYPE_FLAG, flags, errors.end_mapping)                   \
@@ -128,6 +132,7 @@ struct property {
 #define WORDS_TYPE_STEP(w)     w
 #define WORDS_TYPE_UNSIGNED(w) w
 #define WORDS_TYPE_SIZE(w)     w
+#define WORDS_TYPE_SET(w)      &w
 
 static const struct property of_transport[] = {TRANSPORT_PROPERTIES(OF_TRANSPORT){.name = NULL}};
 static const struct property of_config[] = {CONFIG_PROPERTIES(OF_CONFIG){.name = NULL}};
@@ -169,6 +174,33 @@ static int set_word(const struct property *p, void *field, const char *value)
 		*(bool *)field = n;
 	else
 		memcpy(field, &word, sizeof(word)); /* an enum */
+	return 0;
+}
+
+static bool is_word(const char *word, const char *text, size_t length)
+{
+	return strlen(word) == length && !memcmp(word, text, length);
+}
+
+/* "none", or words with + between. */
+static int set_bits(const struct property *p, void *field, const char *value)
+{
+	unsigned bits = 0;
+	size_t length;
+
+	if (strcmp(value, "none"))
+		do {
+			unsigned i = 0;
+
+			length = strcspn(value, "+");
+			while ((*p->words)[i] && !is_word((*p->words)[i], value, length))
+				i++;
+			if (!(*p->words)[i])
+				return -EINVAL;
+			bits |= 1u << i;
+			value += length + 1;
+		} while (value[-1]);
+	memcpy(field, &bits, sizeof(bits));
 	return 0;
 }
 
@@ -222,6 +254,8 @@ static int set_value(const struct property *p, void *base, const char *value)
 		return 0;
 	case TYPE_STEP:
 		return set_step(field, value);
+	case TYPE_SET:
+		return set_bits(p, field, value);
 	default:
 		return set_number(p, field, value);
 	}

@@ -62,6 +62,7 @@ enum nat_reason nat_send(struct nat_work *w, enum nat_side side, enum nat_reason
 {
 	if (!w->nat->config.keep_ttl && !packet_take_hop(&w->packet))
 		return NAT_DROP_TTL;
+	nat_syn_change(w->nat, &w->packet);
 	w->out->forward = (struct nat_out){
 		.side = side, .length = w->packet.length, .bytes = w->packet.bytes};
 	return reason;

@@ -140,6 +140,12 @@ struct nat_tcp {
 	uint64_t state_us[NAT_TCP_STATES];
 };
 
+/* What is done to each SYN that goes through, from either side. */
+struct nat_syn {
+	uint16_t mss; /* a larger MSS becomes this one; 0: none does */
+	unsigned strip; /* enum syn_option (wire/syn.h): NOPs are put in their place */
+};
+
 /* ICMP errors that quote a packet of a session are translated; this is about the rest. */
 struct nat_errors {
 	bool inward; /* let in at all (RFC 5508 REQ-4) */
@@ -170,6 +176,7 @@ struct nat_config {
 	bool ipv6_untranslated; /* IPv6 is as with NAT_NONE, whatever translation says: a home router */
 	struct nat_behaviour behaviour[NAT_TRANSPORTS];
 	struct nat_tcp tcp;
+	struct nat_syn syn;
 	struct nat_errors errors;
 	bool echo_inward; /* echo requests come in where mapping and filter allow; else replies alone */
 	enum nat_fragments fragments;

@@ -358,5 +358,9 @@ size_t nat_fragments_bytes(const struct nat *nat);
 /* --- nat_alg.c --- */
 void nat_alg_replace(struct nat_work *w, const struct nat_point *from, const struct nat_point *to);
 
+/* --- nat_syn.c --- */
+/* Of a packet that goes on: what the config says of SYNs. */
+void nat_syn_change(const struct nat *nat, struct packet *p);
+
 /* --- nat_prefix.c --- */
 enum nat_reason nat_prefix(struct nat_work *w);

@@ -613,14 +613,12 @@ bool packet_take_hop(struct packet *p)
 	return true;
 }
 
-void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, size_t length)
+static void replace(struct packet *p, size_t at, const void *bytes, size_t length)
 {
 	struct reader r = reader_over(bytes, length);
 	uint32_t changes = 0;
 
-	if (offset > p->payload_length || length > p->payload_length - offset)
-		return;
-	for (size_t at = p->payload + offset; reader_left(&r); at++) {
+	for (; reader_left(&r); at++) {
 		uint8_t to = reader_u8(&r);
 		unsigned shift = at & 1 ? 0 : 8; /* headers have an even length */
 
@@ -630,6 +628,20 @@ void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, 
 		p->bytes[at] = to;
 	}
 	adjust_transport(p, changes);
+}
+
+void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, size_t length)
+{
+	if (offset <= p->payload_length && length <= p->payload_length - offset)
+		replace(p, p->payload + offset, bytes, length);
+}
+
+void packet_replace_options(struct packet *p, size_t offset, const void *bytes, size_t length)
+{
+	size_t room = packet_tcp_options(p).length;
+
+	if (offset <= room && length <= room - offset)
+		replace(p, p->transport + TCP_BYTES + offset, bytes, length);
 }
 
 /* --- building --- */

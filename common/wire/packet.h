@@ -101,8 +101,9 @@ void packet_set_quoted_destination(struct packet *error, const struct endpoint *
 /* The options of a TCP segment; nothing: there are none, or it is something else. */
 struct span packet_tcp_options(const struct packet *p);
 
-/* Overwrites bytes of the payload, and the checksum; nothing beyond its end. */
+/* Overwrites bytes of the payload or of these options, and the checksum; nothing beyond their end. */
 void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, size_t length);
+void packet_replace_options(struct packet *p, size_t offset, const void *bytes, size_t length);
 
 /*
  * One hop less; false, and nothing is changed, when it must not go on (RFC 1812 5.3.1, RFC 8200 3).

@@ -9,6 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/fuzz_nat_script.h"
 #include "wire/checksum.h"
+#include "wire/syn.h"
 
 #define RAW_MAX	    200
 #define PAYLOAD_MAX 80
@@ -119,6 +120,8 @@ static void take_tcp(struct script *s, struct nat_tcp *tcp)
 	tcp->syn_silence_us = flags & 16 ? take_time(s) : 0;
 	for (int i = 0; i < NAT_TCP_STATES; i++)
 		tcp->state_us[i] = flags & 32 ? take_time(s) : 0;
+	s->config.syn.mss = flags & 64 ? 536 : 0;
+	s->config.syn.strip = flags & 64 ? SYN_TIMESTAMPS | SYN_SACK : 0;
 }
 
 static void take_limits(struct script *s, struct nat_limits *l)
@@ -189,6 +192,12 @@ static struct endpoint external_endpoint(struct script *s, bool v6)
 	return e;
 }
 
+static void put16(uint8_t *to, unsigned value)
+{
+	to[0] = (uint8_t)(value >> 8);
+	to[1] = (uint8_t)value;
+}
+
 static size_t take_payload(struct script *s, uint8_t payload[static PAYLOAD_MAX])
 {
 	size_t length = script_take(s, 2) ? script_take(s, PAYLOAD_MAX) : 0;
@@ -196,6 +205,26 @@ static size_t take_payload(struct script *s, uint8_t payload[static PAYLOAD_MAX]
 	memset(payload, 0, PAYLOAD_MAX);
 	reader_copy(&s->r, payload, length < reader_left(&s->r) ? length : 0);
 	return length;
+}
+
+static int build_tcp(struct script *s, const struct endpoint *from, const struct endpoint *to,
+	uint8_t ttl, const struct packet_tcp *tcp, const uint8_t *payload, size_t length,
+	bool as_options)
+{
+	int bytes =
+		packet_build_tcp(s->bytes, SCRIPT_BYTES_MAX, from, to, ttl, tcp, payload, length);
+	uint8_t *header = &s->bytes[from->family == FAMILY_IPV4 ? 20 : 40];
+	uint16_t before, after, field;
+
+	if (bytes <= 0 || !as_options || length % 4 || length > 40)
+		return bytes;
+	before = (uint16_t)(header[12] << 8 | header[13]);
+	header[12] = (uint8_t)((5 + length / 4) << 4);
+	after = (uint16_t)(header[12] << 8 | header[13]);
+	field = checksum_adjust(
+		(uint16_t)(header[16] << 8 | header[17]), checksum_change(before, after));
+	put16(&header[16], field);
+	return bytes;
 }
 
 static int build(struct script *s, const struct endpoint *from, const struct endpoint *to)
@@ -209,8 +238,7 @@ static int build(struct script *s, const struct endpoint *from, const struct end
 	case 0:
 		tcp.sequence = reader_u16(&s->r);
 		tcp.acknowledgment = reader_u16(&s->r);
-		return packet_build_tcp(
-			s->bytes, SCRIPT_BYTES_MAX, from, to, ttl, &tcp, payload, length);
+		return build_tcp(s, from, to, ttl, &tcp, payload, length, flags & 32);
 	case 1:
 		return packet_build_echo(
 			s->bytes, SCRIPT_BYTES_MAX, from, to, ttl, flags & 1, 7, payload, length);
@@ -284,12 +312,6 @@ static int build_error(struct script *s, enum nat_side *side)
 		from = cause.destination;
 	type = v6 ? (uint8_t)(1 + type % 4) : (type & 1 ? 3 : 11);
 	return packet_build_error(s->bytes, SCRIPT_BYTES_MAX, &from, &cause, type, 0, 0);
-}
-
-static void put16(uint8_t *to, unsigned value)
-{
-	to[0] = (uint8_t)(value >> 8);
-	to[1] = (uint8_t)value;
 }
 
 /* The checksums of IPv4 and ICMP made right, as packets end early without them. */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lab/kinds.h"
+#include "wire/syn.h"
 #include "tests/unit/test_nat_kit.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
@@ -452,6 +453,15 @@ static void test_set(void **state)
 	assert_true(c.pooling_arbitrary);
 	assert_int_equal(nat_kind_set(&c, "udp.blocked=yes", error, sizeof(error)), 0);
 	assert_true(c.behaviour[NAT_UDP].blocked);
+	assert_int_equal(nat_kind_set(&c, "mss-clamp=1412", error, sizeof(error)), 0);
+	assert_int_equal(c.syn.mss, 1412);
+	assert_int_equal(nat_kind_set(&c, "strip-options=sack", error, sizeof(error)), 0);
+	assert_int_equal(c.syn.strip, SYN_SACK);
+	assert_int_equal(
+		nat_kind_set(&c, "strip-options=window-scale+timestamps", error, sizeof(error)), 0);
+	assert_int_equal(c.syn.strip, SYN_SCALE | SYN_TIMESTAMPS);
+	assert_int_equal(nat_kind_set(&c, "strip-options=none", error, sizeof(error)), 0);
+	assert_int_equal(c.syn.strip, 0);
 	assert_int_equal(nat_kind_set(&c, "low=5", error, sizeof(error)), 0);
 	assert_int_equal(c.behaviour[NAT_UDP].ports.low, 5);
 }
@@ -480,6 +490,15 @@ static void test_set_wrong(void **state)
 		{"one-way=30x", -EINVAL},
 		{"one-way=", -EINVAL},
 		{"max-sessions=99999999999", -EINVAL},
+		{"mss-clamp=65536", -EINVAL},
+		{"mss-clamp=", -EINVAL},
+		{"strip-options=", -EINVAL},
+		{"strip-options=mss", -EINVAL},
+		{"strip-options=sack+", -EINVAL},
+		{"strip-options=+sack", -EINVAL},
+		{"strip-options=sack+none", -EINVAL},
+		{"strip-options=none+sack", -EINVAL},
+		{"strip-options=sac", -EINVAL},
 	};
 	struct nat_config before = config_of("linux"), c = before;
 	char error[80];

@@ -13,6 +13,8 @@
 
 #include "lab/kinds.h"
 #include "tests/unit/test_nat_grid.h"
+#include "wire/checksum.h"
+#include "wire/syn.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
 
@@ -524,6 +526,130 @@ static void test_hairpin(void **state)
 	kit_end(&kit);
 }
 
+/* --- what is done to SYNs --- */
+
+/* A segment whose payload becomes options: the header grows by so many words. */
+static int build_with_options(struct endpoint from, struct endpoint to, uint8_t flags,
+	const uint8_t *options, size_t length)
+{
+	struct packet_tcp tcp = {1000, flags == A ? 1 : 1001, flags, 65000};
+	int bytes = packet_build_tcp(
+		kit.bytes, sizeof(kit.bytes), &from, &to, TTL_KIT, &tcp, options, length);
+	uint8_t *header = &kit.bytes[from.family == FAMILY_IPV4 ? 20 : 40];
+	uint16_t field = (uint16_t)(header[16] << 8 | header[17]), before;
+
+	assert_int_equal(length % 4, 0);
+	before = (uint16_t)(header[12] << 8 | header[13]);
+	header[12] = (uint8_t)((5 + length / 4) << 4);
+	field = checksum_adjust(
+		field, checksum_change(before, (uint16_t)(header[12] << 8 | header[13])));
+	header[16] = (uint8_t)(field >> 8);
+	header[17] = (uint8_t)field;
+	return bytes;
+}
+
+struct syn_row {
+	uint16_t mss;
+	unsigned strip;
+	uint8_t flags;
+	uint8_t options[24], after[24];
+	size_t length;
+};
+
+/* clang-format off: as they are on the wire */
+#define LINUX_OPTIONS                                                         \
+	{                                                                     \
+		2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7 \
+	}
+#define CLAMPED                                                               \
+	{                                                                     \
+		2, 4, 5, 132, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7 \
+	}
+#define NO_SACK                                                               \
+	{                                                                     \
+		2, 4, 5, 180, 1, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7 \
+	}
+#define NO_TIMESTAMPS                                                        \
+	{                                                                    \
+		2, 4, 5, 180, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 7 \
+	}
+#define NO_SCALE                                                              \
+	{                                                                     \
+		2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1, 1, 1 \
+	}
+#define ONLY_CLAMPED                                                         \
+	{                                                                    \
+		2, 4, 5, 132, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 \
+	}
+/* clang-format on */
+
+static const struct syn_row syn_rows[] = {
+	{0, 0, S, LINUX_OPTIONS, LINUX_OPTIONS, 20},
+	{1412, 0, S, LINUX_OPTIONS, CLAMPED, 20},
+	{1460, 0, S, LINUX_OPTIONS, LINUX_OPTIONS, 20},
+	{9000, 0, S, LINUX_OPTIONS, LINUX_OPTIONS, 20}, /* never larger */
+	{0, SYN_SACK, S, LINUX_OPTIONS, NO_SACK, 20},
+	{0, SYN_TIMESTAMPS, S, LINUX_OPTIONS, NO_TIMESTAMPS, 20},
+	{0, SYN_SCALE, S, LINUX_OPTIONS, NO_SCALE, 20},
+	{1412, SYN_SACK | SYN_TIMESTAMPS | SYN_SCALE, S, LINUX_OPTIONS, ONLY_CLAMPED, 20},
+	/* only SYNs; without options there is nothing to do */
+	{1412, SYN_TIMESTAMPS, A, LINUX_OPTIONS, LINUX_OPTIONS, 20},
+	{1412, SYN_TIMESTAMPS, S, {0}, {0}, 0},
+	/* behind an END, and what is broken, stays as it is */
+	{1412, SYN_SACK, S, {4, 2, 0, 2, 4, 5, 180, 0}, {1, 1, 0, 2, 4, 5, 180, 0}, 8},
+	{1412, SYN_SACK, S, {4, 2, 2, 9, 5, 180, 4, 2}, {1, 1, 2, 9, 5, 180, 4, 2}, 8},
+	{1412, 0, S, {2, 3, 255, 1}, {2, 3, 255, 1}, 4},
+};
+
+static void check_syn_row(const struct nat_config *config, const struct syn_row *row, bool v6)
+{
+	struct endpoint from = v6 ? at("[2001:db8:a::2]:5000") : a;
+	struct endpoint to = v6 ? at("[2001:db8:ffff::1]:443") : server;
+	struct nat_config c = *config;
+
+	c.syn.mss = row->mss;
+	c.syn.strip = row->strip;
+	begin(&c);
+	if (row->flags == A) {
+		tcp_send(&kit, NAT_INSIDE, from, to, S, 999, 0);
+		tcp_send(&kit, NAT_OUTSIDE, to, kit.seen.source, S | A, 0, 1000);
+	}
+	assert_reason(kit_send(&kit, NAT_INSIDE,
+			      build_with_options(from, to, row->flags, row->options, row->length)),
+		NAT_FORWARDED);
+	assert_int_equal(packet_tcp_options(&kit.seen).length, row->length);
+	assert_memory_equal(kit.seen.bytes + kit.seen.transport + 20, row->after, row->length);
+	if (row->flags == S) { /* and what is answered */
+		struct endpoint outside = kit.seen.source;
+
+		assert_reason(
+			kit_send(&kit, NAT_OUTSIDE,
+				build_with_options(to, outside, S | A, row->options, row->length)),
+			NAT_FORWARDED);
+		assert_memory_equal(
+			kit.seen.bytes + kit.seen.transport + 20, row->after, row->length);
+	}
+	kit_end(&kit);
+}
+
+static void test_syn_changes(void **state)
+{
+	static const char *const kinds[] = {"linux", "none", "firewall", "cgnat"};
+
+	(void)state;
+	for (size_t k = 0; k < LENGTH(kinds); k++)
+		for (size_t i = 0; i < LENGTH(syn_rows); i++) {
+			struct nat_config c = linux_config(), kind;
+
+			assert_int_equal(nat_kind_config(kinds[k], &kind), 0);
+			kind.external_count = 1;
+			kind.external[0] = c.external[0];
+			check_syn_row(&kind, &syn_rows[i], false);
+			if (kind.translation == NAT_NONE || kind.ipv6_untranslated)
+				check_syn_row(&kind, &syn_rows[i], true);
+		}
+}
+
 static void test_grid(void **state)
 {
 	(void)state;
@@ -550,6 +676,7 @@ int main(void)
 		cmocka_unit_test(test_syn_silence),
 		cmocka_unit_test(test_syn_silence_bounded),
 		cmocka_unit_test(test_hairpin),
+		cmocka_unit_test(test_syn_changes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

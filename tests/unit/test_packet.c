@@ -1052,6 +1052,37 @@ static void test_replace_payload(void **state)
 	}
 }
 
+/* Options of TCP, which others do not have; and nothing beyond them. */
+static void test_replace_options(void **state)
+{
+	unsigned with = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(whole); i++) {
+		static const uint8_t bytes_in[64] = {0xff, 0, 0xa5, 1, 2, 3};
+		uint8_t bytes[BYTES_MAX], before[BYTES_MAX];
+		struct packet p = decoded(bytes, from_hex(whole[i].bytes, bytes));
+		struct span options = packet_tcp_options(&p);
+
+		if (p.protocol != PACKET_TCP)
+			assert_int_equal(options.length, 0);
+		else
+			assert_int_equal(options.length, p.payload - p.transport - 20);
+		with += options.length > 0;
+		for (size_t at = 0; at <= options.length + 1; at++)
+			for (size_t n = 0; n <= options.length + 1; n++) {
+				memcpy(before, bytes, p.length);
+				packet_replace_options(&p, at, bytes_in, n);
+				assert_right(&p);
+				if (at + n > options.length || !n)
+					assert_memory_equal(bytes, before, p.length);
+				else
+					assert_memory_equal(options.data + at, bytes_in, n);
+			}
+	}
+	assert_true(with > 0);
+}
+
 /* --- building --- */
 
 enum kind { UDP, TCP, ECHO_REQUEST, ECHO_REPLY, KINDS };
@@ -1600,6 +1631,7 @@ int main(void)
 		cmocka_unit_test(test_set_quoted_keeps_wrong),
 		cmocka_unit_test(test_take_hop),
 		cmocka_unit_test(test_replace_payload),
+		cmocka_unit_test(test_replace_options),
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_build_limits),
 		cmocka_unit_test(test_build_udp_zero),

@@ -64,8 +64,9 @@ struct answer {
 	struct endpoint origin; /* RESPONSE-ORIGIN or SOURCE-ADDRESS; FAMILY_NONE: absent */
 	struct endpoint other; /* OTHER-ADDRESS or CHANGED-ADDRESS; FAMILY_NONE: absent */
 	uint8_t ttl; /* of the datagram as it arrived; 0: unknown */
-	bool has_observed;
+	bool has_observed, has_syn;
 	struct stun_observed observed;
+	struct stun_syn syn;
 	char software[64]; /* as the server says: escape before printing */
 };
 
@@ -96,6 +97,20 @@ struct connection_seen {
 	unsigned segments; /* without data that had come in by then; 0: not known */
 };
 
+/* What this host's system tells of the SYNs of a connection that it has made; 0 is "not known" in all of it. */
+struct handshake {
+	uint8_t ttl; /* which our SYN left with */
+	uint8_t known; /* enum syn_option of which `sent` says whether our SYN had them */
+	struct syn_options sent;
+	bool told; /* the rest is known, as far as the system knows it */
+	uint8_t agreed; /* enum syn_option that both SYNs had, as the other one arrived; without SYN_MSS */
+	uint8_t peer_scale; /* of the other SYN, with SYN_SCALE */
+	uint16_t segment_bytes; /* the payload that this host may put into one segment */
+	uint32_t path_mtu;
+	uint32_t window; /* of the other side */
+	bool probes_mtu; /* segments may be smaller than both of these allow */
+};
+
 /* One question, put from one socket to one endpoint. Over TCP a filtering question is a call of the server. */
 struct observation {
 	enum question question;
@@ -121,6 +136,7 @@ struct observation {
 	unsigned error_code; /* of an error response */
 	struct icmp_seen icmp;
 	struct connection_seen own; /* TCP: this host's attempt */
+	struct handshake handshake;
 	struct connection_seen call; /* TCP: the server's attempt to reach this host, as it says */
 	struct stun_icmp reported[STUN_ICMP_MAX]; /* ICMP errors that the server says it received */
 	size_t reported_count;

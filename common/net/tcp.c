@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tcp.h> /* more of struct tcp_info than the C library's */
 #include <stddef.h>
 #include <string.h>
@@ -290,4 +291,84 @@ int tcp_answered(int fd, struct syn_options *out)
 	if (out->mss)
 		out->has |= SYN_MSS;
 	return 0;
+}
+
+/* The number that a sysctl of this network namespace begins with, from 0 to 9; -1: it cannot be read. */
+static int read_sysctl(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char digit = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, &digit, 1);
+	close(fd);
+	return n == 1 && digit >= '0' && digit <= '9' ? digit - '0' : -1;
+}
+
+void tcp_learn_habits(struct tcp_habits *out)
+{
+	static const struct {
+		enum syn_option option;
+		const char *path;
+	} options[] = {
+		{SYN_TIMESTAMPS, "/proc/sys/net/ipv4/tcp_timestamps"},
+		{SYN_SACK, "/proc/sys/net/ipv4/tcp_sack"},
+		{SYN_SCALE, "/proc/sys/net/ipv4/tcp_window_scaling"},
+	};
+	int probing = read_sysctl("/proc/sys/net/ipv4/tcp_mtu_probing");
+
+	*out = (struct tcp_habits){.probes_mtu = probing != 0 && probing != 1};
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		int value = read_sysctl(options[i].path);
+
+		if (value < 0)
+			continue;
+		out->known |= (uint8_t)options[i].option;
+		out->sent |= (uint8_t)(value ? options[i].option : 0);
+	}
+}
+
+int tcp_set_ttl(int fd, enum family family, uint8_t ttl)
+{
+	if (family == FAMILY_IPV6)
+		return set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
+	return set_int(fd, IPPROTO_IP, IP_TTL, ttl);
+}
+
+uint16_t tcp_sent_mss(int fd)
+{
+	struct tcp_info info;
+
+	return read_info(fd, &info) ? 0 : advertised(&info);
+}
+
+void tcp_describe(int fd, const struct tcp_habits *habits, uint16_t mss, struct handshake *out)
+{
+	struct tcp_info info;
+	uint32_t segment;
+
+	memset(out, 0, sizeof(*out));
+	out->known = habits->known;
+	out->sent.has = habits->sent;
+	out->probes_mtu = habits->probes_mtu;
+	if (read_info(fd, &info))
+		return;
+	/* another number than before: another SYN may have been sent meanwhile */
+	if (mss && mss == advertised(&info)) {
+		out->known |= SYN_MSS;
+		out->sent.has |= SYN_MSS;
+		out->sent.mss = mss;
+	}
+	out->told = true;
+	out->agreed = agreed(&info);
+	if (out->agreed & SYN_SCALE) {
+		out->sent.scale = info.tcpi_rcv_wscale;
+		out->peer_scale = info.tcpi_snd_wscale;
+	}
+	segment = info.tcpi_snd_mss;
+	out->segment_bytes = segment <= UINT16_MAX ? (uint16_t)segment : 0;
+	out->path_mtu = info.tcpi_pmtu;
+	out->window = info.tcpi_snd_wnd; /* Linux 5.4 */
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/endpoint.h"
+#include "journal/journal.h"
 #include "wire/syn.h"
 
 /* TCP connections, non-blocking and close-on-exec. */
@@ -83,3 +84,20 @@ int tcp_saved_syn(int fd, struct syn *out);
 
 /* The options of the SYN-ACK that an accepted connection was answered with. 0 or a negative errno. */
 int tcp_answered(int fd, struct syn_options *out);
+
+/* What this system puts into each SYN. */
+struct tcp_habits {
+	uint8_t known; /* enum syn_option of which `sent` says whether they are there */
+	uint8_t sent;
+	bool probes_mtu; /* segments are small until larger ones have been tried (RFC 4821), or it is not known */
+};
+void tcp_learn_habits(struct tcp_habits *out);
+
+/* For what this socket will send. 0 or a negative errno. */
+int tcp_set_ttl(int fd, enum family family, uint8_t ttl);
+
+/* The MSS in the SYN of a socket that connects or is connected; 0: not known. */
+uint16_t tcp_sent_mss(int fd);
+
+/* All of a handshake but its TTL. mss: what tcp_sent_mss has said when the SYN was sent. */
+void tcp_describe(int fd, const struct tcp_habits *habits, uint16_t mss, struct handshake *out);

@@ -30,5 +30,7 @@ void probe_fill_answer(struct answer *a, uint64_t now_us, const struct endpoint 
 	a->other = m->other_address.family ? m->other_address : m->changed_address;
 	a->has_observed = m->has_observed;
 	a->observed = m->observed;
+	a->has_syn = m->has_syn;
+	a->syn = m->syn;
 	copy_text(a->software, sizeof(a->software), m->software);
 }

@@ -22,12 +22,15 @@ struct held_socket {
 	unsigned number;
 	int fd; /* -1: none */
 	bool listener, connected;
+	uint8_t ttl;
+	uint16_t mss; /* of the SYN, when it was sent */
 	struct event *event;
 };
 
 struct run_tcp {
 	struct run_tcp_config config;
 	struct tcp_probe *probe;
+	struct tcp_habits habits;
 	struct held_socket sockets[TCP_SOCKETS];
 	bool done;
 };
@@ -83,6 +86,15 @@ static void take_accepts(struct held_socket *s)
 	}
 }
 
+static void take_handshake(struct held_socket *s)
+{
+	struct handshake h;
+
+	tcp_describe(s->fd, &s->run->habits, s->mss, &h);
+	h.ttl = s->ttl;
+	tcp_probe_handshake(s->run->probe, s->number, &h);
+}
+
 static void take_connected(struct held_socket *s)
 {
 	struct tcp_probe *probe = s->run->probe;
@@ -91,6 +103,8 @@ static void take_connected(struct held_socket *s)
 	s->connected = !err;
 	if (!err)
 		err = watch(s, EV_READ | EV_PERSIST);
+	if (!err)
+		take_handshake(s);
 	tcp_probe_connected(
 		probe, clock_now_us(), s->number, err, err ? 0 : tcp_segments_in(s->fd));
 }
@@ -135,6 +149,18 @@ static void on_event(evutil_socket_t fd, short what, void *argument)
 
 /* --- what the prober wants --- */
 
+static int connect_to(struct held_socket *s, const struct tcp_output *out)
+{
+	int err;
+
+	if (out->ttl && !tcp_set_ttl(s->fd, out->to.family, out->ttl))
+		s->ttl = out->ttl;
+	err = tcp_begin_connect(s->fd, &out->to);
+	if (!err)
+		s->mss = tcp_sent_mss(s->fd);
+	return err;
+}
+
 static int open_socket(struct held_socket *s, const struct tcp_output *out, struct endpoint *local)
 {
 	const struct run_tcp_config *c = &s->run->config;
@@ -145,7 +171,7 @@ static int open_socket(struct held_socket *s, const struct tcp_output *out, stru
 	s->listener = out->action == TCP_LISTEN;
 	err = tcp_bind(local, c->interface, &s->fd);
 	if (!err)
-		err = s->listener ? tcp_begin_listen(s->fd) : tcp_begin_connect(s->fd, &out->to);
+		err = s->listener ? tcp_begin_listen(s->fd) : connect_to(s, out);
 	if (!err)
 		err = udp_local(s->fd, local);
 	if (!err)
@@ -211,6 +237,7 @@ int run_tcp_create(const struct run_tcp_config *config, uint64_t now_us, struct 
 	struct tcp_probe_config probe = {.family = config->source.family,
 		.tests = config->tests,
 		.port = config->source.port,
+		.syns = true,
 		.limit_us = config->limit_us};
 	struct run_tcp *r = calloc(1, sizeof(*r));
 	int err;
@@ -218,6 +245,7 @@ int run_tcp_create(const struct run_tcp_config *config, uint64_t now_us, struct 
 	if (!r)
 		return -ENOMEM;
 	r->config = *config;
+	tcp_learn_habits(&r->habits);
 	for (unsigned i = 0; i < TCP_SOCKETS; i++)
 		r->sockets[i].fd = -1;
 	err = tcp_probe_create(&probe, config->journal, config->random, now_us, &r->probe);

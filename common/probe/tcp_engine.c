@@ -12,7 +12,7 @@
 
 #define MS	      1000u
 #define PATIENCE_US   (4000 * MS) /* for a connection, or an answer: three SYNs leave in it */
-#define REQUEST_BYTES 64
+#define REQUEST_BYTES 160
 #define POLL_US	      (100 * MS) /* rules that look at the clock */
 
 int tcp_probe_create(const struct tcp_probe_config *config, struct journal *journal,
@@ -163,13 +163,20 @@ static struct tcp_server *server_at(struct tcp_probe *p, size_t place)
 
 /* --- what happens to connections --- */
 
-static void send_request(struct tcp_socket *s)
+static void send_request(const struct tcp_probe *p, struct tcp_socket *s)
 {
+	static const struct stun_probe probe = {.version = 1, .wants = STUN_WANT_SYN};
 	uint8_t buffer[REQUEST_BYTES];
 	struct stun_writer w =
 		stun_begin(buffer, sizeof(buffer), STUN_REQUEST, STUN_BINDING, &s->id);
-	int length = stun_end(&w);
+	int length;
 
+	if (p->config.syns) {
+		stun_add_probe(&w, &probe);
+		/* as long as natprobed's answer, which is never longer */
+		stun_add_fill(&w, p->config.family == FAMILY_IPV4 ? 112 : 160);
+	}
+	length = stun_end(&w);
 	if (length > 0)
 		tcp_probe_queue(s, buffer, (size_t)length);
 }
@@ -184,6 +191,17 @@ static void note_rtt(struct tcp_server *s, const struct observation *o)
 	if (s && !crosses_nat_twice(o) && o->question != QUESTION_SIMULTANEOUS &&
 		(!s->rtt_us || o->own.took_us < s->rtt_us))
 		s->rtt_us = o->own.took_us;
+}
+
+void tcp_probe_handshake(struct tcp_probe *p, unsigned socket, const struct handshake *handshake)
+{
+	struct observation *o;
+
+	if (socket >= p->socket_count || p->sockets[socket].state != TCP_CONNECTING)
+		return;
+	o = tcp_probe_observation(p, p->sockets[socket].observation);
+	if (o)
+		o->handshake = *handshake;
 }
 
 void tcp_probe_connected(
@@ -213,7 +231,7 @@ void tcp_probe_connected(
 	if (o)
 		note_rtt(server_at(p, o->server), o);
 	if (s->asks)
-		send_request(s);
+		send_request(p, s);
 }
 
 int tcp_probe_accepted(

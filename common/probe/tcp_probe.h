@@ -32,6 +32,7 @@ struct tcp_probe_config {
 	uint16_t port; /* of the mapping question; 0: any */
 	/* somebody waits: silence is believed after a few round trips, so that a late refusal (RFC 5382 REQ-4) is missed */
 	bool quick;
+	bool syns; /* servers are asked how SYNs arrive, and those of some sockets leave with a TTL of their own */
 	uint64_t limit_us; /* of the whole run, from creation */
 };
 
@@ -48,6 +49,7 @@ struct tcp_output {
 	enum tcp_action action;
 	unsigned socket;
 	uint16_t port;
+	uint8_t ttl; /* of TCP_OPEN; 0: as the system likes */
 	struct endpoint to;
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;
@@ -69,6 +71,9 @@ enum tcp_action tcp_probe_poll(struct tcp_probe *p, uint64_t now_us, struct tcp_
 /* A socket is bound to `local`, and listens or connects; or it could not be (negative errno in error). */
 void tcp_probe_opened(struct tcp_probe *p, uint64_t now_us, unsigned socket, int error,
 	const struct endpoint *local);
+
+/* What the system tells of the SYNs of a connection, before tcp_probe_connected; need not be called. */
+void tcp_probe_handshake(struct tcp_probe *p, unsigned socket, const struct handshake *handshake);
 
 /* How its attempt to connect ended: 0 or a negative errno. segments: see struct connection_seen. */
 void tcp_probe_connected(

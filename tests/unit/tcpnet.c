@@ -40,6 +40,9 @@ struct end {
 	unsigned segments; /* that have come in */
 	uint64_t first_us, last_bytes_us;
 	size_t promise; /* the call that it is; PROMISES: none */
+	uint8_t ttl; /* of its SYN */
+	struct syn_options offers; /* in its SYN or SYN-ACK */
+	struct syn heard; /* of the other side, as it arrived */
 };
 
 struct packet {
@@ -49,6 +52,7 @@ struct packet {
 	bool at_nat; /* not yet through it */
 	struct endpoint from, to;
 	size_t end, promise; /* of timers */
+	struct syn syn;
 	size_t length;
 	uint8_t data[CALL_BYTES_MAX];
 };
@@ -165,8 +169,8 @@ static uint64_t delay(struct net *n)
 	return n->config->nat.delay_us + (jitter ? random_below(&n->random, (uint32_t)jitter) : 0);
 }
 
-/* From the host through the NAT, or from the server as far as the NAT. */
-static void send_segment(struct net *n, enum side from_side, enum segment segment,
+/* From the host through the NAT, or from the server as far as the NAT. NULL: it is lost. */
+static struct packet *send_segment(struct net *n, enum side from_side, enum segment segment,
 	const struct endpoint *from, const struct endpoint *to)
 {
 	struct endpoint source = *from;
@@ -177,14 +181,75 @@ static void send_segment(struct net *n, enum side from_side, enum segment segmen
 		source = leave(n, from, to);
 	hairpin = endpoint_same_address(to, &n->nat.address);
 	if (from_side == HOST && hairpin && !n->config->nat.hairpin)
-		return;
+		return NULL;
 	if (chance(n, n->config->nat.loss) && !(from_side == HOST && hairpin))
-		return;
+		return NULL;
 	p = add_packet(n, n->now_us + (from_side == HOST && hairpin ? 1000 : delay(n)), segment);
 	p->to_side = from_side == HOST && !hairpin ? SERVER : HOST;
 	p->at_nat = p->to_side == HOST;
 	p->from = source;
 	p->to = *to;
+	return p;
+}
+
+/* --- what SYNs say --- */
+
+static uint16_t mss_of(const struct net *n, enum side side)
+{
+	const struct tcpnet_syns *c = &n->config->syns;
+	uint16_t mtu = side == HOST ? c->host_mtu : c->server_mtu;
+
+	return (uint16_t)((mtu ? mtu : 1500) - (n->config->nat.ipv6 ? 60 : 40));
+}
+
+/* Who answers offers what it was offered. */
+static struct syn_options offers_of(const struct net *n, const struct end *e)
+{
+	struct syn_options o = {SYN_MSS | SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE, 7, 0};
+
+	o.mss = mss_of(n, e->side);
+	if (!e->active)
+		o.has &= e->heard.options.has | SYN_MSS;
+	if (!(o.has & SYN_SCALE))
+		o.scale = 0;
+	return o;
+}
+
+/* As it arrives at the other side. */
+static struct syn travel(const struct net *n, const struct end *e)
+{
+	const struct tcpnet_syns *c = &n->config->syns;
+	struct syn s = {.ttl = c->ttl ? c->ttl : e->ttl, .window = 64240, .options = e->offers};
+
+	s.ttl = (uint8_t)(s.ttl - c->hops);
+	s.options.has &= (uint8_t) ~(e->side == HOST ? c->strip_out : c->strip_in);
+	if (!(s.options.has & SYN_SCALE))
+		s.options.scale = 0;
+	if (!(s.options.has & SYN_MSS))
+		s.options.mss = 0;
+	if (c->mss && s.options.mss > c->mss)
+		s.options.mss = c->mss;
+	return s;
+}
+
+/* What Linux would tell of a connection of the host. */
+static struct handshake handshake_of(const struct net *n, const struct end *e)
+{
+	const struct syn_options *heard = &e->heard.options;
+	uint16_t room = mss_of(n, HOST), peer = heard->has & SYN_MSS ? heard->mss : 536;
+	struct handshake h = {.ttl = e->ttl,
+		.known = SYN_MSS | SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE,
+		.sent = e->offers,
+		.told = true,
+		.agreed = heard->has & (SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE),
+		.peer_scale = heard->scale,
+		.path_mtu = n->config->syns.host_mtu ? n->config->syns.host_mtu : 1500,
+		.window = 65160};
+
+	h.segment_bytes = peer < room ? peer : room;
+	if (h.agreed & SYN_TIMESTAMPS)
+		h.segment_bytes -= 12;
+	return h;
 }
 
 /* --- ends --- */
@@ -227,13 +292,21 @@ static bool is_caged(const struct net *n, const struct end *e)
 		(n->config->server == TCPNET_CAGED || n->config->server == TCPNET_CAGED_REFUSING);
 }
 
+static void send_with_options(struct net *n, struct end *e, enum segment segment)
+{
+	struct packet *p = send_segment(n, e->side, segment, &e->local, &e->remote);
+
+	e->offers = offers_of(n, e);
+	if (p)
+		p->syn = travel(n, e);
+}
+
 static void send_syn(struct net *n, struct end *e)
 {
 	static const uint64_t gaps[SYNS_MAX] = {1000000, 2000000, 4000000, 8000000};
 
 	if (!is_caged(n, e))
-		send_segment(n, e->side, e->state == END_SYN_SENT ? SYN : SYN_ACK, &e->local,
-			&e->remote);
+		send_with_options(n, e, e->state == END_SYN_SENT ? SYN : SYN_ACK);
 	if (e->syns < SYNS_MAX)
 		add_packet(n, n->now_us + gaps[e->syns], TIMER_SYN)->end = (size_t)(e - n->ends);
 	e->syns++;
@@ -399,6 +472,20 @@ static void answer_call(struct net *n, struct end *e, const uint8_t *data, size_
 	}
 }
 
+static void add_syn(const struct net *n, const struct end *e, const struct stun_message *m,
+	struct stun_writer *s)
+{
+	struct stun_syn syn = {.version = 1, .parts = STUN_SYN_ANSWERED, .answered = e->offers};
+
+	if (!m->has_probe || !(m->probe.wants & STUN_WANT_SYN) || n->config->syns.untold)
+		return;
+	if (!n->config->syns.unsaved) {
+		syn.parts |= STUN_SYN_ARRIVED;
+		syn.arrived = e->heard;
+	}
+	stun_add_syn(s, &syn);
+}
+
 static void answer_binding(struct net *n, struct end *e, const struct stun_message *m)
 {
 	uint8_t buffer[CALL_BYTES_MAX];
@@ -413,6 +500,7 @@ static void answer_binding(struct net *n, struct end *e, const struct stun_messa
 		if (endpoint_same_address(&other, &e->local))
 			other = n->server.at[0];
 		stun_add_address(&s, STUN_OTHER_ADDRESS, &other);
+		add_syn(n, e, m, &s);
 	}
 	length = stun_end(&s);
 	send_bytes(n, e, buffer, (size_t)length);
@@ -439,6 +527,9 @@ static void establish(struct net *n, struct end *e, int listener)
 		if (e->promise < PROMISES)
 			end_call(n, e->promise, CALL_CONNECTED, 0, e);
 	} else if (e->active) {
+		struct handshake h = handshake_of(n, e);
+
+		tcp_probe_handshake(n->probe, e->socket, &h);
 		tcp_probe_connected(n->probe, n->now_us, e->socket, 0, e->segments);
 	} else {
 		int socket =
@@ -470,6 +561,7 @@ static void take_new_syn(struct net *n, const struct packet *p)
 {
 	bool listens =
 		p->to_side == HOST ? find_listener(n, &p->to) >= 0 : server_listens(n, &p->to);
+	struct end *e;
 
 	if (p->to_side == SERVER && n->config->server == TCPNET_SILENT)
 		return;
@@ -478,7 +570,9 @@ static void take_new_syn(struct net *n, const struct packet *p)
 			send_segment(n, p->to_side, RST, &p->to, &p->from);
 		return;
 	}
-	send_syn(n, add_end(n, p->to_side, END_SYN_RECEIVED, &p->to, &p->from));
+	e = add_end(n, p->to_side, END_SYN_RECEIVED, &p->to, &p->from);
+	e->heard = p->syn;
+	send_syn(n, e);
 }
 
 static void refuse(struct net *n, struct end *e)
@@ -507,13 +601,17 @@ static void take_segment(struct net *n, const struct packet *p)
 	if (is_caged(n, e) && e->state != END_ESTABLISHED)
 		return;
 	e->segments += p->segment != BYTES;
+	if (p->segment == SYN || p->segment == SYN_ACK)
+		e->heard = p->syn;
 	if (p->segment == RST) {
 		refuse(n, e);
 	} else if (p->segment == SYN) {
 		if (e->state == END_SYN_SENT)
 			e->state = END_SYN_RECEIVED; /* RFC 9293 3.5: both at once */
-		send_segment(n, e->side, e->state == END_ESTABLISHED ? ACK : SYN_ACK, &e->local,
-			&e->remote);
+		if (e->state == END_ESTABLISHED)
+			send_segment(n, e->side, ACK, &e->local, &e->remote);
+		else
+			send_with_options(n, e, SYN_ACK);
 	} else if (e->state != END_ESTABLISHED) {
 		establish(n, e, find_listener(n, &e->local));
 		if (p->segment == SYN_ACK)
@@ -634,6 +732,7 @@ static void open_socket(struct net *n, const struct tcp_output *out)
 		e = add_end(n, HOST, END_SYN_SENT, &local, &out->to);
 		e->active = true;
 		e->socket = out->socket;
+		e->ttl = out->ttl ? out->ttl : 64;
 		send_syn(n, e);
 	}
 	n->result->packets++;
@@ -739,6 +838,7 @@ void tcpnet_run(const struct tcpnet_config *config, struct simnet_result *out)
 	struct tcp_probe_config probe = {.family = config->nat.ipv6 ? FAMILY_IPV6 : FAMILY_IPV4,
 		.tests = config->tests,
 		.quick = config->quick,
+		.syns = true,
 		.limit_us = config->nat.limit_us};
 	struct net *n = calloc(1, sizeof(*n));
 	uint64_t deadline_us = 0;

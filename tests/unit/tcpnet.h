@@ -26,6 +26,18 @@ enum tcpnet_server {
 
 enum tcpnet_reaction { TCPNET_DROP, TCPNET_REFUSE, TCPNET_REFUSE_LATE };
 
+/* What is done to SYNs on the way, and what is known of them. */
+struct tcpnet_syns {
+	uint16_t mss; /* none is larger; 0: all are left alone */
+	uint8_t strip_out,
+		strip_in; /* enum syn_option: taken out of the host's SYNs, and of the server's */
+	uint8_t hops;
+	uint8_t ttl; /* each SYN gets it behind the NAT; 0: none does */
+	uint16_t host_mtu, server_mtu; /* 0: 1500 */
+	bool unsaved; /* the server's system has not kept them */
+	bool untold; /* the server knows nothing of this */
+};
+
 struct tcpnet_config {
 	struct simnet_config
 		nat; /* mapping, filtering, ports, hairpin, ipv6, delay, loss, seed, limit */
@@ -37,6 +49,7 @@ struct tcpnet_config {
 	uint64_t
 		late_us; /* the server is busy: its calls begin so much later than they should, at most */
 	bool quick;
+	struct tcpnet_syns syns;
 	unsigned tests; /* of enum tcp_test */
 };
 

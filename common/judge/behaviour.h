@@ -90,6 +90,15 @@ struct port_allocation {
 	enum tri contiguity; /* neighbouring ports to neighbouring ports (RFC 4787 4.2.3) */
 };
 
+/* The MSS of SYNs in one direction; 0: not known. */
+struct mss_way {
+	uint16_t sent;
+	/* What the other end makes of it: 536, or 1220 over IPv6, where a SYN has none (RFC 9293 3.7.1). Of the server's
+	   no more can be seen than this host's packets hold. */
+	uint16_t arrived;
+	enum tri clamped; /* it is smaller than it was sent */
+};
+
 struct behaviour {
 	enum transport transport;
 	enum path_status status;
@@ -119,6 +128,16 @@ struct behaviour {
 	bool early_by_icmp; /* … and not by a RST */
 	enum tri simultaneous; /* TCP: a SYN that comes in answer to a SYN gets through */
 	struct basis simultaneous_basis;
+	/* TCP: what becomes of SYNs, those of this host (outward) and of the server */
+	struct mss_way mss_outward, mss_inward;
+	enum tri mss_clamping; /* in either direction */
+	struct basis mss_basis;
+	uint8_t removed_outward, removed_inward; /* enum syn_option */
+	bool options_known; /* that these are all */
+	struct basis options_basis;
+	unsigned hops; /* routers on the way to the nearest server */
+	bool hops_known;
+	struct basis hops_basis;
 	enum classic_class classic;
 	enum tri alg; /* something on the path rewrites addresses inside packets */
 	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */
@@ -179,6 +198,8 @@ const char *pooling_name(enum pooling p);
 const char *early_name(enum early_packet e);
 const char *classic_name(enum classic_class c);
 const char *server_status_name(enum server_status s);
+/* "timestamps", "sack", "window-scale", "mss". */
+const char *syn_option_name(enum syn_option o);
 
 /* Judges a finished (or interrupted) run. */
 void judge(const struct journal *j, struct verdict *out);

@@ -34,6 +34,16 @@ static const struct basis *hairpin_of(const struct behaviour *b)
 	return &b->hairpin_basis;
 }
 
+static const struct basis *mss_of(const struct behaviour *b)
+{
+	return &b->mss_basis;
+}
+
+static const struct basis *options_of(const struct behaviour *b)
+{
+	return &b->options_basis;
+}
+
 static bool check_unreachable(const struct finding_view *view, struct finding *f)
 {
 	if (view->b->status != PATH_UNREACHABLE)
@@ -106,6 +116,58 @@ static bool check_simultaneous_unknown(const struct finding_view *view, struct f
 	if (b->status != PATH_OK || b->simultaneous != TRI_UNKNOWN || !*b->simultaneous_basis.text)
 		return false;
 	finding_detail(f, "%s", b->simultaneous_basis.text);
+	return true;
+}
+
+static void tell_mss(struct finding *f, const char *whose, const struct mss_way *way)
+{
+	if (way->clamped == TRI_YES)
+		finding_detail(f, "%s%s leave with an MSS of %u and arrive with %u",
+			*f->detail ? "; " : "", whose, way->sent, way->arrived);
+}
+
+static bool check_mss(const struct finding_view *view, struct finding *f)
+{
+	const struct behaviour *b = view->b;
+
+	if (b->mss_clamping != TRI_YES)
+		return false;
+	tell_mss(f, "SYNs of this host", &b->mss_outward);
+	tell_mss(f, "SYNs of the server", &b->mss_inward);
+	finding_detail(f,
+		". Routers do this in front of a tunnel or PPPoE; so does what takes connections "
+		"and makes others in their place.");
+	return true;
+}
+
+static void tell_options(struct finding *f, uint8_t options, const char *whose)
+{
+	static const enum syn_option all[] = {SYN_TIMESTAMPS, SYN_SACK, SYN_SCALE, SYN_MSS};
+	bool first = true;
+
+	if (!options)
+		return;
+	finding_detail(f, "%sSYNs of %s arrive without", *f->detail ? "; " : "", whose);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (!(options & all[i]))
+			continue;
+		finding_detail(f, "%s %s", first ? "" : ",", syn_option_name(all[i]));
+		first = false;
+	}
+}
+
+static bool check_options(const struct finding_view *view, struct finding *f)
+{
+	const struct behaviour *b = view->b;
+
+	if (!b->options_known || !(b->removed_outward | b->removed_inward))
+		return false;
+	tell_options(f, b->removed_outward, "this host");
+	tell_options(f, b->removed_inward, "the server");
+	finding_detail(f, ".");
+	if ((b->removed_outward | b->removed_inward) & SYN_SCALE)
+		finding_detail(f,
+			" Without window scaling a connection has no more than 64 KiB under way.");
 	return true;
 }
 
@@ -185,6 +247,12 @@ const struct rule tcp_rules[] = {
 	{"tcp-hairpin-missing", SEVERITY_INFO, hairpin_of, check_no_hairpin,
 		"Hosts behind this NAT cannot connect to each other by their external endpoints",
 		"Let peers try their local addresses, too.", "RFC 5382 6.2 REQ-8"},
+	{"mss-clamped", SEVERITY_INFO, mss_of, check_mss, "The MSS of connections is lowered",
+		"Keep UDP datagrams as small, too: larger ones may not get through.",
+		"RFC 9293 3.7.1"},
+	{"tcp-options-removed", SEVERITY_INFO, options_of, check_options,
+		"Options are taken out of SYNs",
+		"Look for a firewall that normalises TCP, or a proxy.", "RFC 7323, RFC 2018"},
 	{"tcp-differs", SEVERITY_INFO, mapping_of, check_differs,
 		"TCP is treated otherwise than UDP", "Do not conclude from one to the other.",
 		"RFC 5382 4"},

@@ -171,6 +171,7 @@ static void judge_family(const struct journal *j, enum family family, enum trans
 	judge_ports(&v, out);
 	if (transport == TRANSPORT_TCP) {
 		judge_tcp(&v, out);
+		judge_syn(&v, out);
 	} else {
 		judge_filtering(&v, out);
 		judge_early(&v, out);

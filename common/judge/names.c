@@ -138,3 +138,18 @@ const char *server_status_name(enum server_status s)
 	}
 	return "unknown";
 }
+
+const char *syn_option_name(enum syn_option o)
+{
+	switch (o) {
+	case SYN_TIMESTAMPS:
+		return "timestamps";
+	case SYN_SACK:
+		return "sack";
+	case SYN_SCALE:
+		return "window-scale";
+	case SYN_MSS:
+		return "mss";
+	}
+	return "unknown";
+}

@@ -67,6 +67,9 @@ void judge_hairpin(const struct view *v, struct behaviour *b);
 /* Filtering, early SYNs, simultaneous open and hairpinning over TCP. */
 void judge_tcp(const struct view *v, struct behaviour *b);
 
+/* What becomes of SYNs on the way. */
+void judge_syn(const struct view *v, struct behaviour *b);
+
 /* What the four mappings of one server show; TRI_UNKNOWN where a comparison is missing. */
 struct variation {
 	enum tri by_address, by_port;

@@ -14,7 +14,7 @@ struct basis_row {
 	bool unknown;
 };
 
-#define BASIS_ROWS 10
+#define BASIS_ROWS 13
 
 static void list_bases(const struct behaviour *b, struct basis_row rows[static BASIS_ROWS])
 {
@@ -31,6 +31,9 @@ static void list_bases(const struct behaviour *b, struct basis_row rows[static B
 		{"pooling", &b->pooling_basis, b->pooling == POOLING_UNKNOWN},
 		{"early_packet", &b->early_basis, b->early == EARLY_UNKNOWN},
 		{"simultaneous_open", &b->simultaneous_basis, b->simultaneous == TRI_UNKNOWN},
+		{"mss_clamping", &b->mss_basis, b->mss_clamping == TRI_UNKNOWN},
+		{"options_removed", &b->options_basis, !b->options_known},
+		{"hops", &b->hops_basis, !b->hops_known},
 	};
 
 	for (size_t i = 0; i < BASIS_ROWS; i++)
@@ -107,6 +110,31 @@ static json_t *make_blocked_by(struct maker *m, const struct behaviour *b)
 	return o;
 }
 
+static json_t *make_mss_way(struct maker *m, const struct mss_way *way)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "sent", make_number_or_null(way->sent));
+	make_set(m, o, "arrived", make_number_or_null(way->arrived));
+	make_set(m, o, "clamped", make_tri(way->clamped));
+	return o;
+}
+
+static json_t *make_mss(struct maker *m, const struct behaviour *b)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "outward", make_mss_way(m, &b->mss_outward));
+	make_set(m, o, "inward", make_mss_way(m, &b->mss_inward));
+	return o;
+}
+
+static json_t *make_options_removed(struct maker *m, const struct behaviour *b)
+{
+	return b->options_known ? make_syn_options(m, b->removed_outward | b->removed_inward)
+				: json_null();
+}
+
 /* The sentence that the text output begins with. */
 static json_t *make_summary(const char *protocol, const struct behaviour *b, enum family family)
 {
@@ -145,6 +173,10 @@ json_t *make_behaviour(
 	make_set(m, o, "early_packet_ms",
 		x->early_after_us ? make_ms(x->early_after_us) : json_null());
 	make_set(m, o, "simultaneous_open", make_tri(x->simultaneous));
+	make_set(m, o, "mss_clamping", make_tri(x->mss_clamping));
+	make_set(m, o, "mss", make_mss(m, x));
+	make_set(m, o, "options_removed", make_options_removed(m, x));
+	make_set(m, o, "hops", x->hops_known ? json_integer(x->hops) : json_null());
 	make_set(m, o, "lifetime_s", json_null());
 	make_set(m, o, "alg", make_tri(x->alg));
 	make_set(m, o, "blocked_by", make_blocked_by(m, x));

@@ -22,6 +22,72 @@ static json_t *make_observed(struct maker *m, const struct answer *a)
 	return o;
 }
 
+static void add_options(struct maker *m, json_t *o, const struct syn_options *s)
+{
+	make_set(m, o, "mss", s->has & SYN_MSS ? json_integer(s->mss) : json_null());
+	make_set(m, o, "options", make_syn_options(m, s->has));
+	make_set(m, o, "window_scale", s->has & SYN_SCALE ? json_integer(s->scale) : json_null());
+}
+
+static json_t *make_arrived(struct maker *m, const struct syn *s)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "ttl", json_integer(s->ttl));
+	make_set(m, o, "tos", json_integer(s->tos));
+	add_options(m, o, &s->options);
+	make_set(m, o, "window_bytes", json_integer(s->window));
+	make_set(m, o, "sequence", json_integer(s->sequence));
+	make_set(m, o, "options_bytes", json_integer(s->options_bytes));
+	return o;
+}
+
+static json_t *make_answered(struct maker *m, const struct syn_options *s)
+{
+	json_t *o = json_object();
+
+	add_options(m, o, s);
+	return o;
+}
+
+/* What the server says of the connection's SYN, and of its own. */
+static json_t *make_syn(struct maker *m, const struct answer *a)
+{
+	const struct stun_syn *s = &a->syn;
+	json_t *o;
+
+	if (!a->has_syn)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "arrived",
+		s->parts & STUN_SYN_ARRIVED ? make_arrived(m, &s->arrived) : json_null());
+	make_set(m, o, "answered",
+		s->parts & STUN_SYN_ANSWERED ? make_answered(m, &s->answered) : json_null());
+	return o;
+}
+
+/* What this host's system says of them. */
+static json_t *make_handshake(struct maker *m, const struct handshake *h)
+{
+	const uint8_t all = SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE | SYN_MSS;
+	bool scale = h->agreed & SYN_SCALE;
+	json_t *o;
+
+	if (!h->told)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "ttl", make_number_or_null(h->ttl));
+	make_set(m, o, "mss", make_number_or_null(h->sent.mss));
+	make_set(m, o, "options", h->known == all ? make_syn_options(m, h->sent.has) : json_null());
+	make_set(m, o, "window_scale", scale ? json_integer(h->sent.scale) : json_null());
+	make_set(m, o, "agreed", make_syn_options(m, h->agreed));
+	make_set(m, o, "peer_window_scale", scale ? json_integer(h->peer_scale) : json_null());
+	make_set(m, o, "segment_bytes", make_number_or_null(h->segment_bytes));
+	make_set(m, o, "path_mtu_bytes", make_number_or_null(h->path_mtu));
+	make_set(m, o, "peer_window_bytes", make_number_or_null(h->window));
+	return o;
+}
+
 static json_t *make_answer(struct maker *m, const struct journal *j, const struct observation *x)
 {
 	const struct answer *a = &x->answer;
@@ -39,6 +105,7 @@ static json_t *make_answer(struct maker *m, const struct journal *j, const struc
 	make_set(m, o, "software", make_text(a->software));
 	make_set(m, o, "ttl", make_number_or_null(a->ttl));
 	make_set(m, o, "observed", make_observed(m, a));
+	make_set(m, o, "syn", make_syn(m, a));
 	return o;
 }
 
@@ -147,6 +214,7 @@ json_t *make_evidence(struct maker *m, const struct journal *j, size_t n)
 	make_set(m, o, "icmp_at_server", make_reported(m, x));
 	make_set(m, o, "connection", make_connection(m, &x->own));
 	make_set(m, o, "call", make_connection(m, &x->call));
+	make_set(m, o, "handshake", make_handshake(m, &x->handshake));
 	return o;
 }
 
@@ -179,6 +247,8 @@ static json_t *make_features(struct maker *m, const struct journal *j,
 		make_append(m, array, json_string("observed"));
 	if (can & STUN_WANT_ICMP)
 		make_append(m, array, json_string("icmp-report"));
+	if (s->answer_at < j->observation_count && j->observations[s->answer_at].answer.has_syn)
+		make_append(m, array, json_string("syn-report"));
 	return array;
 }
 

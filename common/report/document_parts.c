@@ -23,3 +23,14 @@ json_t *make_numbers(struct maker *m, const size_t *numbers, size_t count)
 		make_append(m, array, json_integer((json_int_t)numbers[i]));
 	return array;
 }
+
+json_t *make_syn_options(struct maker *m, unsigned options)
+{
+	static const enum syn_option all[] = {SYN_TIMESTAMPS, SYN_SACK, SYN_SCALE, SYN_MSS};
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (options & all[i])
+			make_append(m, array, json_string(syn_option_name(all[i])));
+	return array;
+}

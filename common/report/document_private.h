@@ -14,6 +14,9 @@ json_t *make_tri(enum tri t);
 json_t *make_moment(const struct journal *j, uint64_t t_us);
 json_t *make_numbers(struct maker *m, const size_t *numbers, size_t count);
 
+/* Words for these, as syn_option_name has them. */
+json_t *make_syn_options(struct maker *m, unsigned options);
+
 /* One behaviour block; b NULL: untested. */
 json_t *make_behaviour(
 	struct maker *m, const char *protocol, const struct behaviour *b, enum family family);

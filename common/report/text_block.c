@@ -173,10 +173,59 @@ static bool row_early(const struct table *t, struct line *l)
 	return true;
 }
 
-/* Not asked over UDP, where nothing has to be opened. */
 static bool row_simultaneous(const struct table *t, struct line *l)
 {
 	return add_tri(t, l, "simultaneous_open");
+}
+
+/* "own SYNs 1460 to 1412"; what is not known of a direction is left out. */
+static bool add_mss_way(const json_t *way, struct line *l, const char *separator, const char *whose)
+{
+	unsigned long long sent = member_count(way, "sent"), arrived = member_count(way, "arrived");
+	const json_t *clamped = json_object_get(way, "clamped");
+
+	if (!sent || !json_is_boolean(clamped))
+		return false;
+	line_add(l, "%s%s %llu", separator, whose, sent);
+	if (json_is_true(clamped))
+		line_add(l, " to %llu", arrived);
+	return true;
+}
+
+static bool row_mss(const struct table *t, struct line *l)
+{
+	const json_t *mss = json_object_get(t->block, "mss");
+	bool known = add_tri(t, l, "mss_clamping"), first;
+
+	if (!known)
+		return false;
+	first = add_mss_way(json_object_get(mss, "outward"), l, ": ", "own SYNs");
+	add_mss_way(json_object_get(mss, "inward"), l, first ? ", " : ": ", "the server's");
+	return true;
+}
+
+static bool row_options(const struct table *t, struct line *l)
+{
+	const json_t *removed = json_object_get(t->block, "options_removed");
+
+	for (size_t i = 0; i < json_array_size(removed); i++) {
+		line_add(l, "%s", i ? ", " : "");
+		line_add_string(l, json_array_get(removed, i));
+	}
+	if (!json_array_size(removed))
+		line_add(l, "%s", json_is_array(removed) ? "none" : "unknown");
+	return json_is_array(removed);
+}
+
+static bool row_hops(const struct table *t, struct line *l)
+{
+	bool known = json_is_integer(json_object_get(t->block, "hops"));
+
+	if (known)
+		line_add(l, "%llu to the nearest server", member_count(t->block, "hops"));
+	else
+		line_add(l, "unknown");
+	return known;
 }
 
 static bool row_hairpin(const struct table *t, struct line *l)
@@ -217,19 +266,23 @@ static void put_rows(const struct table *t)
 	static const struct {
 		const char *label, *key;
 		row_value *value;
+		bool tcp; /* not asked over UDP, where nothing has to be opened */
 	} rows[] = {
-		{"NAT", "nat", row_nat},
-		{"local", NULL, row_local},
-		{"external", NULL, row_external},
-		{"mapping", "mapping", row_mapping},
-		{"filtering", "filtering", row_filtering},
-		{"port preservation", "port_preservation", row_preservation},
-		{"port allocation", "port_allocation", row_allocation},
-		{"pooling", "pooling", row_pooling},
-		{"early packets", "early_packet", row_early},
-		{"simultaneous open", "simultaneous_open", row_simultaneous},
-		{"hairpin", "hairpin", row_hairpin},
-		{"RFC 3489", NULL, row_class},
+		{"NAT", "nat", row_nat, false},
+		{"local", NULL, row_local, false},
+		{"external", NULL, row_external, false},
+		{"mapping", "mapping", row_mapping, false},
+		{"filtering", "filtering", row_filtering, false},
+		{"port preservation", "port_preservation", row_preservation, false},
+		{"port allocation", "port_allocation", row_allocation, false},
+		{"pooling", "pooling", row_pooling, false},
+		{"early packets", "early_packet", row_early, false},
+		{"simultaneous open", "simultaneous_open", row_simultaneous, true},
+		{"hairpin", "hairpin", row_hairpin, false},
+		{"MSS clamping", "mss_clamping", row_mss, true},
+		{"options removed", "options_removed", row_options, true},
+		{"hops", "hops", row_hops, true},
+		{"RFC 3489", NULL, row_class, false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -238,7 +291,7 @@ static void put_rows(const struct table *t)
 
 		line_begin(t->page, &l);
 		known = rows[i].value(t, &l);
-		if (!known && (!t->ok || (!t->tcp && rows[i].value == row_simultaneous))) {
+		if (!known && (!t->ok || (!t->tcp && rows[i].tcp))) {
 			line_drop(&l);
 			continue;
 		}

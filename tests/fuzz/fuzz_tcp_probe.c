@@ -83,6 +83,46 @@ static unsigned pick_socket(struct script *s, enum state state)
 
 /* --- what comes in --- */
 
+/* What may be known of SYNs: values from anywhere, and not of the script's bytes. */
+static struct syn_options any_options(struct random *r)
+{
+	static const uint16_t sizes[] = {0, 1, 536, 1220, 1412, 1440, 1460, 65535};
+
+	return (struct syn_options){(uint8_t)random_below(r, 16), (uint8_t)random_below(r, 256),
+		sizes[random_below(r, 8)]};
+}
+
+static void add_syn(struct stun_writer *w, unsigned seed)
+{
+	struct stun_syn syn = {.version = 1};
+	struct random r;
+
+	random_init_number(&r, seed);
+	syn.parts = (uint8_t)random_below(&r, 4);
+	syn.arrived.ttl = (uint8_t)random_below(&r, 256);
+	syn.arrived.options = any_options(&r);
+	syn.answered = any_options(&r);
+	stun_add_syn(w, &syn);
+}
+
+static void give_handshake(struct script *s, unsigned socket, unsigned seed)
+{
+	static const uint32_t sizes[] = {0, 1, 40, 60, 1280, 1492, 1500, UINT32_MAX};
+	struct handshake h = {.told = true};
+	struct random r;
+
+	random_init_number(&r, seed);
+	h.ttl = (uint8_t)random_below(&r, 256);
+	h.known = (uint8_t)random_below(&r, 16);
+	h.sent = any_options(&r);
+	h.agreed = (uint8_t)random_below(&r, 8);
+	h.segment_bytes = any_options(&r).mss;
+	h.path_mtu = sizes[random_below(&r, 8)];
+	h.window = sizes[random_below(&r, 8)];
+	h.probes_mtu = random_below(&r, 2);
+	tcp_probe_handshake(s->probe, socket, &h);
+}
+
 static size_t write_binding(
 	struct script *s, const struct stun_id *id, uint8_t *buffer, size_t size)
 {
@@ -98,6 +138,8 @@ static size_t write_binding(
 		stun_add_address(&w, STUN_OTHER_ADDRESS, &other);
 	if (flags & 8)
 		stun_add_error(&w, 300 + reader_u8(&s->bytes), "reason");
+	if (flags & 16)
+		add_syn(&w, flags);
 	length = stun_end(&w);
 	return length > 0 ? (size_t)length : 0;
 }
@@ -189,6 +231,8 @@ static void give_right(struct script *s, uint8_t kind)
 		w = stun_begin(data, sizeof(data), STUN_SUCCESS, STUN_BINDING, &sent->id);
 		stun_add_address(&w, STUN_XOR_MAPPED_ADDRESS, &mapped);
 		stun_add_address(&w, STUN_OTHER_ADDRESS, &other);
+		if (kind & 32)
+			add_syn(&w, s->sent_count + kind);
 		length = stun_end(&w);
 	}
 	require(length > 0);
@@ -214,6 +258,8 @@ static void give_connected(struct script *s, uint8_t kind)
 	static const int errors[] = {0, 0, 0, 0, -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT, -EPERM};
 	unsigned socket = pick_socket(s, STATE_CONNECTING);
 
+	if (kind & 32)
+		give_handshake(s, socket, socket + kind);
 	tcp_probe_connected(s->probe, s->now_us, socket, errors[kind & 7], kind >> 3 & 3);
 	if (s->state[socket] == STATE_CONNECTING && !errors[kind & 7])
 		s->state[socket] = STATE_READY;
@@ -357,11 +403,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script s = {.now_us = START_US};
 	struct tcp_probe_config config = {.family = FAMILY_IPV4, .limit_us = LIMIT_US};
+	uint8_t kind;
 
 	if (size > 2048)
 		return 0;
 	s.bytes = reader_over(data, size);
-	config.tests = 1 + reader_u8(&s.bytes) % 3;
+	kind = reader_u8(&s.bytes);
+	config.tests = 1 + kind % 3;
+	config.syns = !(kind / 3 & 1);
 	random_init_number(&s.random, reader_u8(&s.bytes));
 	require(!journal_create(START_US, &s.journal));
 	require(!tcp_probe_create(&config, s.journal, &s.random, s.now_us, &s.probe));

@@ -108,6 +108,53 @@ static void test_evidence(void **state)
 	sample_end(&s);
 }
 
+static void test_syns(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_tcp(&s);
+	d = sample_document(&s);
+	CHECK(d, "tcp.ipv4.mss_clamping=true",
+		"tcp.ipv4.mss.outward={\"sent\":1460,\"arrived\":1412,\"clamped\":true}",
+		"tcp.ipv4.mss.inward={\"sent\":1440,\"arrived\":1440,\"clamped\":false}",
+		"tcp.ipv4.options_removed=[\"timestamps\",\"sack\"]", "tcp.ipv4.hops=null",
+		"tcp.ipv4.reasons.hops=SYNs have taken ways of different lengths",
+		"tcp.ipv4.basis.mss_clamping=[0]", "tcp.ipv4.basis.options_removed=[0]",
+		"tcp.ipv4.basis.hops=[]", "tcp.ipv6.mss_clamping=null",
+		"tcp.ipv6.mss.inward={\"sent\":null,\"arrived\":null,\"clamped\":null}",
+		"tcp.ipv6.options_removed=null", "udp.ipv4.options_removed=null");
+	CHECK(d,
+		"evidence.0.answer.syn.arrived={\"ttl\":57,\"tos\":184,\"mss\":1412,"
+		"\"options\":[\"sack\",\"window-scale\",\"mss\"],\"window_scale\":7,"
+		"\"window_bytes\":64240,\"sequence\":4000000000,\"options_bytes\":20}",
+		"evidence.0.answer.syn.answered={\"mss\":1440,\"options\":[\"sack\","
+		"\"window-scale\",\"mss\"],\"window_scale\":8}",
+		"evidence.0.handshake={\"ttl\":64,\"mss\":1460,\"options\":[\"timestamps\","
+		"\"sack\",\"window-scale\",\"mss\"],\"window_scale\":7,\"agreed\":["
+		"\"window-scale\"],\"peer_window_scale\":8,\"segment_bytes\":1440,"
+		"\"path_mtu_bytes\":1500,\"peer_window_bytes\":64240}",
+		"servers.0.features=[\"other-address\",\"call-back\",\"syn-report\"]",
+		"findings.0.id=mss-clamped", "findings.1.id=tcp-options-removed");
+	document_keep(d, "syns");
+	json_decref(d);
+	s.j->observations[0].answer.syn.parts = 0;
+	s.j->observations[0].handshake = (struct handshake){.told = true, .known = SYN_SACK};
+	d = sample_document(&s);
+	CHECK(d, "evidence.0.answer.syn={\"arrived\":null,\"answered\":null}",
+		"evidence.0.handshake={\"ttl\":null,\"mss\":null,\"options\":null,"
+		"\"window_scale\":null,\"agreed\":[],\"peer_window_scale\":null,"
+		"\"segment_bytes\":null,\"path_mtu_bytes\":null,\"peer_window_bytes\":null}");
+	document_keep(d, "syns-unknown");
+	json_decref(d);
+	s.j->observations[0].answer.has_syn = s.j->observations[0].handshake.told = false;
+	d = sample_document(&s);
+	CHECK(d, "evidence.0.answer.syn=null", "evidence.0.handshake=null");
+	json_decref(d);
+	sample_end(&s);
+}
+
 static void test_servers(void **state)
 {
 	struct sample s;
@@ -299,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_home),
 		cmocka_unit_test(test_evidence),
+		cmocka_unit_test(test_syns),
 		cmocka_unit_test(test_servers),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_hostile_strings),

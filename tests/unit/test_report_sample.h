@@ -256,6 +256,59 @@ static inline void sample_blocked(struct sample *s)
 	sample_judge(s);
 }
 
+/* TCP through a tunnel, in front of which a firewall takes timestamps out of SYNs. */
+static inline void sample_tcp(struct sample *s)
+{
+	struct behaviour *b = &s->v.tcp4;
+	struct observation *o;
+	size_t one;
+
+	sample_begin(s);
+	one = sample_server(s, "stun.example", "198.51.100.10:3478");
+	s->j->servers[one].transport = TRANSPORT_TCP;
+	*b = (struct behaviour){.transport = TRANSPORT_TCP,
+		.status = PATH_OK,
+		.nat = TRI_YES,
+		.local = at("10.0.1.2:5000"),
+		.external = {at("192.0.2.11:5000")},
+		.external_count = 1,
+		.mapping = DEPENDENCE_ENDPOINT_INDEPENDENT,
+		.filtering = DEPENDENCE_ADDRESS_AND_PORT,
+		.early = EARLY_SILENT,
+		.simultaneous = TRI_YES,
+		.hairpin = TRI_YES,
+		.mss_outward = {1460, 1412, TRI_YES},
+		.mss_inward = {1440, 1440, TRI_NO},
+		.mss_clamping = TRI_YES,
+		.removed_outward = SYN_TIMESTAMPS,
+		.removed_inward = SYN_SACK,
+		.options_known = true,
+		.classic = CLASSIC_PORT_RESTRICTED_CONE};
+	snprintf(b->hops_basis.text, JOURNAL_TEXT, "SYNs have taken ways of different lengths");
+	o = sample_ask(s, QUESTION_BINDING, one, "198.51.100.10:3478", "198.51.100.10:3478",
+		"192.0.2.11:5000");
+	o->transport = TRANSPORT_TCP;
+	o->own = (struct connection_seen){
+		.outcome = CONNECTION_MADE, .took_us = 50600, .segments = 1};
+	o->handshake = (struct handshake){.ttl = 64,
+		.known = SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE | SYN_MSS,
+		.sent = {SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE | SYN_MSS, 7, 1460},
+		.told = true,
+		.agreed = SYN_SCALE,
+		.peer_scale = 8,
+		.segment_bytes = 1440,
+		.path_mtu = 1500,
+		.window = 64240};
+	o->answer.has_syn = true;
+	o->answer.syn = (struct stun_syn){1, STUN_SYN_ARRIVED | STUN_SYN_ANSWERED,
+		{57, 0xb8, 64240, 4000000000u, 20, {SYN_SACK | SYN_SCALE | SYN_MSS, 7, 1412}},
+		{SYN_SACK | SYN_SCALE | SYN_MSS, 8, 1440}};
+	s->v.servers[one].answer_at = 0;
+	sample_basis(s, &b->mss_basis, o);
+	sample_basis(s, &b->options_basis, o);
+	sample_judge(s);
+}
+
 /* One plain server with a name and software that attack the terminal. */
 static inline void sample_hostile(struct sample *s)
 {

@@ -147,6 +147,45 @@ static const char hostile_ascii[] =
 	"            natprobed.\n"
 	"    (RFC 5780 4.4, filtering-unknown, udp.ipv4)\n";
 
+static const char tcp_text[] =
+	"TCP: endpoint-independent mapping, address-and-port-dependent filtering: direct\n"
+	"connections will usually work by hole punching\n"
+	"\n"
+	"TCP over IPv4\n"
+	"  NAT                yes\n"
+	"  local              10.0.1.2:5000\n"
+	"  external           192.0.2.11:5000\n"
+	"  mapping            endpoint-independent\n"
+	"  filtering          address-and-port-dependent\n"
+	"  port preservation  unknown\n"
+	"  port allocation    unknown\n"
+	"  pooling            unknown\n"
+	"  early packets      silent (dropped, and no error came back)\n"
+	"  simultaneous open  yes\n"
+	"  hairpin            yes\n"
+	"  MSS clamping       yes: own SYNs 1460 to 1412, the server's 1440\n"
+	"  options removed    timestamps, sack\n"
+	"  hops               unknown: SYNs have taken ways of different lengths\n"
+	"  RFC 3489           called port-restricted cone before RFC 4787\n"
+	"  direct connections possible (hole-punching): one external endpoint for all\n"
+	"                     peers; it lets in what this side has sent to, so the peer's\n"
+	"                     external port must be known too\n"
+	"\n"
+	"findings\n"
+	"\n"
+	"  note: The MSS of connections is lowered\n"
+	"    SYNs of this host leave with an MSS of 1460 and arrive with 1412. Routers do\n"
+	"    this in front of a tunnel or PPPoE; so does what takes connections and makes\n"
+	"    others in their place.\n"
+	"    advice: Keep UDP datagrams as small, too: larger ones may not get through.\n"
+	"    (RFC 9293 3.7.1, mss-clamped, tcp.ipv4)\n"
+	"\n"
+	"  note: Options are taken out of SYNs\n"
+	"    SYNs of this host arrive without timestamps; SYNs of the server arrive\n"
+	"    without sack.\n"
+	"    advice: Look for a firewall that normalises TCP, or a proxy.\n"
+	"    (RFC 7323, RFC 2018, tcp-options-removed, tcp.ipv4)\n";
+
 static const char symmetric_brief_color[] =
 	"\033[1;32mUDP: address-and-port-dependent mapping, address-dependent filtering: "
 	"direct\033[0m\n"
@@ -189,6 +228,7 @@ static void test_golden(void **state)
 		const char *expected;
 	} rows[] = {
 		{sample_home, {.width = 0}, home_text},
+		{sample_tcp, {.width = 0}, tcp_text},
 		{sample_blocked, {.width = 80, .reason = true}, blocked_reason},
 		{sample_hostile, {.width = 80, .verbose = true}, hostile_ascii},
 		{sample_symmetric, {.width = 80, .brief = true, .color = true},

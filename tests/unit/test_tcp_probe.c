@@ -235,6 +235,85 @@ static void test_remap(void **state)
 	}
 }
 
+/* --- what becomes of SYNs --- */
+
+struct syn_case {
+	const char *name;
+	struct tcpnet_syns syns;
+	enum tri clamping;
+	int removed; /* enum syn_option; -1: not known */
+	int hops; /* -1: not known */
+};
+
+static const struct syn_case syn_cases[] = {
+	{"nothing", {.hops = 3}, TRI_NO, 0, 3},
+	{"clamped", {.mss = 1300, .hops = 9}, TRI_YES, 0, 9},
+	{"timestamps", {.strip_out = SYN_TIMESTAMPS}, TRI_NO, SYN_TIMESTAMPS, 0},
+	{"inward", {.strip_in = SYN_SACK}, TRI_NO, SYN_SACK, 0},
+	{"all", {.mss = 536, .strip_out = SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE, .hops = 1},
+		TRI_YES, SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE, 1},
+	{"no MSS", {.strip_out = SYN_MSS}, TRI_YES, SYN_MSS, 0},
+	{"TTL set", {.hops = 3, .ttl = 64}, TRI_NO, 0, -1},
+	{"small here", {.host_mtu = 1492}, TRI_UNKNOWN, 0, 0},
+	{"small here, clamped", {.host_mtu = 1492, .mss = 1400}, TRI_YES, 0, 0},
+	{"large there", {.server_mtu = 9000}, TRI_UNKNOWN, 0, 0},
+	{"large there, clamped", {.server_mtu = 9000, .mss = 1300}, TRI_YES, 0, 0},
+	{"large here", {.host_mtu = 9000}, TRI_NO, 0, 0},
+	{"not kept", {.unsaved = true, .hops = 3}, TRI_UNKNOWN, -1, -1},
+	{"not kept, clamped", {.unsaved = true, .mss = 1300}, TRI_YES, -1, -1},
+	{"not told", {.untold = true, .mss = 1300, .hops = 3}, TRI_UNKNOWN, -1, -1},
+};
+
+static void assert_syns(const struct syn_case *c, const struct behaviour *b, bool maybe)
+{
+	int removed = b->options_known ? b->removed_outward | b->removed_inward : -1;
+	int hops = b->hops_known ? (int)b->hops : -1;
+
+	if ((b->mss_clamping != c->clamping && !(maybe && !b->mss_clamping)) ||
+		(removed != c->removed && !(maybe && removed < 0)) ||
+		(hops != c->hops && !(maybe && hops < 0)))
+		fail_msg("%s: clamping %d, removed %d, hops %d (%s; %s; %s)", c->name,
+			b->mss_clamping, removed, hops, b->mss_basis.text, b->options_basis.text,
+			b->hops_basis.text);
+}
+
+static void test_syns(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(syn_cases) / sizeof(*syn_cases); i++)
+		for (size_t m = 0; m < 5; m++) {
+			struct simnet_result r;
+
+			c.syns = syn_cases[i].syns;
+			c.nat.mapping = kinds[m];
+			c.nat.ipv6 = m & 1;
+			assert_syns(&syn_cases[i], run(&c, &r), false);
+			simnet_free(&r);
+		}
+}
+
+/* With loss, and when the time is up at any moment, nothing is wrong. */
+static void test_syns_lossy(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+	size_t n = sizeof(syn_cases) / sizeof(*syn_cases);
+
+	(void)state;
+	c.nat.jitter_us = 5 * MS;
+	for (unsigned i = 0; i < 20 * n; i++) {
+		struct simnet_result r;
+
+		c.syns = syn_cases[i % n].syns;
+		c.nat.loss = i & 1 ? 100 : 0;
+		c.nat.limit_us = i & 1 ? 20000 * MS : (i / n + 1) * 20 * MS;
+		c.nat.seed = i + 1;
+		assert_syns(&syn_cases[i % n], run(&c, &r), true);
+		simnet_free(&r);
+	}
+}
+
 /* --- servers that cannot call --- */
 
 static void check_unknown(enum tcpnet_server server, const char *why)
@@ -446,6 +525,8 @@ int main(void)
 		cmocka_unit_test(test_hairpin),
 		cmocka_unit_test(test_hairpin_without_crossing),
 		cmocka_unit_test(test_remap),
+		cmocka_unit_test(test_syns),
+		cmocka_unit_test(test_syns_lossy),
 		cmocka_unit_test(test_no_calls),
 		cmocka_unit_test(test_false_endpoint),
 		cmocka_unit_test(test_caged_server),

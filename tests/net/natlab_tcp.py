@@ -6,7 +6,8 @@ SYNs that nobody has asked for.
 
 usage: natlab_tcp.py [--loss PERCENT] [--rounds N] [--seed N] [--family 4|6] [REACTION...]
 
-UDP has another mapping and filtering everywhere (natlab's "udp." prefix), which must not show. The verdicts are held
+UDP has another mapping and filtering everywhere (natlab's "udp." prefix), which must not show. What is done to SYNs
+changes from one to the next: nothing, a smaller MSS, options taken out, a path MTU that is smaller. The verdicts are held
 against what the NAT was told to be; with loss, "unknown" is no error. Prints what differs; exit status 0, 1 something was
 wrong, 77 natlab can't run here."""
 
@@ -30,6 +31,15 @@ REACTIONS = {
     "icmp": ("unsolicited=icmp syn-silence=0", "reject", (10, 900), True),
     "late": ("unsolicited=icmp syn-silence=6s", "reject", (6000, 7500), True),
 }
+ALL_OPTIONS = ["timestamps", "sack", "window-scale"]
+# what is done to SYNs: what the NAT is told, and how the report has it: clamped, options removed, and hops: 2 + 1 of links,
+# the NAT, and the internet itself
+SYNS = [
+    ("", False, [], 5),
+    ("mss-clamp=1300 keep-ttl=yes", True, [], 4),
+    ("strip-options=timestamps+sack mtu=1400", False, ["timestamps", "sack"], 5),
+    ("mss-clamp=1412 strip-options=" + "+".join(ALL_OPTIONS), True, ALL_OPTIONS, 5),
+]
 SERVERS = {4: ["198.51.100.1", "203.0.113.1"], 6: ["2001:db8:100::1", "2001:db8:113::1"]}
 SKIP = 77
 
@@ -37,7 +47,8 @@ SKIP = 77
 def cells(family):
     """Over IPv6 all come from one /64, for which natprobed has only so many connections: two at a time."""
     pairs = [(m, f) for m in range(4) for f in range(4)] if family == 4 else [(0, 3), (3, 1)]
-    return [(f"n{m}{f}", WORDS[m], WORDS[f], HAIRPINS[(m + f) % 2]) for m, f in pairs]
+    return [(f"n{m}{f}", WORDS[m], WORDS[f], HAIRPINS[(m + f) % 2], SYNS[(m + f // 2) % 4])
+            for m, f in pairs]
 
 
 def topology(reaction, loss, family):
@@ -45,11 +56,11 @@ def topology(reaction, loss, family):
     if loss:
         link += f" loss={loss}% jitter=5ms duplicate=2%"
     lines = [f"link {link}"]
-    for name, mapping, filtering, hairpin in cells(family):
+    for name, mapping, filtering, hairpin, syns in cells(family):
         other = [w for w in WORDS if w not in (mapping, filtering)]
         lines.append(f"nat {name} kind=symmetric tcp.mapping={mapping} tcp.filtering={filtering} "
                      f"tcp.hairpin={hairpin} udp.mapping={other[0]} udp.filtering={other[1]} "
-                     f"{REACTIONS[reaction][0]}")
+                     f"{REACTIONS[reaction][0]} {syns[0]}")
     lines.append("link delay=0 hops=0 loss=0 jitter=0 duplicate=0")
     lines += [f"host {name} behind={name}" for name, *_ in cells(family)]
     lines += ["link delay=5ms hops=1", "host server"]
@@ -90,7 +101,7 @@ def crossing_expected(mapping, filtering, crossing):
 
 
 def differences(block, reaction, cell, loss):
-    _, mapping, filtering, hairpin = cell
+    _, mapping, filtering, hairpin, (_, clamped, removed, hops) = cell
     _, early, after, crossing = REACTIONS[reaction]
     if loss and after:  # an answer that is lost comes with the next SYN
         after = (after[0], 7500)
@@ -98,7 +109,8 @@ def differences(block, reaction, cell, loss):
               "early_packet": ["delivered" if filtering == WORDS[0] else early],
               "simultaneous_open": crossing_expected(mapping, filtering, crossing),
               "hairpin": hairpin_expected(mapping, filtering, hairpin, crossing),
-              "port_preservation": ["never"]}
+              "port_preservation": ["never"],
+              "mss_clamping": [clamped], "options_removed": [removed], "hops": [hops]}
     found = [(key, block[key], words) for key, words in wanted.items() if block[key] not in words]
     took = block["early_packet_ms"]
     if took is not None and (not after or not after[0] <= took <= after[1]):

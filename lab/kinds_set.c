@@ -99,6 +99,7 @@ static words ipv6s = {"translated", "untranslated"};
 	P("closed", "TIME", TYPE_TIME, NULL, tcp.state_us[NAT_TCP_CLOSED])                        \
 	P("mss-clamp", "0-65535, 0: none", TYPE_U16, NULL, syn.mss)                               \
 	P("strip-options", "none|timestamps+sack+window-scale", TYPE_SET, syn_options, syn.strip) \
+	P("rewrite-sequence", "no|yes", TYPE_FLAG, flags, syn.renumber)                           \
 	P("errors-inward", "no|yes", TYPE_FLAG, flags, errors.inward)                             \
 	P("untracked-outward", "dropped|forwarded", TYPE_FLAG, outlets, errors.untracked_outward) \
 	P("errors-end-mapping", "no|yes", TYPE_FLAG, flags, errors.end_mapping)                   \

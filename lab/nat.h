@@ -144,6 +144,8 @@ struct nat_tcp {
 struct nat_syn {
 	uint16_t mss; /* a larger MSS becomes this one; 0: none does */
 	unsigned strip; /* enum syn_option (wire/syn.h): NOPs are put in their place */
+	/* each connection has other sequence numbers outside, where its first segment was a SYN */
+	bool renumber;
 };
 
 /* ICMP errors that quote a packet of a session are translated; this is about the rest. */

@@ -38,13 +38,13 @@ static bool is_tracked(const struct packet *quoted)
 		quoted->protocol == PACKET_ECHO;
 }
 
-/* The mapping of the session in which the quoted packet went out; 0: there is none. */
+/* The session in which the quoted packet went out, with a mapping; 0: there is none. */
 static uint32_t find_sent(
 	const struct nat *nat, const struct nat_point *external, const struct nat_point *remote)
 {
 	uint32_t session = nat_find_external(nat, external, remote);
 
-	return session ? session_at(nat, session)->mapping : 0;
+	return session && session_at(nat, session)->mapping ? session : 0;
 }
 
 /* It is about routes of one side, which mean nothing on the other. */
@@ -59,19 +59,21 @@ static enum nat_reason come_inward(struct nat_work *w, const struct packet *quot
 	struct nat_point external = nat_point_of(&quoted->source, w->transport);
 	struct nat_point remote = nat_remote_of(&quoted->destination, w->transport);
 	struct endpoint inside;
-	uint32_t mapping;
+	uint32_t session, mapping;
 
 	/* who sends it does not matter, but it has to come to who sent the packet (as in Linux) */
 	if (!endpoint_same_address(&quoted->source, &w->packet.destination))
 		return NAT_DROP_UNTRACKED_ERROR;
-	mapping = find_sent(nat, &external, &remote);
-	if (!mapping)
+	session = find_sent(nat, &external, &remote);
+	if (!session)
 		return NAT_DROP_UNTRACKED_ERROR;
+	mapping = session_at(nat, session)->mapping;
 	if (is_redirect(w) && !nat_point_equal(&external, &mapping_at(nat, mapping)->inside))
 		return NAT_DROP_ERROR;
 	if (nat_is_last_hop(w))
 		return NAT_DROP_TTL;
 	inside = nat_endpoint_of(&mapping_at(nat, mapping)->inside);
+	nat_renumber_quoted(nat, session, quoted, &w->packet);
 	packet_set_quoted_source(&w->packet, &inside);
 	packet_set_destination(&w->packet, &inside);
 	if (nat->config.errors.end_mapping)
@@ -109,7 +111,7 @@ static enum nat_reason turn_around(
 	struct nat *nat = w->nat;
 	struct nat_point sender = nat_point_of(&quoted->source, w->transport), remote = *external;
 	struct endpoint from = nat_endpoint_of(external), to;
-	uint32_t mapping;
+	uint32_t session;
 
 	if (!nat_may_hairpin(nat, w->transport))
 		return NAT_DROP_HAIRPIN;
@@ -117,10 +119,11 @@ static enum nat_reason turn_around(
 		sender.port = external->port;
 		remote.port = 0;
 	}
-	mapping = find_sent(nat, &sender, &remote);
-	if (!mapping)
+	session = find_sent(nat, &sender, &remote);
+	if (!session)
 		return NAT_DROP_UNTRACKED_ERROR;
-	to = nat_endpoint_of(&mapping_at(nat, mapping)->inside);
+	to = nat_endpoint_of(&mapping_at(nat, session_at(nat, session)->mapping)->inside);
+	nat_renumber_quoted(nat, session, quoted, &w->packet);
 	packet_set_quoted_destination(&w->packet, &from);
 	packet_set_quoted_source(&w->packet, &to);
 	packet_set_source(&w->packet, &from);

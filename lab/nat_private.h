@@ -81,6 +81,7 @@ struct nat_track {
 	bool simultaneous; /* a SYN of both sides */
 	bool closing; /* there was a FIN */
 	bool challenged; /* a SYN where a FIN waits for its ACK: the next ACK is for the SYN */
+	uint32_t shift; /* what the inside host's sequence numbers are larger by outside */
 };
 
 /* What a filter that depends on a part of the remote endpoint has to remember of its sessions. */
@@ -361,6 +362,14 @@ void nat_alg_replace(struct nat_work *w, const struct nat_point *from, const str
 /* --- nat_syn.c --- */
 /* Of a packet that goes on: what the config says of SYNs. */
 void nat_syn_change(const struct nat *nat, struct packet *p);
+/* The sequence numbers of a connection that its first segment opens. */
+void nat_renumber_start(struct nat *nat, struct nat_track *track, const struct packet *p);
+/* Those of a segment from inside; and what one from outside says of them, or back as it came. */
+void nat_renumber_outward(const struct nat *nat, uint32_t session, struct packet *p);
+void nat_renumber_inward(const struct nat *nat, uint32_t session, struct packet *p, bool back);
+/* What an error from outside quotes of them. */
+void nat_renumber_quoted(
+	const struct nat *nat, uint32_t session, const struct packet *quoted, struct packet *error);
 
 /* --- nat_prefix.c --- */
 enum nat_reason nat_prefix(struct nat_work *w);

@@ -151,6 +151,7 @@ int nat_tcp_start(struct nat *nat, uint32_t session, const struct packet *p)
 	if (!s->track)
 		return -ENOMEM;
 	nat_window_start(nat_pool_at(&nat->tracks, s->track), p, picked_up);
+	nat_renumber_start(nat, nat_pool_at(&nat->tracks, s->track), p);
 	note_last(nat_pool_at(&nat->tracks, s->track), p, 0);
 	if (picked_up) {
 		s->state = NAT_TCP_ESTABLISHED;
@@ -187,6 +188,7 @@ static enum nat_verdict reopen(struct segment_work *w)
 	w->s->both_ways = false;
 	w->s->state = NAT_TCP_SYN_SENT;
 	nat_window_start(w->track, w->p, false);
+	nat_renumber_start(w->nat, w->track, w->p);
 	note_last(w->track, w->p, 0);
 	nat_session_restart(w->nat, w->session);
 	return NAT_TAKE;

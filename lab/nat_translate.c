@@ -18,8 +18,12 @@ static bool take(
 {
 	enum nat_verdict verdict = NAT_TAKE;
 
+	if (!outward)
+		nat_renumber_inward(w->nat, session, &w->packet, false);
 	if (w->transport == NAT_TCP)
 		verdict = nat_tcp_take(w->nat, session, &w->packet, outward);
+	if (!outward && verdict == NAT_INVALID) /* who is answered knows the other numbers */
+		nat_renumber_inward(w->nat, session, &w->packet, true);
 	*reason = verdict == NAT_INVALID ? NAT_DROP_SEQUENCE : NAT_FORWARDED;
 	*ends = verdict == NAT_TAKE_AND_END;
 	if (verdict == NAT_TAKE)
@@ -37,6 +41,15 @@ static enum nat_reason go_on(struct nat_work *w, uint32_t session, bool ends)
 	if (ends)
 		nat_session_close(w->nat, session);
 	return NAT_DROP_TTL;
+}
+
+static enum nat_reason go_on_outward(struct nat_work *w, uint32_t session, bool ends)
+{
+	enum nat_reason reason = go_on(w, session, ends);
+
+	if (reason == NAT_FORWARDED)
+		nat_renumber_outward(w->nat, session, &w->packet);
+	return reason;
 }
 
 /* An echo reply needs a request from outside, which there can be without a session of its own. */
@@ -67,7 +80,7 @@ enum nat_reason nat_session_outward(struct nat_work *w, const struct nat_point *
 	if (*session && !may_reply(w, *session))
 		return NAT_DROP_NO_MAPPING;
 	if (*session && take(w, *session, true, ends, &reason))
-		return reason == NAT_FORWARDED ? go_on(w, *session, *ends) : reason;
+		return reason == NAT_FORWARDED ? go_on_outward(w, *session, *ends) : reason;
 	if (nat_is_last_hop(w)) /* it opens nothing */
 		return NAT_DROP_TTL;
 	if (w->transport == NAT_TCP && !nat_tcp_opens(nat, &w->packet, true))
@@ -78,7 +91,10 @@ enum nat_reason nat_session_outward(struct nat_work *w, const struct nat_point *
 	if (reason != NAT_FORWARDED)
 		return reason;
 	nat_late_forget(nat, &session_at(nat, *session)->external, remote);
-	return start(w, *session);
+	reason = start(w, *session);
+	if (reason == NAT_FORWARDED)
+		nat_renumber_outward(nat, *session, &w->packet);
+	return reason;
 }
 
 enum nat_reason nat_session_inward(struct nat_work *w, const struct nat_point *external,

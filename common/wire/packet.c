@@ -597,6 +597,35 @@ void packet_set_quoted_destination(struct packet *error, const struct endpoint *
 	change_quoted(error, false, e);
 }
 
+static uint32_t change_number(struct packet *p, size_t at, uint32_t to)
+{
+	return put_word(p, at, (uint16_t)(to >> 16)) + put_word(p, at + 2, (uint16_t)to);
+}
+
+void packet_set_numbers(struct packet *p, uint32_t sequence, uint32_t acknowledgment)
+{
+	uint32_t changes;
+
+	if (p->protocol != PACKET_TCP)
+		return;
+	p->sequence = sequence;
+	p->acknowledgment = acknowledgment;
+	changes = change_number(p, p->transport + 4, sequence);
+	changes += change_number(p, p->transport + 8, acknowledgment);
+	adjust_transport(p, changes);
+}
+
+void packet_set_quoted_sequence(struct packet *error, uint32_t sequence)
+{
+	struct packet quoted;
+	uint32_t changes;
+
+	if (packet_decode_quoted(error, &quoted) || quoted.protocol != PACKET_TCP)
+		return;
+	changes = change_number(&quoted, quoted.transport + 4, sequence);
+	adjust_transport(error, changes + adjust_transport(&quoted, changes));
+}
+
 bool packet_take_hop(struct packet *p)
 {
 	uint32_t change;

@@ -101,6 +101,11 @@ void packet_set_quoted_destination(struct packet *error, const struct endpoint *
 /* The options of a TCP segment; nothing: there are none, or it is something else. */
 struct span packet_tcp_options(const struct packet *p);
 
+/* Changes the numbers of a TCP segment, and its checksum. */
+void packet_set_numbers(struct packet *p, uint32_t sequence, uint32_t acknowledgment);
+/* That of the TCP segment which an error quotes: inner checksum, if it is there, and outer one. */
+void packet_set_quoted_sequence(struct packet *error, uint32_t sequence);
+
 /* Overwrites bytes of the payload or of these options, and the checksum; nothing beyond their end. */
 void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, size_t length);
 void packet_replace_options(struct packet *p, size_t offset, const void *bytes, size_t length);

@@ -19,6 +19,7 @@ enum tcp_option {
 	TCP_OPTION_MSS = 2,
 	TCP_OPTION_SCALE = 3,
 	TCP_OPTION_SACK = 4, /* permitted */
+	TCP_OPTION_BLOCKS = 5, /* of SACK, not in a SYN */
 	TCP_OPTION_TIMESTAMPS = 8,
 };
 

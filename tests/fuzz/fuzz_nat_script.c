@@ -122,6 +122,7 @@ static void take_tcp(struct script *s, struct nat_tcp *tcp)
 		tcp->state_us[i] = flags & 32 ? take_time(s) : 0;
 	s->config.syn.mss = flags & 64 ? 536 : 0;
 	s->config.syn.strip = flags & 64 ? SYN_TIMESTAMPS | SYN_SACK : 0;
+	s->config.syn.renumber = flags & 128;
 }
 
 static void take_limits(struct script *s, struct nat_limits *l)

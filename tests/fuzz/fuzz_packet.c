@@ -135,6 +135,21 @@ static void replace_payload(struct packet *p, uint64_t *state)
 	require(packet_checksums_right(p) == right);
 }
 
+static void renumber(struct packet *p, uint64_t *state)
+{
+	bool right = packet_checksums_right(p);
+	struct packet quoted;
+	uint32_t sequence = (uint32_t)next_number(state);
+
+	packet_set_numbers(p, sequence, (uint32_t)next_number(state));
+	require(packet_checksums_right(p) == right);
+	require(p->protocol != PACKET_TCP || p->sequence == sequence);
+	packet_set_quoted_sequence(p, sequence);
+	require(packet_checksums_right(p) == right);
+	if (!packet_decode_quoted(p, &quoted) && quoted.protocol == PACKET_TCP)
+		require(quoted.sequence == sequence);
+}
+
 static struct packet take_built(uint8_t *bytes, int length)
 {
 	struct packet p;
@@ -221,6 +236,7 @@ static void exercise(struct packet *p, uint64_t *state)
 		change_quoted(p, state);
 	}
 	answer(p, buffer, state);
+	renumber(p, state);
 	for (int i = 0; i < 4; i++)
 		replace_payload(p, state);
 }

@@ -529,10 +529,10 @@ static void test_hairpin(void **state)
 /* --- what is done to SYNs --- */
 
 /* A segment whose payload becomes options: the header grows by so many words. */
-static int build_with_options(struct endpoint from, struct endpoint to, uint8_t flags,
-	const uint8_t *options, size_t length)
+static int build_with_numbers(struct endpoint from, struct endpoint to, uint8_t flags,
+	uint32_t sequence, uint32_t acknowledgment, const uint8_t *options, size_t length)
 {
-	struct packet_tcp tcp = {1000, flags == A ? 1 : 1001, flags, 65000};
+	struct packet_tcp tcp = {sequence, acknowledgment, flags, 65000};
 	int bytes = packet_build_tcp(
 		kit.bytes, sizeof(kit.bytes), &from, &to, TTL_KIT, &tcp, options, length);
 	uint8_t *header = &kit.bytes[from.family == FAMILY_IPV4 ? 20 : 40];
@@ -546,6 +546,12 @@ static int build_with_options(struct endpoint from, struct endpoint to, uint8_t 
 	header[16] = (uint8_t)(field >> 8);
 	header[17] = (uint8_t)field;
 	return bytes;
+}
+
+static int build_with_options(struct endpoint from, struct endpoint to, uint8_t flags,
+	const uint8_t *options, size_t length)
+{
+	return build_with_numbers(from, to, flags, 1000, flags == A ? 1 : 1001, options, length);
 }
 
 struct syn_row {
@@ -650,6 +656,170 @@ static void test_syn_changes(void **state)
 		}
 }
 
+/* --- other sequence numbers outside --- */
+
+static struct nat_config renumbering(void)
+{
+	struct nat_config c = linux_config();
+
+	c.syn.renumber = true;
+	c.errors.untracked_outward = false;
+	return c;
+}
+
+/* Both ends see one connection, each with the numbers that it knows; the strict window is held by them. */
+static void test_renumber(void **state)
+{
+	struct nat_config c = renumbering();
+	uint32_t shift;
+
+	(void)state;
+	begin(&c);
+	assert_reason(out(S, 1000, 0), NAT_FORWARDED);
+	shift = kit.seen.sequence - 1000;
+	assert_int_not_equal(shift, 0);
+	assert_reason(out(S, 1000, 0), NAT_FORWARDED); /* once more */
+	assert_int_equal(kit.seen.sequence, 1000 + shift);
+	assert_reason(in(S | A, 7000, 1001 + shift), NAT_FORWARDED);
+	assert_int_equal(kit.seen.sequence, 7000);
+	assert_int_equal(kit.seen.acknowledgment, 1001);
+	assert_reason(out(A, 1001, 7001), NAT_FORWARDED);
+	assert_int_equal(kit.seen.sequence, 1001 + shift);
+	assert_int_equal(kit.seen.acknowledgment, 7001);
+	assert_reason(in(F | A, 7001, 1001 + shift), NAT_FORWARDED);
+	assert_reason(out(F | A, 1001, 7002), NAT_FORWARDED);
+	assert_reason(in(A, 7002, 1002 + shift), NAT_FORWARDED);
+	assert_string_equal(state_now(), "time-wait");
+	/* the next connection of the same endpoints has its own */
+	assert_reason(out(S, 90000, 0), NAT_FORWARDED);
+	assert_int_not_equal(kit.seen.sequence, 90000 + shift);
+	assert_int_not_equal(kit.seen.sequence, 90000);
+	kit_end(&kit);
+}
+
+/* Whoever begins, the numbers of the inside host are changed; where nobody does, in the middle, they are not. */
+static void test_renumber_inward(void **state)
+{
+	struct nat_config c = renumbering();
+	uint32_t shift;
+
+	(void)state;
+	c.behaviour[NAT_TCP].filtering = NAT_ENDPOINT_INDEPENDENT;
+	begin(&c);
+	assert_reason(out(S, 1000, 0), NAT_FORWARDED);
+	server.port++;
+	assert_reason(in(S, 5000, 0), NAT_FORWARDED);
+	assert_int_equal(kit.seen.sequence, 5000);
+	assert_reason(out(S | A, 300, 5001), NAT_FORWARDED);
+	shift = kit.seen.sequence - 300;
+	assert_int_not_equal(shift, 0);
+	assert_int_equal(kit.seen.acknowledgment, 5001);
+	assert_reason(in(A, 5001, 301 + shift), NAT_FORWARDED);
+	assert_int_equal(kit.seen.acknowledgment, 301);
+	kit_end(&kit);
+	server.port--;
+	begin(&c);
+	assert_reason(out(A, 40, 50), NAT_FORWARDED);
+	assert_int_equal(kit.seen.sequence, 40);
+	kit_end(&kit);
+}
+
+/* Blocks of SACK are about the inside host's numbers, too. */
+static void test_renumber_blocks(void **state)
+{
+	struct nat_config c = renumbering();
+	uint32_t shift, edge;
+	uint8_t options[] = {1, 1, 5, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+
+	(void)state;
+	begin(&c);
+	out(S, 0, 0);
+	shift = kit.seen.sequence;
+	in(S | A, 0, 1 + shift);
+	assert_reason(out(A, 1, 1), NAT_FORWARDED);
+	for (uint32_t i = 0; i < 4; i++) {
+		edge = 1000 * i + shift;
+		for (uint32_t k = 0; k < 4; k++)
+			options[4 + 4 * i + k] = (uint8_t)(edge >> (24 - 8 * k));
+	}
+	assert_reason(kit_send(&kit, NAT_OUTSIDE,
+			      build_with_numbers(
+				      server, external, A, 1, 1 + shift, options, sizeof(options))),
+		NAT_FORWARDED);
+	for (uint32_t i = 0; i < 4; i++) {
+		const uint8_t *at = kit.seen.bytes + kit.seen.transport + 24 + 4 * i;
+
+		edge = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+		assert_int_equal(edge, 1000 * i);
+	}
+	kit_end(&kit);
+}
+
+/* An error quotes what its sender has seen, and comes in as what the inside host has sent; the box's own does, too. */
+static void test_renumber_errors(void **state)
+{
+	struct nat_config c = renumbering();
+	struct endpoint router = at("203.0.113.1:1");
+	struct packet_tcp tcp = {1000, 0, S, 65000};
+	struct packet quoted, cause;
+	uint8_t sent[PACKET_BYTES_MAX];
+	int length;
+
+	(void)state;
+	begin(&c);
+	for (uint8_t ttl = 1; ttl < 3; ttl++) {
+		length = packet_build_tcp(
+			kit.bytes, sizeof(kit.bytes), &a, &server, ttl, &tcp, NULL, 0);
+		assert_reason(
+			kit_send(&kit, NAT_INSIDE, length), ttl > 1 ? NAT_FORWARDED : NAT_DROP_TTL);
+	}
+	assert_int_equal(packet_decode_quoted(&kit.answer, &quoted), -EBADMSG);
+	memcpy(sent, kit.seen.bytes, kit.seen.length);
+	assert_int_equal(packet_decode(sent, kit.seen.length, &cause), 0);
+	assert_int_not_equal(cause.sequence, 1000);
+	length = packet_build_error(kit.bytes, sizeof(kit.bytes), &router, &cause, 11, 0, 0);
+	assert_reason(kit_send(&kit, NAT_OUTSIDE, length), NAT_FORWARDED);
+	assert_int_equal(packet_decode_quoted(&kit.seen, &quoted), 0);
+	assert_int_equal(quoted.sequence, 1000);
+	assert_endpoint(quoted.source, a);
+	/* of a connection that is there by now */
+	length = packet_build_tcp(kit.bytes, sizeof(kit.bytes), &a, &server, 1, &tcp, NULL, 0);
+	assert_reason(kit_send(&kit, NAT_INSIDE, length), NAT_DROP_TTL);
+	assert_int_equal(packet_decode_quoted(&kit.answer, &quoted), 0);
+	assert_int_equal(quoted.sequence, 1000);
+	kit_end(&kit);
+}
+
+/* Both sides of a hairpinned connection are inside hosts. */
+static void test_renumber_hairpin(void **state)
+{
+	struct nat_config c = kit_config();
+	struct endpoint b = at("10.0.0.3:6000"), external_a, external_b;
+	uint32_t shift_a, shift_b;
+
+	(void)state;
+	c.syn.renumber = true;
+	c.behaviour[NAT_TCP].hairpin = NAT_HAIRPIN_EXTERNAL;
+	c.tcp.strict_sequence = true;
+	begin(&c);
+	tcp_send(&kit, NAT_INSIDE, a, server, S, 1, 0);
+	external_a = kit.seen.source;
+	tcp_send(&kit, NAT_INSIDE, b, server, S, 1, 0);
+	external_b = kit.seen.source;
+	assert_reason(tcp_send(&kit, NAT_INSIDE, a, external_b, S, 100, 0), NAT_HAIRPINNED);
+	shift_a = kit.seen.sequence - 100;
+	assert_reason(tcp_send(&kit, NAT_INSIDE, b, external_a, S | A, 500, 101 + shift_a),
+		NAT_HAIRPINNED);
+	shift_b = kit.seen.sequence - 500;
+	assert_true(shift_a && shift_b);
+	assert_int_equal(kit.seen.acknowledgment, 101);
+	assert_reason(
+		tcp_send(&kit, NAT_INSIDE, a, external_b, A, 101, 501 + shift_b), NAT_HAIRPINNED);
+	assert_int_equal(kit.seen.sequence, 101 + shift_a);
+	assert_int_equal(kit.seen.acknowledgment, 501);
+	kit_end(&kit);
+}
+
 static void test_grid(void **state)
 {
 	(void)state;
@@ -677,6 +847,11 @@ int main(void)
 		cmocka_unit_test(test_syn_silence_bounded),
 		cmocka_unit_test(test_hairpin),
 		cmocka_unit_test(test_syn_changes),
+		cmocka_unit_test(test_renumber),
+		cmocka_unit_test(test_renumber_inward),
+		cmocka_unit_test(test_renumber_blocks),
+		cmocka_unit_test(test_renumber_errors),
+		cmocka_unit_test(test_renumber_hairpin),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

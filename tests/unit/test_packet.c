@@ -1083,6 +1083,63 @@ static void test_replace_options(void **state)
 	assert_true(with > 0);
 }
 
+static const uint32_t numbers[] = {0, 1, 0xffff, 0x10000, 0x7fffffff, 0xffffffff};
+
+static void test_numbers(void **state)
+{
+	unsigned segments = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(whole); i++)
+		for (size_t k = 0; k < COUNT(numbers); k++) {
+			uint8_t bytes[BYTES_MAX], before[BYTES_MAX];
+			struct packet p = decoded(bytes, from_hex(whole[i].bytes, bytes)), q;
+
+			memcpy(before, bytes, p.length);
+			packet_set_numbers(&p, numbers[k], ~numbers[k]);
+			assert_right(&p);
+			q = decoded(bytes, p.length);
+			if (p.protocol != PACKET_TCP) {
+				assert_memory_equal(bytes, before, p.length);
+				continue;
+			}
+			segments++;
+			assert_int_equal(q.sequence, numbers[k]);
+			assert_int_equal(q.acknowledgment, ~numbers[k]);
+		}
+	assert_true(segments > 0);
+}
+
+/* Of the segment that an error quotes, whole or not. */
+static void test_quoted_numbers(void **state)
+{
+	unsigned segments = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(errors); i++)
+		for (size_t k = 0; k < COUNT(numbers); k++) {
+			uint8_t bytes[BYTES_MAX], before[BYTES_MAX];
+			struct packet p = decoded(bytes, from_hex(errors[i].bytes, bytes)), q;
+			bool whole_before, is_tcp;
+
+			assert_int_equal(packet_decode_quoted(&p, &q), 0);
+			is_tcp = q.protocol == PACKET_TCP;
+			whole_before = packet_checksums_right(&q);
+			memcpy(before, bytes, p.length);
+			packet_set_quoted_sequence(&p, numbers[k]);
+			assert_right(&p);
+			assert_int_equal(packet_decode_quoted(&p, &q), 0);
+			assert_int_equal(packet_checksums_right(&q), whole_before);
+			if (!is_tcp) {
+				assert_memory_equal(bytes, before, p.length);
+				continue;
+			}
+			segments++;
+			assert_int_equal(q.sequence, numbers[k]);
+		}
+	assert_true(segments > 0);
+}
+
 /* --- building --- */
 
 enum kind { UDP, TCP, ECHO_REQUEST, ECHO_REPLY, KINDS };
@@ -1632,6 +1689,8 @@ int main(void)
 		cmocka_unit_test(test_take_hop),
 		cmocka_unit_test(test_replace_payload),
 		cmocka_unit_test(test_replace_options),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_quoted_numbers),
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_build_limits),
 		cmocka_unit_test(test_build_udp_zero),

@@ -16,12 +16,17 @@ uint64_t clock_now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-uint64_t clock_utc_us(void)
+uint64_t clock_utc_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t clock_utc_us(void)
+{
+	return clock_utc_ns() / 1000;
 }
 
 char *clock_rfc3339(char buf[static CLOCK_TEXT])

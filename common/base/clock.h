@@ -11,6 +11,9 @@ uint64_t clock_now_us(void);
 /* Microseconds of UTC since 1970, as this host's clock shows them. */
 uint64_t clock_utc_us(void);
 
+/* The same in nanoseconds: what the kernel takes sequence numbers from. */
+uint64_t clock_utc_ns(void);
+
 /* "2026-11-20T10:00:00.123Z" and the final NUL. */
 #define CLOCK_TEXT 48
 

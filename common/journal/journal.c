@@ -159,6 +159,7 @@ const char *question_name(enum question q)
 		[QUESTION_UDP_CONTROL] = "udp-control",
 		[QUESTION_CALL_BASE] = "call-base",
 		[QUESTION_SIMULTANEOUS] = "simultaneous-open",
+		[QUESTION_SEQUENCE] = "sequence",
 	};
 
 	return q < QUESTION_COUNT ? names[q] : "unknown";

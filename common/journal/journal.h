@@ -41,6 +41,7 @@ enum question {
 	QUESTION_UDP_CONTROL, /* does it say that another UDP port is closed */
 	QUESTION_CALL_BASE, /* a TCP connection whose external endpoint the server is asked to call */
 	QUESTION_SIMULTANEOUS, /* a SYN of ours and one of the server that cross (RFC 5382 REQ-2) */
+	QUESTION_SEQUENCE, /* which sequence number a SYN leaves with: the first router quotes it; and arrives with */
 	QUESTION_COUNT,
 };
 
@@ -109,6 +110,10 @@ struct handshake {
 	uint32_t path_mtu;
 	uint32_t window; /* of the other side */
 	bool probes_mtu; /* segments may be smaller than both of these allow */
+	/* UTC before and after the call in which the sequence number of our SYN was chosen */
+	uint64_t since_ns, until_ns;
+	bool quoted; /* a router has quoted our SYN, and the system has found it to be ours: with this one */
+	uint32_t sequence;
 };
 
 /* One question, put from one socket to one endpoint. Over TCP a filtering question is a call of the server. */

@@ -138,6 +138,8 @@ struct behaviour {
 	unsigned hops; /* routers on the way to the nearest server */
 	bool hops_known;
 	struct basis hops_basis;
+	enum tri sequence_rewriting; /* SYNs of this host arrive with another sequence number */
+	struct basis sequence_basis;
 	enum classic_class classic;
 	enum tri alg; /* something on the path rewrites addresses inside packets */
 	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */

@@ -44,6 +44,11 @@ static const struct basis *options_of(const struct behaviour *b)
 	return &b->options_basis;
 }
 
+static const struct basis *sequence_of(const struct behaviour *b)
+{
+	return &b->sequence_basis;
+}
+
 static bool check_unreachable(const struct finding_view *view, struct finding *f)
 {
 	if (view->b->status != PATH_UNREACHABLE)
@@ -171,6 +176,18 @@ static bool check_options(const struct finding_view *view, struct finding *f)
 	return true;
 }
 
+static bool check_sequence(const struct finding_view *view, struct finding *f)
+{
+	if (view->b->sequence_rewriting != TRI_YES)
+		return false;
+	finding_detail(f,
+		"By what a router quotes of two SYNs, and by the clock, it is known which number "
+		"the "
+		"third one left with; it arrived with another one. Firewalls do that, and "
+		"proxies.");
+	return true;
+}
+
 static void add_difference(struct finding *f, const char *what, const char *udp, const char *tcp)
 {
 	finding_detail(
@@ -253,6 +270,11 @@ const struct rule tcp_rules[] = {
 	{"tcp-options-removed", SEVERITY_INFO, options_of, check_options,
 		"Options are taken out of SYNs",
 		"Look for a firewall that normalises TCP, or a proxy.", "RFC 7323, RFC 2018"},
+	{"sequence-rewritten", SEVERITY_INFO, sequence_of, check_sequence,
+		"Sequence numbers are changed on the way",
+		"Nothing, unless connections stall on loss: then blocks of SACK are not "
+		"translated.",
+		"RFC 6528"},
 	{"tcp-differs", SEVERITY_INFO, mapping_of, check_differs,
 		"TCP is treated otherwise than UDP", "Do not conclude from one to the other.",
 		"RFC 5382 4"},

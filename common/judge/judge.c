@@ -172,6 +172,7 @@ static void judge_family(const struct journal *j, enum family family, enum trans
 	if (transport == TRANSPORT_TCP) {
 		judge_tcp(&v, out);
 		judge_syn(&v, out);
+		judge_sequence_numbers(&v, out);
 	} else {
 		judge_filtering(&v, out);
 		judge_early(&v, out);

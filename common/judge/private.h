@@ -69,6 +69,7 @@ void judge_tcp(const struct view *v, struct behaviour *b);
 
 /* What becomes of SYNs on the way. */
 void judge_syn(const struct view *v, struct behaviour *b);
+void judge_sequence_numbers(const struct view *v, struct behaviour *b);
 
 /* What the four mappings of one server show; TRI_UNKNOWN where a comparison is missing. */
 struct variation {

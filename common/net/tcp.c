@@ -293,6 +293,22 @@ int tcp_answered(int fd, struct syn_options *out)
 	return 0;
 }
 
+int tcp_receive_error(int fd, const struct endpoint *local, const struct endpoint *to,
+	struct udp_error *out, bool *quoted, uint32_t *sequence)
+{
+	uint8_t header[HEADERS_BYTES];
+	struct reader r;
+	int err = udp_receive_error(fd, header, sizeof(header), out);
+
+	if (err)
+		return err;
+	r = reader_over(header, out->quoted);
+	*quoted = reader_u16(&r) == local->port && reader_u16(&r) == to->port;
+	*sequence = reader_u32(&r);
+	*quoted &= !r.failed;
+	return 0;
+}
+
 /* The number that a sysctl of this network namespace begins with, from 0 to 9; -1: it cannot be read. */
 static int read_sysctl(const char *path)
 {

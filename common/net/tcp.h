@@ -8,6 +8,7 @@
 
 #include "base/endpoint.h"
 #include "journal/journal.h"
+#include "net/udp.h"
 #include "wire/syn.h"
 
 /* TCP connections, non-blocking and close-on-exec. */
@@ -101,3 +102,11 @@ uint16_t tcp_sent_mss(int fd);
 
 /* All of a handshake but its TTL. mss: what tcp_sent_mss has said when the SYN was sent. */
 void tcp_describe(int fd, const struct tcp_habits *habits, uint16_t mss, struct handshake *out);
+
+/*
+ * Takes one ICMP error off the queue of a socket that has connected from `local` to `to` with tcp_want_errors. 0, and
+ * whether it quotes our SYN, with the sequence number: Linux shows that since 5.8, and has checked that it is its own
+ * (tcp_v4_err). -EAGAIN: none waits.
+ */
+int tcp_receive_error(int fd, const struct endpoint *local, const struct endpoint *to,
+	struct udp_error *out, bool *quoted, uint32_t *sequence);

@@ -22,8 +22,11 @@ struct held_socket {
 	unsigned number;
 	int fd; /* -1: none */
 	bool listener, connected;
+	bool quotes; /* errors are taken from it */
 	uint8_t ttl;
 	uint16_t mss; /* of the SYN, when it was sent */
+	uint64_t since_ns, until_ns; /* when it was */
+	struct endpoint local, to;
 	struct event *event;
 };
 
@@ -86,12 +89,31 @@ static void take_accepts(struct held_socket *s)
 	}
 }
 
-static void take_handshake(struct held_socket *s)
+/* A connection with IP_RECVERR would be ended by later ICMP errors, too. */
+static void take_error(struct held_socket *s, struct handshake *h)
 {
-	struct handshake h;
+	struct udp_error e;
+	struct icmp_seen seen;
 
-	tcp_describe(s->fd, &s->run->habits, s->mss, &h);
+	if (tcp_receive_error(s->fd, &s->local, &s->to, &e, &h->quoted, &h->sequence))
+		return;
+	seen = udp_error_seen(&e, clock_now_us());
+	tcp_probe_icmp(s->run->probe, s->number, &seen);
+}
+
+static void take_handshake(struct held_socket *s, int err)
+{
+	struct handshake h = {.told = false};
+
+	if (!err)
+		tcp_describe(s->fd, &s->run->habits, s->mss, &h);
+	if (s->quotes && err)
+		take_error(s, &h);
+	else if (s->quotes)
+		(void)tcp_want_errors(s->fd, s->to.family, false);
 	h.ttl = s->ttl;
+	h.since_ns = s->since_ns;
+	h.until_ns = s->until_ns;
 	tcp_probe_handshake(s->run->probe, s->number, &h);
 }
 
@@ -103,8 +125,7 @@ static void take_connected(struct held_socket *s)
 	s->connected = !err;
 	if (!err)
 		err = watch(s, EV_READ | EV_PERSIST);
-	if (!err)
-		take_handshake(s);
+	take_handshake(s, err);
 	tcp_probe_connected(
 		probe, clock_now_us(), s->number, err, err ? 0 : tcp_segments_in(s->fd));
 }
@@ -153,9 +174,14 @@ static int connect_to(struct held_socket *s, const struct tcp_output *out)
 {
 	int err;
 
+	s->to = out->to;
 	if (out->ttl && !tcp_set_ttl(s->fd, out->to.family, out->ttl))
 		s->ttl = out->ttl;
+	if (out->quotes)
+		s->quotes = !tcp_want_errors(s->fd, out->to.family, true);
+	s->since_ns = clock_utc_ns();
 	err = tcp_begin_connect(s->fd, &out->to);
+	s->until_ns = clock_utc_ns();
 	if (!err)
 		s->mss = tcp_sent_mss(s->fd);
 	return err;
@@ -174,6 +200,7 @@ static int open_socket(struct held_socket *s, const struct tcp_output *out, stru
 		err = s->listener ? tcp_begin_listen(s->fd) : connect_to(s, out);
 	if (!err)
 		err = udp_local(s->fd, local);
+	s->local = *local;
 	if (!err)
 		err = watch(s, s->listener ? EV_READ | EV_PERSIST : EV_WRITE);
 	if (err)

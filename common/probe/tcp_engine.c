@@ -14,6 +14,8 @@
 #define PATIENCE_US   (4000 * MS) /* for a connection, or an answer: three SYNs leave in it */
 #define REQUEST_BYTES 160
 #define POLL_US	      (100 * MS) /* rules that look at the clock */
+#define TTL_USUAL     64
+#define TTL_OTHER     128
 
 int tcp_probe_create(const struct tcp_probe_config *config, struct journal *journal,
 	struct random *random, uint64_t now_us, struct tcp_probe **out)
@@ -30,6 +32,8 @@ int tcp_probe_create(const struct tcp_probe_config *config, struct journal *jour
 	p->early_check = JOURNAL_NONE;
 	for (int i = 0; i < 2; i++)
 		p->hairpin_base[i] = p->hairpin[i] = JOURNAL_NONE;
+	for (int i = 0; i < TCP_SEQUENCE; i++)
+		p->sequence.observation[i] = JOURNAL_NONE;
 	return tcp_probe_slot(p, config->port) < 0 ? -ENOMEM
 						   : 0; /* number 0: the mapping question's */
 }
@@ -119,6 +123,30 @@ static struct observation *new_observation(struct tcp_probe *p, const struct tcp
 	return o;
 }
 
+/*
+ * Two different ones towards the same address: who counts hops takes one off each SYN, who sets the TTL makes
+ * them alike.
+ */
+static uint8_t ttl_of(
+	const struct tcp_probe *p, const struct tcp_socket *s, const struct observation *o)
+{
+	if (!p->config.syns)
+		return 0;
+	switch (o->question) {
+	case QUESTION_BINDING:
+	case QUESTION_SEQUENCE:
+		return TTL_USUAL;
+	case QUESTION_MAPPING:
+		return endpoint_same_address(&o->to, &p->journal->servers[o->server].endpoint)
+			? TTL_OTHER
+			: TTL_USUAL;
+	case QUESTION_PORTS:
+		return tcp_probe_number(p, s) & 1 ? TTL_OTHER : TTL_USUAL;
+	default:
+		return 0;
+	}
+}
+
 size_t tcp_probe_ask(struct tcp_probe *p, uint64_t now_us, struct tcp_server *server,
 	enum question question, unsigned slot, const struct endpoint *to)
 {
@@ -134,6 +162,7 @@ size_t tcp_probe_ask(struct tcp_probe *p, uint64_t now_us, struct tcp_server *se
 	}
 	s->observation = journal_place(p->journal, o);
 	s->asks = true;
+	s->ttl = ttl_of(p, s, o);
 	s->give_up_us = now_us + PATIENCE_US;
 	tcp_probe_new_id(p, &s->id);
 	return s->observation;
@@ -193,15 +222,27 @@ static void note_rtt(struct tcp_server *s, const struct observation *o)
 		s->rtt_us = o->own.took_us;
 }
 
+static struct observation *connecting(const struct tcp_probe *p, unsigned socket)
+{
+	if (socket >= p->socket_count || p->sockets[socket].state != TCP_CONNECTING)
+		return NULL;
+	return tcp_probe_observation(p, p->sockets[socket].observation);
+}
+
 void tcp_probe_handshake(struct tcp_probe *p, unsigned socket, const struct handshake *handshake)
 {
-	struct observation *o;
+	struct observation *o = connecting(p, socket);
 
-	if (socket >= p->socket_count || p->sockets[socket].state != TCP_CONNECTING)
-		return;
-	o = tcp_probe_observation(p, p->sockets[socket].observation);
 	if (o)
 		o->handshake = *handshake;
+}
+
+void tcp_probe_icmp(struct tcp_probe *p, unsigned socket, const struct icmp_seen *icmp)
+{
+	struct observation *o = connecting(p, socket);
+
+	if (o)
+		o->icmp = *icmp;
 }
 
 void tcp_probe_connected(
@@ -277,6 +318,7 @@ static void learn_server(struct tcp_probe *p, uint64_t now_us, const struct obse
 		return;
 	s->answered = true;
 	s->capable = observation_other_usable(o);
+	s->tells_syns = o->answer.has_syn && o->answer.syn.parts & STUN_SYN_ARRIVED;
 	if (s->capable)
 		s->other = o->answer.other;
 	journal_note(p->journal, now_us, o, "%s",
@@ -314,7 +356,8 @@ static void take_answer(
 	tcp_probe_settle(p, now_us, s->observation, OBSERVATION_ANSWERED);
 	if (o->question == QUESTION_BINDING)
 		learn_server(p, now_us, o);
-	if (o->question == QUESTION_PORTS) /* all of it is known */
+	/* all of it is known */
+	if (o->question == QUESTION_PORTS || o->question == QUESTION_SEQUENCE)
 		tcp_probe_end(s);
 }
 
@@ -429,6 +472,7 @@ static void advance(struct tcp_probe *p, uint64_t now_us)
 	if (p->config.tests & TCP_BEHAVIOUR) {
 		tcp_probe_calls_advance(p, now_us);
 		tcp_probe_simultaneous_advance(p, now_us);
+		tcp_probe_sequence_advance(p, now_us);
 	}
 	if (now_us >= p->start_us + p->config.limit_us)
 		tcp_probe_finish(p, now_us);

@@ -8,9 +8,10 @@
 
 /* What the files of the TCP prober share: its state, and how a question is put. */
 
-#define TCP_PORTS   64 /* local ports, each of which several sockets may share */
-#define TCP_SERVERS (JOURNAL_SERVERS / 4)
-#define TCP_TRIES   6 /* of a simultaneous open */
+#define TCP_PORTS    64 /* local ports, each of which several sockets may share */
+#define TCP_SERVERS  (JOURNAL_SERVERS / 4)
+#define TCP_TRIES    6 /* of a simultaneous open */
+#define TCP_SEQUENCE 3 /* SYNs that show sequence numbers */
 
 enum tcp_state { TCP_WANTED, TCP_OPENING, TCP_CONNECTING, TCP_READY, TCP_ENDING, TCP_ENDED };
 
@@ -24,6 +25,8 @@ struct tcp_socket {
 	size_t observation; /* JOURNAL_NONE: none */
 	struct stun_id id; /* of the Binding request that it sends as soon as it is connected */
 	bool asks;
+	uint8_t ttl; /* of its SYN; 0: any */
+	bool quotes; /* what routers quote of it is wanted */
 	uint8_t out[STUN_MESSAGE_BYTES], in[STUN_MESSAGE_BYTES];
 	size_t out_length, in_length;
 };
@@ -39,7 +42,7 @@ struct tcp_slot {
 struct tcp_server {
 	size_t place; /* in the journal */
 	struct endpoint endpoint, other; /* A1P1, and A2P2 when `capable` */
-	bool answered, capable;
+	bool answered, capable, tells_syns;
 	uint64_t rtt_us; /* of the fastest handshake; 0: not measured */
 	size_t binding, mapping[3]; /* places in the journal */
 };
@@ -89,6 +92,11 @@ struct tcp_probe {
 	bool met[2]; /* with the asked address and the other one */
 	unsigned crossings; /* with the other one */
 	size_t early_check;
+	struct {
+		struct tcp_server *server;
+		unsigned slot, count; /* count: of observations that were made */
+		size_t observation[TCP_SEQUENCE];
+	} sequence;
 	bool hairpin_put, hairpin_sent;
 	unsigned hairpin_slot[2];
 	size_t hairpin_base[2], hairpin[2];
@@ -144,6 +152,8 @@ void tcp_probe_mapping_advance(struct tcp_probe *p, uint64_t now_us, struct tcp_
 void tcp_probe_ports_advance(struct tcp_probe *p, uint64_t now_us, struct tcp_server *s);
 void tcp_probe_calls_advance(struct tcp_probe *p, uint64_t now_us);
 void tcp_probe_simultaneous_advance(struct tcp_probe *p, uint64_t now_us);
+
+void tcp_probe_sequence_advance(struct tcp_probe *p, uint64_t now_us);
 
 /* When all else is settled: puts the next part of the hairpin question, or returns false. */
 bool tcp_probe_hairpin_advance(struct tcp_probe *p, uint64_t now_us);

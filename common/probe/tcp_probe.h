@@ -50,6 +50,7 @@ struct tcp_output {
 	unsigned socket;
 	uint16_t port;
 	uint8_t ttl; /* of TCP_OPEN; 0: as the system likes */
+	bool quotes; /* of TCP_OPEN: what routers quote of its SYN is wanted, with tcp_probe_handshake */
 	struct endpoint to;
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;
@@ -74,6 +75,9 @@ void tcp_probe_opened(struct tcp_probe *p, uint64_t now_us, unsigned socket, int
 
 /* What the system tells of the SYNs of a connection, before tcp_probe_connected; need not be called. */
 void tcp_probe_handshake(struct tcp_probe *p, unsigned socket, const struct handshake *handshake);
+
+/* The ICMP error that its attempt to connect ends by, before tcp_probe_connected; need not be called. */
+void tcp_probe_icmp(struct tcp_probe *p, unsigned socket, const struct icmp_seen *icmp);
 
 /* How its attempt to connect ended: 0 or a negative errno. segments: see struct connection_seen. */
 void tcp_probe_connected(

@@ -13,8 +13,6 @@
 #define PORT_LOW     32768u /* RFC 5780 4.1 */
 #define PORT_HIGH    65535u
 #define FAILURES_MAX 8 /* ports that may be taken */
-#define TTL_USUAL    64
-#define TTL_OTHER    128
 
 static uint16_t random_port(struct tcp_probe *p)
 {
@@ -76,29 +74,6 @@ void tcp_probe_new_id(struct tcp_probe *p, struct stun_id *id)
 	id->bytes[3] = STUN_COOKIE & 0xff;
 }
 
-/*
- * Two different ones towards the same address: who counts hops takes one off each SYN, who sets the TTL makes
- * them alike.
- */
-static uint8_t ttl_of(
-	const struct tcp_probe *p, const struct tcp_socket *s, const struct observation *o)
-{
-	if (!p->config.syns || !o)
-		return 0;
-	switch (o->question) {
-	case QUESTION_BINDING:
-		return TTL_USUAL;
-	case QUESTION_MAPPING:
-		return endpoint_same_address(&o->to, &p->journal->servers[o->server].endpoint)
-			? TTL_OTHER
-			: TTL_USUAL;
-	case QUESTION_PORTS:
-		return tcp_probe_number(p, s) & 1 ? TTL_OTHER : TTL_USUAL;
-	default:
-		return 0;
-	}
-}
-
 static void fill_open(
 	struct tcp_probe *p, uint64_t now_us, struct tcp_socket *s, struct tcp_output *out)
 {
@@ -108,7 +83,8 @@ static void fill_open(
 	out->action = s->listener ? TCP_LISTEN : TCP_OPEN;
 	out->port = p->slots[s->slot].port;
 	out->to = s->to;
-	out->ttl = ttl_of(p, s, o);
+	out->ttl = s->ttl;
+	out->quotes = s->quotes;
 	if (!o)
 		return;
 	o->first_sent_us = o->last_sent_us = now_us;

@@ -14,7 +14,7 @@ struct basis_row {
 	bool unknown;
 };
 
-#define BASIS_ROWS 13
+#define BASIS_ROWS 14
 
 static void list_bases(const struct behaviour *b, struct basis_row rows[static BASIS_ROWS])
 {
@@ -34,6 +34,7 @@ static void list_bases(const struct behaviour *b, struct basis_row rows[static B
 		{"mss_clamping", &b->mss_basis, b->mss_clamping == TRI_UNKNOWN},
 		{"options_removed", &b->options_basis, !b->options_known},
 		{"hops", &b->hops_basis, !b->hops_known},
+		{"sequence_rewriting", &b->sequence_basis, b->sequence_rewriting == TRI_UNKNOWN},
 	};
 
 	for (size_t i = 0; i < BASIS_ROWS; i++)
@@ -177,6 +178,7 @@ json_t *make_behaviour(
 	make_set(m, o, "mss", make_mss(m, x));
 	make_set(m, o, "options_removed", make_options_removed(m, x));
 	make_set(m, o, "hops", x->hops_known ? json_integer(x->hops) : json_null());
+	make_set(m, o, "sequence_rewriting", make_tri(x->sequence_rewriting));
 	make_set(m, o, "lifetime_s", json_null());
 	make_set(m, o, "alg", make_tri(x->alg));
 	make_set(m, o, "blocked_by", make_blocked_by(m, x));

@@ -73,7 +73,7 @@ static json_t *make_handshake(struct maker *m, const struct handshake *h)
 	bool scale = h->agreed & SYN_SCALE;
 	json_t *o;
 
-	if (!h->told)
+	if (!h->told && !h->quoted)
 		return json_null();
 	o = json_object();
 	make_set(m, o, "ttl", make_number_or_null(h->ttl));
@@ -85,6 +85,7 @@ static json_t *make_handshake(struct maker *m, const struct handshake *h)
 	make_set(m, o, "segment_bytes", make_number_or_null(h->segment_bytes));
 	make_set(m, o, "path_mtu_bytes", make_number_or_null(h->path_mtu));
 	make_set(m, o, "peer_window_bytes", make_number_or_null(h->window));
+	make_set(m, o, "sequence", h->quoted ? json_integer(h->sequence) : json_null());
 	return o;
 }
 

@@ -217,6 +217,11 @@ static bool row_options(const struct table *t, struct line *l)
 	return json_is_array(removed);
 }
 
+static bool row_sequence(const struct table *t, struct line *l)
+{
+	return add_tri(t, l, "sequence_rewriting");
+}
+
 static bool row_hops(const struct table *t, struct line *l)
 {
 	bool known = json_is_integer(json_object_get(t->block, "hops"));
@@ -281,6 +286,7 @@ static void put_rows(const struct table *t)
 		{"hairpin", "hairpin", row_hairpin, false},
 		{"MSS clamping", "mss_clamping", row_mss, true},
 		{"options removed", "options_removed", row_options, true},
+		{"sequence rewriting", "sequence_rewriting", row_sequence, true},
 		{"hops", "hops", row_hops, true},
 		{"RFC 3489", NULL, row_class, false},
 	};

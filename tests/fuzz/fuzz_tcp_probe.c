@@ -101,6 +101,7 @@ static void add_syn(struct stun_writer *w, unsigned seed)
 	syn.parts = (uint8_t)random_below(&r, 4);
 	syn.arrived.ttl = (uint8_t)random_below(&r, 256);
 	syn.arrived.options = any_options(&r);
+	syn.arrived.sequence = random_below(&r, UINT32_MAX);
 	syn.answered = any_options(&r);
 	stun_add_syn(w, &syn);
 }
@@ -120,6 +121,10 @@ static void give_handshake(struct script *s, unsigned socket, unsigned seed)
 	h.path_mtu = sizes[random_below(&r, 8)];
 	h.window = sizes[random_below(&r, 8)];
 	h.probes_mtu = random_below(&r, 2);
+	h.since_ns = s->now_us * 1000 - random_below(&r, 4000);
+	h.until_ns = s->now_us * 1000 + random_below(&r, 4000);
+	h.quoted = random_below(&r, 2);
+	h.sequence = (uint32_t)(h.since_ns / 64);
 	tcp_probe_handshake(s->probe, socket, &h);
 }
 

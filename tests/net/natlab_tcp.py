@@ -7,7 +7,7 @@ SYNs that nobody has asked for.
 usage: natlab_tcp.py [--loss PERCENT] [--rounds N] [--seed N] [--family 4|6] [REACTION...]
 
 UDP has another mapping and filtering everywhere (natlab's "udp." prefix), which must not show. What is done to SYNs
-changes from one to the next: nothing, a smaller MSS, options taken out, a path MTU that is smaller. The verdicts are held
+changes from one to the next: nothing, a smaller MSS, options taken out, a path MTU that is smaller, other sequence numbers. The verdicts are held
 against what the NAT was told to be; with loss, "unknown" is no error. Prints what differs; exit status 0, 1 something was
 wrong, 77 natlab can't run here."""
 
@@ -32,13 +32,14 @@ REACTIONS = {
     "late": ("unsolicited=icmp syn-silence=6s", "reject", (6000, 7500), True),
 }
 ALL_OPTIONS = ["timestamps", "sack", "window-scale"]
-# what is done to SYNs: what the NAT is told, and how the report has it: clamped, options removed, and hops: 2 + 1 of links,
-# the NAT, and the internet itself
+# what is done to SYNs: what the NAT is told, and how the report has it: clamped, options removed, hops (2 + 1 of links,
+# the NAT, and the internet itself), sequence numbers rewritten
 SYNS = [
-    ("", False, [], 5),
-    ("mss-clamp=1300 keep-ttl=yes", True, [], 4),
-    ("strip-options=timestamps+sack mtu=1400", False, ["timestamps", "sack"], 5),
-    ("mss-clamp=1412 strip-options=" + "+".join(ALL_OPTIONS), True, ALL_OPTIONS, 5),
+    ("", False, [], 5, False),
+    ("mss-clamp=1300 keep-ttl=yes rewrite-sequence=yes", True, [], 4, True),
+    ("strip-options=timestamps+sack mtu=1400", False, ["timestamps", "sack"], 5, False),
+    ("mss-clamp=1412 rewrite-sequence=yes strip-options=" + "+".join(ALL_OPTIONS), True, ALL_OPTIONS, 5,
+     True),
 ]
 SERVERS = {4: ["198.51.100.1", "203.0.113.1"], 6: ["2001:db8:100::1", "2001:db8:113::1"]}
 SKIP = 77
@@ -101,7 +102,7 @@ def crossing_expected(mapping, filtering, crossing):
 
 
 def differences(block, reaction, cell, loss):
-    _, mapping, filtering, hairpin, (_, clamped, removed, hops) = cell
+    _, mapping, filtering, hairpin, (_, clamped, removed, hops, renumbered) = cell
     _, early, after, crossing = REACTIONS[reaction]
     if loss and after:  # an answer that is lost comes with the next SYN
         after = (after[0], 7500)
@@ -110,7 +111,8 @@ def differences(block, reaction, cell, loss):
               "simultaneous_open": crossing_expected(mapping, filtering, crossing),
               "hairpin": hairpin_expected(mapping, filtering, hairpin, crossing),
               "port_preservation": ["never"],
-              "mss_clamping": [clamped], "options_removed": [removed], "hops": [hops]}
+              "mss_clamping": [clamped], "options_removed": [removed], "hops": [hops],
+              "sequence_rewriting": [renumbered]}
     found = [(key, block[key], words) for key, words in wanted.items() if block[key] not in words]
     took = block["early_packet_ms"]
     if took is not None and (not after or not after[0] <= took <= after[1]):

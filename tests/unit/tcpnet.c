@@ -26,7 +26,7 @@
 #define SYNS_MAX    4
 
 enum side { HOST, SERVER };
-enum segment { SYN, SYN_ACK, ACK, RST, BYTES, TIMER_SYN, TIMER_CALL, TIMER_SILENT };
+enum segment { SYN, SYN_ACK, ACK, RST, BYTES, TIMER_SYN, TIMER_CALL, TIMER_SILENT, TIMER_ROUTER };
 enum end_state { END_NONE, END_SYN_SENT, END_SYN_RECEIVED, END_ESTABLISHED };
 
 /* One end of a connection. */
@@ -41,6 +41,7 @@ struct end {
 	uint64_t first_us, last_bytes_us;
 	size_t promise; /* the call that it is; PROMISES: none */
 	uint8_t ttl; /* of its SYN */
+	uint32_t sequence;
 	struct syn_options offers; /* in its SYN or SYN-ACK */
 	struct syn heard; /* of the other side, as it arrived */
 };
@@ -219,7 +220,10 @@ static struct syn_options offers_of(const struct net *n, const struct end *e)
 static struct syn travel(const struct net *n, const struct end *e)
 {
 	const struct tcpnet_syns *c = &n->config->syns;
-	struct syn s = {.ttl = c->ttl ? c->ttl : e->ttl, .window = 64240, .options = e->offers};
+	struct syn s = {.ttl = c->ttl ? c->ttl : e->ttl,
+		.window = 64240,
+		.sequence = e->sequence + (c->renumber ? 0x12345678 : 0),
+		.options = e->offers};
 
 	s.ttl = (uint8_t)(s.ttl - c->hops);
 	s.options.has &= (uint8_t) ~(e->side == HOST ? c->strip_out : c->strip_in);
@@ -232,13 +236,29 @@ static struct syn travel(const struct net *n, const struct end *e)
 	return s;
 }
 
+/* As Linux chooses it: of the endpoints, and by the clock, in a call that takes some time. */
+static void choose_sequence(struct net *n, struct end *e)
+{
+	uint32_t of_endpoints = e->local.port * 0x9e3779b1u;
+
+	e->sequence = of_endpoints + (uint32_t)(n->now_us * 1000 / 64);
+	if (n->config->syns.by_chance)
+		e->sequence = random_below(&n->random, UINT32_MAX);
+}
+
+static void set_moments(const struct end *e, struct handshake *h)
+{
+	h->ttl = e->ttl;
+	h->since_ns = e->first_us * 1000 - 2000;
+	h->until_ns = e->first_us * 1000 + 3000;
+}
+
 /* What Linux would tell of a connection of the host. */
 static struct handshake handshake_of(const struct net *n, const struct end *e)
 {
 	const struct syn_options *heard = &e->heard.options;
 	uint16_t room = mss_of(n, HOST), peer = heard->has & SYN_MSS ? heard->mss : 536;
-	struct handshake h = {.ttl = e->ttl,
-		.known = SYN_MSS | SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE,
+	struct handshake h = {.known = SYN_MSS | SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE,
 		.sent = e->offers,
 		.told = true,
 		.agreed = heard->has & (SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE),
@@ -249,6 +269,7 @@ static struct handshake handshake_of(const struct net *n, const struct end *e)
 	h.segment_bytes = peer < room ? peer : room;
 	if (h.agreed & SYN_TIMESTAMPS)
 		h.segment_bytes -= 12;
+	set_moments(e, &h);
 	return h;
 }
 
@@ -301,11 +322,20 @@ static void send_with_options(struct net *n, struct end *e, enum segment segment
 		p->syn = travel(n, e);
 }
 
+/* The first router of the way gets it, and nobody else. */
+static bool ends_at_router(const struct net *n, const struct end *e)
+{
+	return e->side == HOST && e->active && e->ttl == 1 && n->config->syns.hops;
+}
+
 static void send_syn(struct net *n, struct end *e)
 {
 	static const uint64_t gaps[SYNS_MAX] = {1000000, 2000000, 4000000, 8000000};
 
-	if (!is_caged(n, e))
+	if (ends_at_router(n, e)) {
+		if (!n->config->syns.mute_router && !chance(n, n->config->nat.loss))
+			add_packet(n, n->now_us + 1000, TIMER_ROUTER)->end = (size_t)(e - n->ends);
+	} else if (!is_caged(n, e))
 		send_with_options(n, e, e->state == END_SYN_SENT ? SYN : SYN_ACK);
 	if (e->syns < SYNS_MAX)
 		add_packet(n, n->now_us + gaps[e->syns], TIMER_SYN)->end = (size_t)(e - n->ends);
@@ -675,6 +705,21 @@ static bool pass_nat(struct net *n, struct packet *p)
 	return true;
 }
 
+static void expire(struct net *n, struct end *e)
+{
+	bool quoted = !n->config->syns.unquoted;
+	struct handshake h = {.quoted = quoted, .sequence = quoted ? e->sequence : 0};
+	struct icmp_seen icmp = {.count = 1, .type = 11};
+
+	if (e->state != END_SYN_SENT)
+		return;
+	e->state = END_NONE;
+	set_moments(e, &h);
+	tcp_probe_handshake(n->probe, e->socket, &h);
+	tcp_probe_icmp(n->probe, e->socket, &icmp);
+	tcp_probe_connected(n->probe, n->now_us, e->socket, -EHOSTUNREACH, 0);
+}
+
 static void happen(struct net *n, struct packet *p)
 {
 	struct end *e = &n->ends[p->end];
@@ -684,6 +729,9 @@ static void happen(struct net *n, struct packet *p)
 		if ((e->state == END_SYN_SENT || e->state == END_SYN_RECEIVED) &&
 			e->syns < SYNS_MAX)
 			send_syn(n, e);
+		break;
+	case TIMER_ROUTER:
+		expire(n, e);
 		break;
 	case TIMER_CALL:
 		call_now(n, p->promise);
@@ -733,6 +781,7 @@ static void open_socket(struct net *n, const struct tcp_output *out)
 		e->active = true;
 		e->socket = out->socket;
 		e->ttl = out->ttl ? out->ttl : 64;
+		choose_sequence(n, e);
 		send_syn(n, e);
 	}
 	n->result->packets++;

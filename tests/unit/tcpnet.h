@@ -34,6 +34,10 @@ struct tcpnet_syns {
 	uint8_t hops;
 	uint8_t ttl; /* each SYN gets it behind the NAT; 0: none does */
 	uint16_t host_mtu, server_mtu; /* 0: 1500 */
+	bool renumber; /* the host's SYNs arrive with other sequence numbers */
+	bool mute_router; /* it says nothing of TTLs that have run out */
+	bool unquoted; /* the host's system does not show what it says */
+	bool by_chance; /* the host's sequence numbers are of no clock */
 	bool unsaved; /* the server's system has not kept them */
 	bool untold; /* the server knows nothing of this */
 };

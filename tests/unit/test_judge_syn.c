@@ -447,6 +447,165 @@ static void test_nearest(void **state)
 	journal_destroy(j);
 }
 
+/* --- sequence numbers --- */
+
+#define SECOND_NS 1000000000ull
+#define START_NS  (1800000000 * SECOND_NS)
+#define CALL_NS	  50000u /* what the call takes in which the number is chosen */
+
+/* The three SYNs: two that a router quotes, 20 ms apart, and one that arrives; a clock of 64 ns. */
+static void add_sequence(struct journal *j, struct observation *o[3])
+{
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t now_ns = START_NS + i * SECOND_NS / 50;
+
+		o[i] = add_connection(j, 0, true);
+		o[i]->question = QUESTION_SEQUENCE;
+		o[i]->handshake.ttl = i < 2 ? 1 : 64;
+		o[i]->handshake.since_ns = now_ns;
+		o[i]->handshake.until_ns = now_ns + CALL_NS;
+		o[i]->handshake.sequence = 0xfffffff0u + (uint32_t)((now_ns + CALL_NS / 2) / 64);
+		o[i]->answer.syn.arrived.sequence = o[i]->handshake.sequence;
+		if (i == 2)
+			continue;
+		o[i]->handshake.told = false;
+		o[i]->handshake.quoted = true;
+		o[i]->state = OBSERVATION_REFUSED;
+		o[i]->answers = 0;
+		o[i]->icmp = (struct icmp_seen){.count = 1, .type = 11};
+	}
+	o[2]->handshake.sequence = 0;
+}
+
+static void change_sequence(struct observation *o[3], char what)
+{
+	switch (what) {
+	case 'r': /* another number */
+		o[2]->answer.syn.arrived.sequence ^= 0x40000000;
+		break;
+	case '+': /* a little later, and earlier, than it can be */
+		o[2]->answer.syn.arrived.sequence += 2 * CALL_NS / 64;
+		break;
+	case '-':
+		o[2]->answer.syn.arrived.sequence -= 2 * CALL_NS / 64;
+		break;
+	case 'q': /* not quoted */
+		o[0]->handshake.quoted = false;
+		break;
+	case 'Q':
+		o[1]->handshake.quoted = false;
+		break;
+	case 's': /* the router says nothing */
+		o[0]->handshake.quoted = false;
+		o[0]->icmp.count = 0;
+		o[0]->state = OBSERVATION_SILENT;
+		break;
+	case 'a': /* it arrives: there is no router */
+		o[0]->handshake.quoted = false;
+		o[0]->state = OBSERVATION_ANSWERED;
+		break;
+	case 'x':
+		o[0]->handshake.quoted = false;
+		o[0]->state = OBSERVATION_ABANDONED;
+		break;
+	case 'c': /* no clock */
+		o[1]->handshake.sequence += 1000000;
+		break;
+	case 'n': /* the third is not told of, not connected, not saved */
+		o[2]->answer.has_syn = false;
+		break;
+	case 'N':
+		o[2]->state = OBSERVATION_SILENT;
+		break;
+	case 'k':
+		o[2]->answer.syn.parts = STUN_SYN_ANSWERED;
+		break;
+	case 'l': /* other endpoints */
+		o[2]->local.port++;
+		break;
+	case 't':
+		o[1]->to.port++;
+		break;
+	case 'b': /* the clock was set back, or went on too far */
+		o[2]->handshake.since_ns -= SECOND_NS;
+		o[2]->handshake.until_ns -= SECOND_NS;
+		break;
+	case 'f':
+		o[2]->handshake.since_ns += 100 * SECOND_NS;
+		o[2]->handshake.until_ns += 100 * SECOND_NS;
+		break;
+	default:
+		break;
+	}
+}
+
+static void test_sequence(void **state)
+{
+	static const struct {
+		const char *what;
+		enum tri rewriting;
+		const char *why;
+	} rows[] = {
+		{"", NO, NULL},
+		{"r", YES, NULL},
+		{"+", YES, NULL},
+		{"-", YES, NULL},
+		{"q", UNKNOWN, "does not show"},
+		{"Q", UNKNOWN, "does not show"},
+		{"rq", UNKNOWN, "does not show"},
+		{"s", UNKNOWN, "no router says"},
+		{"a", UNKNOWN, "no router is on the way"},
+		{"x", UNKNOWN, "the run ended"},
+		{"c", UNKNOWN, "by its clock"},
+		{"cr", UNKNOWN, "by its clock"},
+		{"n", UNKNOWN, "did not"},
+		{"N", UNKNOWN, "did not"},
+		{"k", UNKNOWN, "did not"},
+		{"l", UNKNOWN, "by its clock"},
+		{"t", UNKNOWN, "by its clock"},
+		{"b", UNKNOWN, "by its clock"},
+		{"rb", UNKNOWN, "by its clock"},
+		{"rf", UNKNOWN, "by its clock"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct observation *o[2], *syns[3];
+		struct journal *j = begin(o);
+		struct verdict v;
+
+		add_sequence(j, syns);
+		for (const char *c = rows[i].what; *c; c++)
+			change_sequence(syns, *c);
+		judge(j, &v);
+		if (v.tcp4.sequence_rewriting != rows[i].rewriting ||
+			(rows[i].why && !strstr(v.tcp4.sequence_basis.text, rows[i].why)))
+			fail_msg("\"%s\": %d: %s", rows[i].what, v.tcp4.sequence_rewriting,
+				v.tcp4.sequence_basis.text);
+		assert_int_equal(v.tcp4.sequence_basis.evidence_count, 3);
+		journal_destroy(j);
+	}
+}
+
+/* Not asked, or the run ended between. */
+static void test_sequence_not_asked(void **state)
+{
+	(void)state;
+	for (size_t left = 0; left < 3; left++) {
+		struct observation *o[2], *syns[3];
+		struct journal *j = begin(o);
+		struct verdict v;
+
+		add_sequence(j, syns);
+		j->observation_count -= 3 - left;
+		judge(j, &v);
+		assert_int_equal(v.tcp4.sequence_rewriting, UNKNOWN);
+		assert_non_null(strstr(
+			v.tcp4.sequence_basis.text, left ? "did not" : "no server that tells"));
+		journal_destroy(j);
+	}
+}
+
 /* --- findings --- */
 
 static const struct finding *find(const struct finding *findings, size_t count, const char *id)
@@ -506,6 +665,8 @@ int main(void)
 		cmocka_unit_test(test_option_contradiction),
 		cmocka_unit_test(test_hops),
 		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_sequence),
+		cmocka_unit_test(test_sequence_not_asked),
 		cmocka_unit_test(test_findings),
 	};
 

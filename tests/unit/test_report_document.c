@@ -122,7 +122,9 @@ static void test_syns(void **state)
 		"tcp.ipv4.options_removed=[\"timestamps\",\"sack\"]", "tcp.ipv4.hops=null",
 		"tcp.ipv4.reasons.hops=SYNs have taken ways of different lengths",
 		"tcp.ipv4.basis.mss_clamping=[0]", "tcp.ipv4.basis.options_removed=[0]",
-		"tcp.ipv4.basis.hops=[]", "tcp.ipv6.mss_clamping=null",
+		"tcp.ipv4.basis.hops=[]", "tcp.ipv4.sequence_rewriting=true",
+		"tcp.ipv4.basis.sequence_rewriting=[0]", "tcp.ipv6.sequence_rewriting=null",
+		"tcp.ipv6.mss_clamping=null",
 		"tcp.ipv6.mss.inward={\"sent\":null,\"arrived\":null,\"clamped\":null}",
 		"tcp.ipv6.options_removed=null", "udp.ipv4.options_removed=null");
 	CHECK(d,
@@ -134,9 +136,10 @@ static void test_syns(void **state)
 		"evidence.0.handshake={\"ttl\":64,\"mss\":1460,\"options\":[\"timestamps\","
 		"\"sack\",\"window-scale\",\"mss\"],\"window_scale\":7,\"agreed\":["
 		"\"window-scale\"],\"peer_window_scale\":8,\"segment_bytes\":1440,"
-		"\"path_mtu_bytes\":1500,\"peer_window_bytes\":64240}",
+		"\"path_mtu_bytes\":1500,\"peer_window_bytes\":64240,\"sequence\":4100000000}",
 		"servers.0.features=[\"other-address\",\"call-back\",\"syn-report\"]",
-		"findings.0.id=mss-clamped", "findings.1.id=tcp-options-removed");
+		"findings.0.id=mss-clamped", "findings.1.id=tcp-options-removed",
+		"findings.2.id=sequence-rewritten");
 	document_keep(d, "syns");
 	json_decref(d);
 	s.j->observations[0].answer.syn.parts = 0;
@@ -145,10 +148,15 @@ static void test_syns(void **state)
 	CHECK(d, "evidence.0.answer.syn={\"arrived\":null,\"answered\":null}",
 		"evidence.0.handshake={\"ttl\":null,\"mss\":null,\"options\":null,"
 		"\"window_scale\":null,\"agreed\":[],\"peer_window_scale\":null,"
-		"\"segment_bytes\":null,\"path_mtu_bytes\":null,\"peer_window_bytes\":null}");
+		"\"segment_bytes\":null,\"path_mtu_bytes\":null,\"peer_window_bytes\":null,"
+		"\"sequence\":null}");
 	document_keep(d, "syns-unknown");
 	json_decref(d);
-	s.j->observations[0].answer.has_syn = s.j->observations[0].handshake.told = false;
+	s.j->observations[0].handshake = (struct handshake){.quoted = true};
+	d = sample_document(&s);
+	CHECK(d, "evidence.0.handshake.sequence=0", "evidence.0.handshake.mss=null");
+	json_decref(d);
+	s.j->observations[0].answer.has_syn = s.j->observations[0].handshake.quoted = false;
 	d = sample_document(&s);
 	CHECK(d, "evidence.0.answer.syn=null", "evidence.0.handshake=null");
 	json_decref(d);

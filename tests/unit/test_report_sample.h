@@ -283,6 +283,7 @@ static inline void sample_tcp(struct sample *s)
 		.removed_outward = SYN_TIMESTAMPS,
 		.removed_inward = SYN_SACK,
 		.options_known = true,
+		.sequence_rewriting = TRI_YES,
 		.classic = CLASSIC_PORT_RESTRICTED_CONE};
 	snprintf(b->hops_basis.text, JOURNAL_TEXT, "SYNs have taken ways of different lengths");
 	o = sample_ask(s, QUESTION_BINDING, one, "198.51.100.10:3478", "198.51.100.10:3478",
@@ -298,7 +299,9 @@ static inline void sample_tcp(struct sample *s)
 		.peer_scale = 8,
 		.segment_bytes = 1440,
 		.path_mtu = 1500,
-		.window = 64240};
+		.window = 64240,
+		.quoted = true,
+		.sequence = 4100000000u};
 	o->answer.has_syn = true;
 	o->answer.syn = (struct stun_syn){1, STUN_SYN_ARRIVED | STUN_SYN_ANSWERED,
 		{57, 0xb8, 64240, 4000000000u, 20, {SYN_SACK | SYN_SCALE | SYN_MSS, 7, 1412}},
@@ -306,6 +309,7 @@ static inline void sample_tcp(struct sample *s)
 	s->v.servers[one].answer_at = 0;
 	sample_basis(s, &b->mss_basis, o);
 	sample_basis(s, &b->options_basis, o);
+	sample_basis(s, &b->sequence_basis, o);
 	sample_judge(s);
 }
 

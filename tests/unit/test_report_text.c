@@ -165,6 +165,7 @@ static const char tcp_text[] =
 	"  hairpin            yes\n"
 	"  MSS clamping       yes: own SYNs 1460 to 1412, the server's 1440\n"
 	"  options removed    timestamps, sack\n"
+	"  sequence rewriting yes\n"
 	"  hops               unknown: SYNs have taken ways of different lengths\n"
 	"  RFC 3489           called port-restricted cone before RFC 4787\n"
 	"  direct connections possible (hole-punching): one external endpoint for all\n"
@@ -184,7 +185,15 @@ static const char tcp_text[] =
 	"    SYNs of this host arrive without timestamps; SYNs of the server arrive\n"
 	"    without sack.\n"
 	"    advice: Look for a firewall that normalises TCP, or a proxy.\n"
-	"    (RFC 7323, RFC 2018, tcp-options-removed, tcp.ipv4)\n";
+	"    (RFC 7323, RFC 2018, tcp-options-removed, tcp.ipv4)\n"
+	"\n"
+	"  note: Sequence numbers are changed on the way\n"
+	"    By what a router quotes of two SYNs, and by the clock, it is known which\n"
+	"    number the third one left with; it arrived with another one. Firewalls do\n"
+	"    that, and proxies.\n"
+	"    advice: Nothing, unless connections stall on loss: then blocks of SACK are\n"
+	"            not translated.\n"
+	"    (RFC 6528, sequence-rewritten, tcp.ipv4)\n";
 
 static const char symmetric_brief_color[] =
 	"\033[1;32mUDP: address-and-port-dependent mapping, address-dependent filtering: "

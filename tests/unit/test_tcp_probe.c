@@ -243,25 +243,35 @@ struct syn_case {
 	enum tri clamping;
 	int removed; /* enum syn_option; -1: not known */
 	int hops; /* -1: not known */
+	enum tri renumbered;
 };
 
 static const struct syn_case syn_cases[] = {
-	{"nothing", {.hops = 3}, TRI_NO, 0, 3},
-	{"clamped", {.mss = 1300, .hops = 9}, TRI_YES, 0, 9},
-	{"timestamps", {.strip_out = SYN_TIMESTAMPS}, TRI_NO, SYN_TIMESTAMPS, 0},
-	{"inward", {.strip_in = SYN_SACK}, TRI_NO, SYN_SACK, 0},
+	{"nothing", {.hops = 3}, TRI_NO, 0, 3, TRI_NO},
+	{"renumbered", {.hops = 3, .renumber = true}, TRI_NO, 0, 3, TRI_YES},
+	{"renumbered, on the link", {.renumber = true}, TRI_NO, 0, 0, TRI_UNKNOWN},
+	{"router says nothing", {.hops = 3, .renumber = true, .mute_router = true}, TRI_NO, 0, 3,
+		TRI_UNKNOWN},
+	{"quote is not shown", {.hops = 3, .renumber = true, .unquoted = true}, TRI_NO, 0, 3,
+		TRI_UNKNOWN},
+	{"no clock", {.hops = 3, .by_chance = true}, TRI_NO, 0, 3, TRI_UNKNOWN},
+	{"no clock, renumbered", {.hops = 3, .by_chance = true, .renumber = true}, TRI_NO, 0, 3,
+		TRI_UNKNOWN},
+	{"clamped", {.mss = 1300, .hops = 9}, TRI_YES, 0, 9, TRI_NO},
+	{"timestamps", {.strip_out = SYN_TIMESTAMPS}, TRI_NO, SYN_TIMESTAMPS, 0, TRI_UNKNOWN},
+	{"inward", {.strip_in = SYN_SACK}, TRI_NO, SYN_SACK, 0, TRI_UNKNOWN},
 	{"all", {.mss = 536, .strip_out = SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE, .hops = 1},
-		TRI_YES, SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE, 1},
-	{"no MSS", {.strip_out = SYN_MSS}, TRI_YES, SYN_MSS, 0},
-	{"TTL set", {.hops = 3, .ttl = 64}, TRI_NO, 0, -1},
-	{"small here", {.host_mtu = 1492}, TRI_UNKNOWN, 0, 0},
-	{"small here, clamped", {.host_mtu = 1492, .mss = 1400}, TRI_YES, 0, 0},
-	{"large there", {.server_mtu = 9000}, TRI_UNKNOWN, 0, 0},
-	{"large there, clamped", {.server_mtu = 9000, .mss = 1300}, TRI_YES, 0, 0},
-	{"large here", {.host_mtu = 9000}, TRI_NO, 0, 0},
-	{"not kept", {.unsaved = true, .hops = 3}, TRI_UNKNOWN, -1, -1},
-	{"not kept, clamped", {.unsaved = true, .mss = 1300}, TRI_YES, -1, -1},
-	{"not told", {.untold = true, .mss = 1300, .hops = 3}, TRI_UNKNOWN, -1, -1},
+		TRI_YES, SYN_TIMESTAMPS | SYN_SACK | SYN_SCALE, 1, TRI_NO},
+	{"no MSS", {.strip_out = SYN_MSS}, TRI_YES, SYN_MSS, 0, TRI_UNKNOWN},
+	{"TTL set", {.hops = 3, .ttl = 64}, TRI_NO, 0, -1, TRI_NO},
+	{"small here", {.host_mtu = 1492}, TRI_UNKNOWN, 0, 0, TRI_UNKNOWN},
+	{"small here, clamped", {.host_mtu = 1492, .mss = 1400}, TRI_YES, 0, 0, TRI_UNKNOWN},
+	{"large there", {.server_mtu = 9000}, TRI_UNKNOWN, 0, 0, TRI_UNKNOWN},
+	{"large there, clamped", {.server_mtu = 9000, .mss = 1300}, TRI_YES, 0, 0, TRI_UNKNOWN},
+	{"large here", {.host_mtu = 9000}, TRI_NO, 0, 0, TRI_UNKNOWN},
+	{"not kept", {.unsaved = true, .hops = 3}, TRI_UNKNOWN, -1, -1, TRI_UNKNOWN},
+	{"not kept, clamped", {.unsaved = true, .mss = 1300}, TRI_YES, -1, -1, TRI_UNKNOWN},
+	{"not told", {.untold = true, .mss = 1300, .hops = 3}, TRI_UNKNOWN, -1, -1, TRI_UNKNOWN},
 };
 
 static void assert_syns(const struct syn_case *c, const struct behaviour *b, bool maybe)
@@ -271,10 +281,12 @@ static void assert_syns(const struct syn_case *c, const struct behaviour *b, boo
 
 	if ((b->mss_clamping != c->clamping && !(maybe && !b->mss_clamping)) ||
 		(removed != c->removed && !(maybe && removed < 0)) ||
-		(hops != c->hops && !(maybe && hops < 0)))
-		fail_msg("%s: clamping %d, removed %d, hops %d (%s; %s; %s)", c->name,
-			b->mss_clamping, removed, hops, b->mss_basis.text, b->options_basis.text,
-			b->hops_basis.text);
+		(hops != c->hops && !(maybe && hops < 0)) ||
+		(b->sequence_rewriting != c->renumbered && !(maybe && !b->sequence_rewriting)))
+		fail_msg("%s: clamping %d, removed %d, hops %d, renumbered %d (%s; %s; %s; %s)",
+			c->name, b->mss_clamping, removed, hops, b->sequence_rewriting,
+			b->mss_basis.text, b->options_basis.text, b->hops_basis.text,
+			b->sequence_basis.text);
 }
 
 static void test_syns(void **state)

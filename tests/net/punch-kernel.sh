@@ -8,6 +8,8 @@
 #
 #   punch_begin TOOL           the laboratory
 #   punch_try KIND KIND EXPECTED [RUNS]   connected, failed or any; both sides have to agree, also on the endpoints
+#   punch_part                 from now on the provider lets nothing through between its two customers, who reach
+#                              the servers as before
 #   punch_end                  the sum of all
 
 punch_random=${NATUTILS_SEED:-$$}
@@ -93,6 +95,18 @@ punch_try()
 		lab_stop "punch-host-$punch_run" >/dev/null
 		lab_stop "punch-peer-$punch_run" >/dev/null
 	done
+}
+
+punch_part()
+{
+	ip netns exec isp nft -f - <<-EOF
+		table ip parted {
+			chain forw {
+				type filter hook forward priority filter
+				ip saddr { $LAB_W, $LAB_PEER_W } ip daddr { $LAB_W, $LAB_PEER_W } drop
+			}
+		}
+	EOF
 }
 
 punch_end()

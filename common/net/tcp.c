@@ -17,6 +17,7 @@
 
 #define BACKLOG	      16
 #define HEADERS_BYTES 256 /* of IP and TCP */
+#define BACKLOG_LOCAL 128 /* of programs that open many at once */
 
 /* of the kernel's enum, which its header keeps for itself */
 #define SYN_SENT     2
@@ -182,6 +183,12 @@ int tcp_prepare_stream(int fd, unsigned timeout_ms)
 	return err ? err : set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)timeout_ms);
 }
 
+void tcp_forget_stream(int fd)
+{
+	(void)tcp_prepare_stream(fd, 0);
+	(void)set_int(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+}
+
 void tcp_reset(int fd)
 {
 	const struct linger reset = {.l_onoff = 1};
@@ -208,7 +215,7 @@ int tcp_listen(const struct endpoint *local, int *fd)
 	err = set_int(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!err && local->family == FAMILY_IPV6)
 		err = set_int(*fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (!err && (bind(*fd, (struct sockaddr *)&address, length) || listen(*fd, BACKLOG)))
+	if (!err && (bind(*fd, (struct sockaddr *)&address, length) || listen(*fd, BACKLOG_LOCAL)))
 		err = -errno;
 	if (err) {
 		close(*fd);

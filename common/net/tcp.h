@@ -59,10 +59,16 @@ int tcp_peer(int fd, struct endpoint *out);
 int tcp_expect(int fd, size_t bytes);
 
 /*
- * For a stream of any bytes, which ends with ETIMEDOUT when the other end's kernel has not acknowledged something for
- * so long.
+ * For a stream of any bytes: what is written goes out at once; and it ends with ETIMEDOUT when the other end's kernel has not
+ * acknowledged something for so long; 0: for as long as the kernel tries.
  */
 int tcp_prepare_stream(int fd, unsigned timeout_ms);
+
+/*
+ * As a socket is that nothing was set of, for a program that does not expect otherwise: such a timeout also ends a
+ * connection that is as it should be, but whose reader takes nothing for so long.
+ */
+void tcp_forget_stream(int fd);
 
 /* Closes with a RST, so that nothing is left in the kernel. */
 void tcp_reset(int fd);

@@ -16,10 +16,14 @@ struct pump_config {
 	struct event_base *base;
 	struct tunnel *tunnel;
 	uint16_t id;
-	int in, out; /* the same for a socket, which is the pump's from now on; it may still be connecting */
+	/*
+	 * The pump's from now on. The same for a socket, which may still be connecting. Others may be without
+	 * O_NONBLOCK: nothing waits for them. SIGPIPE has to be ignored.
+	 */
+	int in, out;
 	/*
 	 * The last call, and the pump may be destroyed in it: 0, both directions have ended; or a negative errno of a
-	 * descriptor, for which the stream was reset. Not after pump_destroy or pump_reset.
+	 * descriptor, for which the stream was reset. Not after pump_destroy.
 	 */
 	void (*ended)(void *context, uint16_t id, int error);
 	void *context;
@@ -27,7 +31,7 @@ struct pump_config {
 
 int pump_create(
 	const struct pump_config *config, struct pump **out); /* -ENOMEM; then nothing was taken */
-/* Closes the socket, if it is one; what has not been written is lost. */
+/* What has not been written is lost; the socket is reset, unless both directions have ended. */
 void pump_destroy(struct pump *p);
 
 /* What the tunnel has for the stream: MUX_DATA and MUX_ENDED. */

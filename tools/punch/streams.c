@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,7 +16,7 @@
 
 #define NUMBERS	 (2 * MUX_STREAMS)
 #define ACCEPTS	 16 /* at once */
-#define PAUSE_MS 100 /* without accepting, when there are no descriptors left */
+#define PAUSE_MS 100 /* without accepting, when there are no descriptors or no memory left */
 
 struct streams {
 	struct streams_config config;
@@ -24,6 +25,7 @@ struct streams {
 	struct event *acceptable, *pause;
 	struct pump *pumps[NUMBERS]; /* by the number of the stream */
 	unsigned count;
+	bool has_stdio; /* or had */
 };
 
 unsigned streams_count(const struct streams *s)
@@ -74,13 +76,22 @@ static void open_stream(struct streams *s, int fd)
 {
 	uint16_t id;
 
+	(void)tcp_prepare_stream(fd, 0);
 	if (tunnel_open(s->tunnel, &id) || carry(s, id, fd, fd))
 		tcp_reset(fd);
 }
 
-static void on_acceptable(evutil_socket_t listener, short what, void *context)
+/* Of what is missing the kernel would go on to tell. */
+static void pause_accepting(struct streams *s)
 {
 	const struct timeval pause = {0, PAUSE_MS * 1000};
+
+	event_del(s->acceptable);
+	event_add(s->pause, &pause);
+}
+
+static void on_acceptable(evutil_socket_t listener, short what, void *context)
+{
 	struct streams *s = context;
 	struct endpoint from;
 
@@ -90,13 +101,12 @@ static void on_acceptable(evutil_socket_t listener, short what, void *context)
 
 		if (!err) {
 			open_stream(s, fd);
-			continue;
+		} else if (err == -EAGAIN) {
+			return;
+		} else if (err != -ECONNABORTED && err != -EINTR) {
+			pause_accepting(s);
+			return;
 		}
-		if (err == -EMFILE || err == -ENFILE) {
-			event_del(s->acceptable);
-			event_add(s->pause, &pause);
-		}
-		return;
 	}
 }
 
@@ -132,35 +142,96 @@ static void connect_stream(struct streams *s, uint16_t id)
 		tunnel_reset(s->tunnel, id, MUX_REFUSED);
 		return;
 	}
+	(void)tcp_prepare_stream(fd, 0);
 	if (carry(s, id, fd, fd))
 		tcp_reset(fd);
 }
 
 /* --- standard input and output --- */
 
-/*
- * A descriptor of our own that does not wait; where that cannot be had, as of a socket, the one that there is: the pump only
- * writes when it is ready.
- */
-static int open_own(int fd, int flags)
+static int copy(int fd)
 {
-	char path[] = "/proc/self/fd/0";
-	int own;
+	return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
 
-	path[sizeof(path) - 2] = (char)('0' + fd);
-	own = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (own < 0)
-		return fd;
-	close(fd); /* so that whoever reads sees the end when the pump closes its own */
-	return own;
+/*
+ * A pipe or a terminal is opened anew, so that writing does not wait, and others that have it are left alone. Nothing
+ * else is: a file has its place in the descriptor. Nor is the input: a FIFO may have no writer any more, and poll(2) is
+ * silent about that to who has not seen one.
+ */
+static int copy_output(void)
+{
+	int flags = fcntl(STDOUT_FILENO, F_GETFL), own = -1;
+	struct stat file;
+
+	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && !fstat(STDOUT_FILENO, &file) &&
+		(S_ISFIFO(file.st_mode) || isatty(STDOUT_FILENO)))
+		own = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	return own >= 0 ? own : copy(STDOUT_FILENO);
+}
+
+/* Who has the other end of it sees the end of one direction only by shutdown(2). */
+static bool is_one_socket(void)
+{
+	struct stat in, out;
+
+	return !fstat(STDIN_FILENO, &in) && !fstat(STDOUT_FILENO, &out) && S_ISSOCK(in.st_mode) &&
+		in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
+/* Who reads has to see the end when the pump closes its own; and nothing else gets the number. */
+static void close_standard(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, fd);
+	close(null);
+}
+
+static int copy_both(int *in, int *out)
+{
+	*in = copy(STDIN_FILENO);
+	if (*in < 0)
+		return -errno;
+	*out = is_one_socket() ? *in : copy_output();
+	if (*out < 0) {
+		int err = -errno;
+
+		close(*in);
+		return err;
+	}
+	close_standard(STDIN_FILENO);
+	close_standard(STDOUT_FILENO);
+	return 0;
+}
+
+static int carry_both(struct streams *s, uint16_t id)
+{
+	int in = -1, out = -1, err = copy_both(&in, &out);
+
+	if (err) {
+		tunnel_reset(s->tunnel, id, MUX_REFUSED);
+		return err;
+	}
+	err = carry(s, id, in, out);
+	if (!err)
+		return 0;
+	close(in);
+	if (out != in)
+		close(out);
+	return err;
 }
 
 static void carry_stdio(struct streams *s, uint16_t id)
 {
-	int in = open_own(STDIN_FILENO, O_RDONLY), out = open_own(STDOUT_FILENO, O_WRONLY);
+	int err;
 
-	if (carry(s, id, in, out))
-		s->config.ended(s->config.context, -ENOMEM);
+	s->has_stdio = true;
+	err = carry_both(s, id);
+	if (err)
+		s->config.ended(s->config.context, err);
 }
 
 /* --- the tunnel --- */
@@ -173,8 +244,10 @@ static void end_all(struct streams *s)
 
 void streams_set_tunnel(struct streams *s, struct tunnel *tunnel)
 {
-	if (s->acceptable)
+	if (s->acceptable) {
 		event_del(s->acceptable);
+		event_del(s->pause);
+	}
 	end_all(s);
 	s->tunnel = tunnel;
 }
@@ -187,7 +260,8 @@ void streams_begin(struct streams *s, bool controlling)
 		return;
 	if (s->acceptable)
 		event_add(s->acceptable, NULL);
-	if (s->config.use == STREAMS_STDIO && controlling && !tunnel_open(s->tunnel, &id))
+	if (s->config.use == STREAMS_STDIO && controlling && !s->has_stdio &&
+		!tunnel_open(s->tunnel, &id))
 		carry_stdio(s, id);
 }
 
@@ -195,7 +269,7 @@ static void opened(struct streams *s, uint16_t id)
 {
 	if (s->config.use == STREAMS_TARGET)
 		connect_stream(s, id);
-	else if (s->config.use == STREAMS_STDIO && !s->count)
+	else if (s->config.use == STREAMS_STDIO && !s->has_stdio)
 		carry_stdio(s, id);
 	else
 		tunnel_reset(s->tunnel, id, MUX_REFUSED);

@@ -8,7 +8,8 @@
 /*
  * What the streams of a tunnel are for. One side listens on a local TCP port, and has a stream for each connection that
  * local programs make; the other has a connection for each stream, to the target that its own user chose. Or both carry
- * standard input and output, over one stream, which the controlling side opens.
+ * standard input and output, over one stream, which the controlling side opens; from then on /dev/null stands in their
+ * place.
  */
 
 enum streams_use {

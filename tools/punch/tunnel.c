@@ -4,7 +4,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,27 +13,30 @@
 #include "net/tcp.h"
 #include "tools/punch/tunnel.h"
 
-#define INPUT_BYTES (16 * SEALED_RECORD_MAX)
-#define OUTPUT_BYTES \
-	(256u << 10) /* that wait for the kernel; beyond it only control frames are added */
-#define TURNS	   16 /* reads at once: others want to be served, too */
-#define FRAME_MAX  SEALED_BYTES_MAX
-#define FRAME_USE  0x40 /* a type that no mux has */
-#define TIMEOUT_MS 30000 /* for the peer's kernel to acknowledge what was sent */
+#define INPUT_BYTES  (16 * SEALED_RECORD_MAX)
+#define WAITING_MAX  (256u << 10) /* of output, beyond which there is room for control frames only */
+#define OUTPUT_BYTES (2 * WAITING_MAX) /* … and a peer that keeps the rules makes far fewer due */
+#define TURNS	     4 /* reads at once: others want to be served, too */
+#define FRAME_MAX    SEALED_BYTES_MAX
+#define FRAME_USE    0x40 /* a type that no mux has */
+#define TIMEOUT_MS   30000 /* for the peer's kernel to acknowledge what was sent */
 
 struct tunnel {
 	struct tunnel_config config;
 	struct event *readable, *writable;
-	struct evbuffer *output;
 	struct mux *mux;
 	struct sealed sealed;
 	int error;
+	int out_error; /* of writing: the error as soon as nothing is left to read */
 	uint8_t peer_use;
-	bool heard, closing, last_in, last_out;
+	bool heard, last_in, last_out;
 	size_t have; /* bytes of input */
-	uint8_t input[INPUT_BYTES], plain[SEALED_BYTES_MAX], frame[FRAME_MAX];
+	size_t begin, end; /* what waits in output */
+	uint8_t input[INPUT_BYTES], output[OUTPUT_BYTES];
+	uint8_t plain[SEALED_BYTES_MAX], frame[FRAME_MAX];
 };
 
+/* The loop tells of it: this may have been called from anywhere. */
 static void fail(struct tunnel *t, int error)
 {
 	if (t->error)
@@ -42,47 +44,62 @@ static void fail(struct tunnel *t, int error)
 	t->error = error;
 	event_del(t->readable);
 	event_del(t->writable);
+	event_active(t->readable, EV_READ, 0);
+}
+
+/* What the peer has said before is read first. */
+static void fail_output(struct tunnel *t, int error)
+{
+	t->out_error = error;
+	event_active(t->readable, EV_READ, 0);
 }
 
 static bool is_over(const struct tunnel *t)
 {
-	return t->error || t->last_out;
+	return t->error || t->out_error || t->last_out;
 }
 
 /* --- output --- */
 
 static void flush(struct tunnel *t)
 {
-	while (!t->error && evbuffer_get_length(t->output)) {
-		int n = evbuffer_write(t->output, t->config.fd);
+	while (!t->error && !t->out_error && t->begin < t->end) {
+		ssize_t n = send(t->config.fd, t->output + t->begin, t->end - t->begin,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 
-		if (n >= 0)
+		if (n >= 0) {
+			t->begin += (size_t)n;
+			if (t->begin == t->end)
+				t->begin = t->end = 0;
 			continue;
+		}
 		if (errno == EAGAIN || errno == EINTR)
 			event_add(t->writable, NULL);
 		else
-			fail(t, -errno);
+			fail_output(t, -errno);
 		return;
 	}
 }
 
-/* Room for a record is taken from the buffer, so that sealing is the only copy. */
+/* Sealing is the only copy, but where the buffer has come to its end. */
 static void put_record(struct tunnel *t, const void *frame, size_t length, bool last)
 {
-	struct evbuffer_iovec space;
-	int n = -ENOMEM;
+	int n;
 
 	if (is_over(t))
 		return;
-	if (evbuffer_reserve_space(t->output,
-		    (ev_ssize_t)(SEALED_HEADER + SEALED_OVERHEAD + length), &space, 1) == 1)
-		n = sealed_push(&t->sealed, frame, length, last, space.iov_base, space.iov_len);
+	if (sizeof(t->output) - t->end < SEALED_HEADER + SEALED_OVERHEAD + length) {
+		memmove(t->output, t->output + t->begin, t->end - t->begin);
+		t->end -= t->begin;
+		t->begin = 0;
+	}
+	n = sealed_push(
+		&t->sealed, frame, length, last, t->output + t->end, sizeof(t->output) - t->end);
 	if (n < 0) {
-		fail(t, n);
+		fail(t, -EBADMSG); /* a peer that asks and asks, and reads no answer */
 		return;
 	}
-	space.iov_len = (size_t)n;
-	evbuffer_commit_space(t->output, &space, 1);
+	t->end += (size_t)n;
 	t->last_out = last;
 }
 
@@ -94,8 +111,6 @@ static uint64_t put_control(struct tunnel *t, uint64_t now_us)
 	while (!is_over(t) &&
 		mux_poll(t->mux, now_us, t->frame, sizeof(t->frame), &length, &deadline_us) > 0)
 		put_record(t, t->frame, length, false);
-	if (t->closing && !is_over(t))
-		put_record(t, NULL, 0, true);
 	return deadline_us;
 }
 
@@ -109,9 +124,9 @@ uint64_t tunnel_turn(struct tunnel *t, uint64_t now_us)
 
 size_t tunnel_room(const struct tunnel *t, uint16_t id)
 {
-	size_t waiting = evbuffer_get_length(t->output), room;
+	size_t room;
 
-	if (is_over(t) || t->closing || waiting >= OUTPUT_BYTES)
+	if (is_over(t) || t->end - t->begin >= WAITING_MAX)
 		return 0;
 	room = mux_room(t->mux, id);
 	return room < MUX_DATA_MAX ? room : MUX_DATA_MAX;
@@ -127,14 +142,16 @@ int tunnel_write(struct tunnel *t, uint16_t id, const void *data, size_t length)
 	if (n < 0)
 		return n;
 	put_record(t, t->frame, (size_t)n, false);
-	flush(t);
+	/* with what others write before the loop comes to it */
+	event_active(t->writable, EV_WRITE, 0);
 	return 0;
 }
 
 void tunnel_close(struct tunnel *t)
 {
-	t->closing = true;
-	tunnel_turn(t, clock_now_us());
+	put_control(t, clock_now_us());
+	put_record(t, NULL, 0, true);
+	flush(t);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *context)
@@ -225,12 +242,14 @@ static bool read_once(struct tunnel *t)
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct tunnel *t = context;
+	bool more = true;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < TURNS && !t->error && !t->last_in; i++)
-		if (!read_once(t))
-			break;
+	for (int i = 0; i < TURNS && more; i++)
+		more = !t->error && !t->last_in && read_once(t);
+	if (t->out_error && (!more || t->last_in))
+		fail(t, t->out_error);
 	tunnel_turn(t, clock_now_us());
 	t->config.changed(t->config.context);
 }
@@ -273,7 +292,7 @@ void tunnel_ping(struct tunnel *t, uint64_t now_us, unsigned count, uint64_t int
 
 bool tunnel_is_flushed(const struct tunnel *t)
 {
-	return t->last_out && !evbuffer_get_length(t->output);
+	return t->last_out && t->begin == t->end;
 }
 
 bool tunnel_is_closed(const struct tunnel *t)
@@ -317,10 +336,9 @@ static int create_parts(struct tunnel *t, uint64_t now_us)
 		.keepalive_us = c->keepalive_us,
 		.patience_us = c->patience_us};
 
-	t->output = evbuffer_new();
 	t->readable = event_new(c->base, c->fd, EV_READ | EV_PERSIST, on_readable, t);
 	t->writable = event_new(c->base, c->fd, EV_WRITE, on_writable, t);
-	if (!t->output || !t->readable || !t->writable || event_add(t->readable, NULL) ||
+	if (!t->readable || !t->writable || event_add(t->readable, NULL) ||
 		mux_create(&mux, now_us, &t->mux))
 		return -ENOMEM;
 	sealed_init(&t->sealed, c->keys, c->salt);
@@ -355,8 +373,6 @@ void tunnel_destroy(struct tunnel *t)
 		event_free(t->readable);
 	if (t->writable)
 		event_free(t->writable);
-	if (t->output)
-		evbuffer_free(t->output);
 	mux_destroy(t->mux);
 	sealed_wipe(&t->sealed);
 	if (t->config.fd >= 0)
@@ -370,6 +386,7 @@ int tunnel_take(struct tunnel *t)
 
 	event_del(t->readable);
 	event_del(t->writable);
+	tcp_forget_stream(fd);
 	t->config.fd = -1;
 	return fd;
 }

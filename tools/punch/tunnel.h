@@ -25,9 +25,12 @@ struct tunnel_config {
 	bool exact; /* nothing is read that is behind the peer's last record: another program gets the socket */
 	uint64_t keepalive_us, patience_us; /* see struct mux_config */
 	uint8_t use; /* not 0; what the values mean is the caller's */
-	/* What has come on a stream; the payload is valid until it returns. */
+	/* What has come on a stream; the payload is valid until it returns, and so is the tunnel: it may not end here. */
 	void (*event)(void *context, enum mux_event event, const struct mux_payload *payload);
-	/* Something has changed: there is room, or something has come, or the tunnel has ended. */
+	/*
+	 * Something has changed: there is room, or something has come, or the tunnel has ended. From the loop only; and
+	 * the tunnel may be destroyed in it.
+	 */
 	void (*changed)(void *context);
 	void *context;
 };
@@ -35,7 +38,7 @@ struct tunnel_config {
 int tunnel_create(const struct tunnel_config *config, uint64_t now_us, struct tunnel **out);
 /* Closes the socket, unless it was taken. */
 void tunnel_destroy(struct tunnel *t);
-/* The socket, which is the caller's from now on. */
+/* The socket, which is the caller's from now on, and as if nothing had been set of it. */
 int tunnel_take(struct tunnel *t);
 
 /* What is due, to be called also at the moment that it returns. */
@@ -50,7 +53,7 @@ void tunnel_ping(struct tunnel *t, uint64_t now_us, unsigned count, uint64_t int
 
 /* How many bytes can be written to a stream now: by its window, and by what the kernel has not yet taken. */
 size_t tunnel_room(const struct tunnel *t, uint16_t id);
-/* At most as many. 0; -EAGAIN: more. */
+/* At most as many, which go out when the loop runs. 0; -EAGAIN: more. */
 int tunnel_write(struct tunnel *t, uint16_t id, const void *data, size_t length);
 
 /* The last record: nothing follows from this side. */
@@ -60,7 +63,10 @@ bool tunnel_is_flushed(const struct tunnel *t);
 /* Whether the peer has said the same. */
 bool tunnel_is_closed(const struct tunnel *t);
 
-/* How the connection has broken: a negative errno, -EBADMSG for what the peer has not sealed; 0: it has not. */
+/*
+ * How the connection has broken: a negative errno, -EBADMSG for what the peer has not sealed, or would not if it kept the
+ * rules; 0: it has not. When it is found out by writing, what the peer has said before comes first.
+ */
 int tunnel_error(const struct tunnel *t);
 /* The peer's use; 0: not known yet. */
 uint8_t tunnel_peer_use(const struct tunnel *t);

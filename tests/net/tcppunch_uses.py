@@ -193,6 +193,31 @@ def lines_killed(test):
 
 
 @case()
+def lines_left(test):
+    """Who is interrupted says so, but that is not all that was to be said."""
+    x, y = test.both(stdio=True)
+    x.send("before")
+    y.expect("before", 5)
+    x.signal(signal.SIGINT)
+    document = x.end(5)
+    if (document["exit"], document["complete"]) != (130, False):
+        test.wrong(f"x, interrupted: {document['exit']}")
+    test.judge_one(y, 5, "lost")
+
+
+@case()
+def lines_cut(test):
+    """The same when nothing is to be said any more by who hears it."""
+    x, y = test.both(stdio=True)
+    y.popen.stdin.close()
+    x.send("before")
+    y.expect("before", 5)
+    x.signal(signal.SIGINT)
+    x.end(5)
+    test.judge_one(y, 5, "lost")
+
+
+@case()
 def lines_frozen(test):
     x, y = test.both(stdio=True)
     y.signal(signal.SIGSTOP)

@@ -152,11 +152,17 @@ static void connected(struct path *p, uint64_t now_us)
 			p->early[i].length);
 }
 
-static void give_up(struct path *p, uint64_t now_us)
+static void lose(struct path *p, uint64_t now_us)
 {
-	p->result->silent = !p->result->closed; /* else it may just have gone */
+	p->result->silent = true;
 	path_enter(p, LEAVING, now_us + LEAVE_US);
 	path_leave(p);
+}
+
+static void give_up(struct path *p, uint64_t now_us)
+{
+	lose(p, now_us);
+	p->result->silent = !p->result->closed; /* else it may just have gone */
 }
 
 static void advance_measuring(struct path *p, uint64_t now_us)
@@ -279,6 +285,10 @@ static void advance_carrying(struct path *p, uint64_t now_us)
 	if (path_use_differs(p)) {
 		p->result->differs = true;
 		begin_closing(p, now_us);
+	} else if (path_use_is_cut(p)) {
+		trail_step(p->config->trail, now_us,
+			"path: the peer has ended before all was carried");
+		lose(p, now_us);
 	} else if (path_use_is_done(p) ||
 		(p->result->closed && (p->input_ended || p->config->use != PATH_STDIO)))
 		begin_closing(p, now_us);

@@ -26,7 +26,7 @@ struct path_result {
 	bool late; /* limit_us was over */
 	bool stood; /* the peer's channel was heard */
 	bool closed; /* the peer has said its last word */
-	bool silent; /* the way stopped to work while it was used, and there was no other */
+	bool silent; /* the way stopped to work while it was used, and there was no other; or not all was carried */
 	bool differs; /* the other side uses it for something else */
 	int error; /* negative errno of what it was used for */
 	unsigned rounds; /* how often it was punched anew */

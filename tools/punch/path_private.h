@@ -95,6 +95,8 @@ void path_use_event(void *context, enum mux_event event, const struct mux_payloa
 void path_use_changed(struct path *p);
 /* Whether the other side does not use the way as this one. */
 bool path_use_differs(const struct path *p);
+/* Whether the other side has gone before all was carried. */
+bool path_use_is_cut(const struct path *p);
 /* Whether all is carried, also on the other side. */
 bool path_use_is_done(const struct path *p);
 /* Reads the other side's line, once there is one of our own. */

@@ -116,6 +116,13 @@ bool path_use_is_done(const struct path *p)
 		!tunnel_statistics(p->tunnel).streams;
 }
 
+/* Over TCP the last word ends both directions, and comes when both sides have all; or its user is in a hurry. */
+bool path_use_is_cut(const struct path *p)
+{
+	return p->config->tcp && p->config->use == PATH_STDIO && p->result->closed &&
+		!path_use_is_done(p);
+}
+
 /* --- the other side's line --- */
 
 static int on_paste(void *context, const char *text)

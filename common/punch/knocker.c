@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "punch/knocker.h"
+
+#define SEARCH_AFTER_US 1000000u
+#define STEP_LATER_US	2000000u /* between knocks at the known port, after the first ones */
+#define PAUSE_US	5000000u /* between searches, and longer each time */
+#define PORT_MIN	1024u
+#define PORTS		(65536u - PORT_MIN)
+#define NEIGHBOURS	4 /* on each side: a NAT that has given a port away takes one next to it */
+
+/* When, and the TTL of the datagram: the own NATs first, then all the way. */
+static const struct {
+	uint32_t after_us;
+	uint8_t ttl;
+} steps[] = {{0, 2}, {200000, 3}, {400000, 4}, {800000, 0}};
+#define STEPS (sizeof(steps) / sizeof(*steps))
+
+struct kind {
+	uint8_t type, code;
+};
+static const struct kind kinds[2][4] = {
+	/* time exceeded, port unreachable, reassembly time exceeded, parameter problem */
+	{{11, 0}, {3, 3}, {11, 1}, {12, 0}},
+	{{3, 0}, {1, 4}, {3, 1}, {4, 0}},
+};
+#define KINDS 4
+
+/* A port that is tried: a datagram and an error. */
+struct
+try {
+	uint16_t port;
+	uint8_t ttl;
+	unsigned kind; /* of the error */
+	bool datagram_due, error_due;
+};
+
+struct knocker {
+	struct knocker_config config;
+	uint64_t start_us, round_us; /* of the present search */
+	unsigned step; /* of this round */
+	uint64_t step_us; /* the next */
+	struct try now; /* being sent */
+	int neighbour; /* the next of them; NEIGHBOURS + 1: none */
+	bool searching;
+	uint64_t search_us, pause_us;
+	unsigned sent; /* in this search */
+	uint8_t tried[65536 / 8]; /* ports of it */
+	bool answered;
+	struct knock answer;
+	struct endpoint answer_from;
+	struct knocker_counts counts;
+};
+
+static uint64_t utc_us(const struct knocker *k, uint64_t now_us)
+{
+	return k->config.utc_us + (now_us - k->start_us);
+}
+
+static bool is_searchable(const struct knocker *k)
+{
+	/* nobody translates ports of IPv6 */
+	return k->config.target.family == FAMILY_IPV4 && !k->config.target.port;
+}
+
+/* --- what is next --- */
+
+static struct knock_place place_of(const struct knocker *k, uint64_t now_us)
+{
+	struct knock_place place;
+
+	knock_place_at(&k->config.key, utc_us(k, now_us) / 1000000 / KNOCK_SLOT_S, &place);
+	return place;
+}
+
+static uint16_t known_port(const struct knocker *k, uint64_t now_us)
+{
+	return k->config.target.port ? k->config.target.port : place_of(k, now_us).port;
+}
+
+static void try_port(struct knocker *k, uint16_t port, uint8_t ttl, unsigned kind)
+{
+	k->now = (struct try){.port = port,
+		.ttl = ttl,
+		.kind = kind % KINDS,
+		.datagram_due = true,
+		.error_due = true};
+	k->tried[port / 8] |= (uint8_t)(1u << port % 8);
+}
+
+static void begin_round(struct knocker *k, uint64_t now_us)
+{
+	k->round_us = k->step_us = now_us;
+	k->step = 0;
+	k->neighbour = is_searchable(k) ? -NEIGHBOURS : NEIGHBOURS + 1;
+	k->searching = false;
+	k->search_us = is_searchable(k) ? now_us + SEARCH_AFTER_US : UINT64_MAX;
+	k->sent = k->counts.ports = 0;
+	k->counts.rounds++;
+	memset(k->tried, 0, sizeof(k->tried));
+}
+
+static void next_step(struct knocker *k, uint64_t now_us)
+{
+	bool first = k->step < STEPS;
+
+	try_port(k, known_port(k, now_us), first ? steps[k->step].ttl : 0, k->step);
+	k->step++;
+	k->step_us =
+		k->step < STEPS ? k->round_us + steps[k->step].after_us : now_us + STEP_LATER_US;
+}
+
+static uint16_t random_port(struct knocker *k)
+{
+	uint16_t port = (uint16_t)(PORT_MIN + random_below(&k->config.random, PORTS));
+
+	/* there are far more than are ever tried */
+	while (k->tried[port / 8] & 1u << port % 8)
+		port = port == UINT16_MAX ? PORT_MIN : (uint16_t)(port + 1);
+	return port;
+}
+
+static void end_search(struct knocker *k, uint64_t now_us)
+{
+	k->searching = false;
+	k->search_us = UINT64_MAX;
+	k->round_us = now_us + k->pause_us;
+	trail_step(k->config.trail, now_us,
+		"knock: %u ports tried, no answer; again in %u s, and at the known port meanwhile",
+		k->counts.ports, (unsigned)(k->pause_us / 1000000));
+	k->pause_us =
+		2 * k->pause_us < KNOCKER_PAUSE_MAX_US ? 2 * k->pause_us : KNOCKER_PAUSE_MAX_US;
+}
+
+static void next_of_search(struct knocker *k, uint64_t now_us)
+{
+	uint16_t port;
+
+	if (!k->searching)
+		trail_step(k->config.trail, now_us,
+			"knock: at ports at random, %u packets a second",
+			(unsigned)k->config.rate_pps);
+	k->searching = true;
+	if (k->sent + 2 > k->config.packets_max || k->counts.ports == PORTS / 2) {
+		end_search(k, now_us);
+		return;
+	}
+	if (k->neighbour == 0)
+		k->neighbour++;
+	if (k->neighbour <= NEIGHBOURS)
+		port = (uint16_t)(known_port(k, now_us) + k->neighbour++);
+	else
+		port = random_port(k);
+	/* one type a search: what one firewall drops is all of it, and the next search has another */
+	try_port(k, port, 0, k->counts.rounds - 1);
+	k->counts.ports++;
+	k->search_us += 2 * UINT64_C(1000000) / k->config.rate_pps;
+}
+
+/* --- output --- */
+
+static bool seal(struct knocker *k, uint64_t now_us, struct knock_output *out)
+{
+	struct knock ask = k->config.ask;
+	int length;
+
+	ask.kind = KNOCK_ASK;
+	ask.utc_ms = utc_us(k, now_us) / 1000;
+	ask.quoted_port = out->action == KNOCK_ERROR ? out->quoted_from.port : 0;
+	length = knock_seal(&k->config.key, &ask, &k->config.random, out->data, sizeof(out->data));
+	out->length = length > 0 ? (size_t)length : 0;
+	return length > 0;
+}
+
+static bool put_datagram(struct knocker *k, uint64_t now_us, struct knock_output *out)
+{
+	k->now.datagram_due = false;
+	*out = (struct knock_output){
+		.action = KNOCK_SEND, .to = k->config.target, .ttl = k->now.ttl};
+	out->to.port = k->now.port;
+	k->counts.datagrams++;
+	k->sent++;
+	return seal(k, now_us, out);
+}
+
+static bool put_error(struct knocker *k, uint64_t now_us, struct knock_output *out)
+{
+	int f = k->config.target.family == FAMILY_IPV6;
+	struct knock_place place = place_of(k, now_us);
+	const struct kind *kind = &kinds[f][k->now.kind];
+
+	k->now.error_due = false;
+	*out = (struct knock_output){.action = KNOCK_ERROR,
+		.to = k->config.target,
+		.quoted_from = k->config.target,
+		.quoted_to = k->config.dark.family != FAMILY_NONE ? k->config.dark : place.dark[f],
+		.type = kind->type,
+		.code = kind->code};
+	out->quoted_from.port = k->now.port;
+	k->counts.errors++;
+	k->sent++;
+	return seal(k, now_us, out);
+}
+
+static void choose(struct knocker *k, uint64_t now_us)
+{
+	if (!k->searching && k->search_us == UINT64_MAX && now_us >= k->round_us &&
+		k->step >= STEPS && is_searchable(k))
+		begin_round(k, now_us);
+	if (now_us >= k->step_us)
+		next_step(k, now_us);
+	else if (now_us >= k->search_us)
+		next_of_search(k, now_us);
+}
+
+static void sooner(uint64_t *deadline_us, uint64_t at_us)
+{
+	if (at_us < *deadline_us)
+		*deadline_us = at_us;
+}
+
+bool knocker_poll(
+	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
+{
+	if (k->answered)
+		return false;
+	if (!k->now.datagram_due && !k->now.error_due)
+		choose(k, now_us);
+	if (k->now.datagram_due)
+		return put_datagram(k, now_us, out);
+	if (k->now.error_due)
+		return put_error(k, now_us, out);
+	sooner(deadline_us, k->step_us);
+	sooner(deadline_us, k->search_us);
+	if (k->search_us == UINT64_MAX && is_searchable(k) && k->round_us > now_us)
+		sooner(deadline_us, k->round_us);
+	return false;
+}
+
+void knocker_unsent(struct knocker *k, int error)
+{
+	k->counts.unsent++;
+	k->counts.error = error;
+}
+
+/* --- answers --- */
+
+bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *from,
+	const void *data, size_t length)
+{
+	struct knock answer;
+	char text[ENDPOINT_TEXT];
+
+	if (knock_open(&k->config.key, (struct span){data, length}, &answer) ||
+		answer.kind != KNOCK_ANSWER || !knock_is_fresh(&answer, utc_us(k, now_us) / 1000)) {
+		k->counts.foreign++;
+		return false;
+	}
+	if (k->answered)
+		return false;
+	k->answered = true;
+	k->answer = answer;
+	k->answer_from = *from;
+	trail_step(k->config.trail, now_us, "knock: answered from %s, after %u errors",
+		endpoint_format(from, text), k->counts.errors);
+	return true;
+}
+
+const struct knock *knocker_answer(const struct knocker *k)
+{
+	return &k->answer;
+}
+
+const struct endpoint *knocker_answer_from(const struct knocker *k)
+{
+	return &k->answer_from;
+}
+
+const struct knocker_counts *knocker_counts(const struct knocker *k)
+{
+	return &k->counts;
+}
+
+/* --- begin and end --- */
+
+void knocker_resume(struct knocker *k, uint64_t now_us)
+{
+	k->answered = false;
+	k->pause_us = PAUSE_US;
+	k->now = (struct try){.port = 0};
+	begin_round(k, now_us);
+}
+
+int knocker_create(const struct knocker_config *config, uint64_t now_us, struct knocker **out)
+{
+	struct endpoint probe = config->target;
+	struct knock ask = config->ask;
+	struct knocker *k;
+
+	probe.port = probe.port ? probe.port : 1;
+	if (!endpoint_is_unicast(&probe))
+		return -EINVAL;
+	if (knock_digest(&ask))
+		return -EMSGSIZE;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	k->config = *config;
+	k->start_us = now_us;
+	if (!k->config.rate_pps)
+		k->config.rate_pps = 1;
+	knocker_resume(k, now_us);
+	*out = k;
+	return 0;
+}
+
+void knocker_destroy(struct knocker *k)
+{
+	if (!k)
+		return;
+	knock_key_wipe(&k->config.key);
+	free(k);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+#pragma once
+
+#include "journal/trail.h"
+#include "punch/knock.h"
+
+/*
+ * The side that knocks (knock.h), without I/O. To the port that follows from code and time first: ICMP errors of one
+ * type after the other, since a firewall may filter by type, each with a datagram that opens the own NAT for the answer
+ * (and is a knock as well, where the other NAT lets it in). Its TTL is low at first: what reaches the other NAT before
+ * something has left it can make it give out another port. Then to ports at random, as many as the budget has, for NATs
+ * that give out ports of their own; and all of it again, ever less often.
+ */
+
+#define KNOCKER_PAUSE_MAX_US 30000000u
+
+struct knocker_config {
+	struct knock_key key;
+	uint64_t utc_us; /* at knocker_create */
+	struct endpoint target; /* port 0: not known */
+	struct endpoint dark; /* FAMILY_NONE: as code and time say */
+	uint32_t packets_max; /* in one search, of both kinds */
+	uint32_t rate_pps;
+	struct knock ask; /* what is said: share and hello */
+	struct random random;
+	struct trail *trail;
+};
+
+struct knocker_counts {
+	unsigned errors, datagrams; /* sent */
+	unsigned ports; /* quoted in the present search */
+	unsigned rounds;
+	unsigned unsent; /* errors that did not leave this host */
+	int error; /* … and why, the latest; negative errno */
+	unsigned foreign; /* datagrams that were no answer */
+};
+
+struct knocker;
+
+/* -EINVAL: no address of one host; -ENOMEM; -EMSGSIZE: the hello is too long. */
+int knocker_create(const struct knocker_config *config, uint64_t now_us, struct knocker **out);
+void knocker_destroy(struct knocker *k);
+
+/* As waiter_poll; datagrams are of the one socket that the caller has for it. */
+bool knocker_poll(
+	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us);
+
+/* Whether it was an answer, and the first since the beginning or knocker_resume. */
+bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *from,
+	const void *data, size_t length);
+/* An error could not be sent; negative errno. */
+void knocker_unsent(struct knocker *k, int error);
+
+/* Knocks again, with the same words. */
+void knocker_resume(struct knocker *k, uint64_t now_us);
+
+/* The answer, and where it came from. */
+const struct knock *knocker_answer(const struct knocker *k);
+const struct endpoint *knocker_answer_from(const struct knocker *k);
+const struct knocker_counts *knocker_counts(const struct knocker *k);

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/icmp.h"
 #include "net/udp.h"
 #include "punch/carrier_private.h"
+#include "wire/packet.h"
 
 #define PACKETS_IN_TURN 64
 #define SENDS_IN_TURN	4096
@@ -97,13 +99,16 @@ int carrier_watch(struct carried *s, short what, event_callback_fn function)
 	return s->event && !event_add(s->event, NULL) ? 0 : -ENOMEM;
 }
 
-static void open_socket(struct carrier *c, unsigned number, enum family family)
+static void open_socket(struct carrier *c, const struct session_output *out)
 {
-	struct endpoint local = carrier_local_for(c, number, family);
+	unsigned number = out->socket;
+	struct endpoint local = out->local.family != FAMILY_NONE
+		? out->local
+		: carrier_local_for(c, number, out->family);
 	struct carried *s = &c->sockets[number];
 	int err = udp_open(&local, c->config.interface, UDP_META, &s->fd);
 
-	s->family = family;
+	s->family = local.family;
 	if (!err)
 		err = udp_local(s->fd, &local);
 	if (!err)
@@ -179,6 +184,24 @@ static void send_packet(struct carrier *c, const struct session_output *out)
 		c->config.session, seen.t_us, out->socket, &out->to, &seen, out->data, out->length);
 }
 
+/* The quoted datagram as it is when the last hop is over. */
+static void send_error(struct carrier *c, const struct session_output *out)
+{
+	struct icmp_seen seen = {.count = 1, .local = true, .t_us = clock_now_us()};
+	uint8_t quoted[ICMP_BYTES_MAX];
+	struct icmp_message message = {.type = out->type, .code = out->code};
+	int fd = c->config.raw ? c->config.raw[out->to.family == FAMILY_IPV6] : -1, length, err;
+
+	length = packet_build_udp(quoted, sizeof(quoted), &out->quoted_from, &out->quoted_to, 1,
+		out->data, out->length);
+	message.body = (struct span){quoted, length > 0 ? (size_t)length : 0};
+	err = fd < 0 ? -EBADF : length < 0 ? length : icmp_send(fd, NULL, &out->to, 0, &message);
+	if (!err || err == -EAGAIN || err == -ENOBUFS)
+		return;
+	seen.error = -err;
+	session_error(c->config.session, seen.t_us, SESSION_RAW, &out->to, &seen, NULL, 0);
+}
+
 static void carry(struct carrier *c, const struct session_output *out)
 {
 	if (c->config.tcp) {
@@ -187,7 +210,7 @@ static void carry(struct carrier *c, const struct session_output *out)
 	}
 	switch (out->action) {
 	case SESSION_OPEN:
-		open_socket(c, out->socket, out->family);
+		open_socket(c, out);
 		return;
 	case SESSION_CONNECT:
 		connect_stream(c, &out->to);
@@ -203,6 +226,9 @@ static void carry(struct carrier *c, const struct session_output *out)
 			send_packet(c, out);
 		else if (c->stream) /* what cannot leave now will be said again */
 			stun_stream_send(c->stream, out->data, out->length);
+		return;
+	case SESSION_ERROR:
+		send_error(c, out);
 		return;
 	default:
 		return;

@@ -18,6 +18,8 @@ struct carrier_config {
 	struct event_base *base;
 	struct session *session;
 	bool tcp; /* as the session */
+	const int *
+		raw; /* sockets of icmp.h for SESSION_ERROR, IPv4 and IPv6, -1: none; NULL: neither */
 	const char *interface; /* or NULL */
 	struct endpoint local
 		[2]; /* where main sockets are bound; FAMILY_NONE: anywhere. The port is that of

@@ -16,12 +16,11 @@
 #define PORTS		(65536u - PORT_MIN)
 #define NEIGHBOURS	4 /* on each side: a NAT that has given a port away takes one next to it */
 
-/* When, and the TTL of the datagram: the own NATs first, then all the way. */
-static const struct {
-	uint32_t after_us;
-	uint8_t ttl;
-} steps[] = {{0, 2}, {200000, 3}, {400000, 4}, {800000, 0}};
-#define STEPS (sizeof(steps) / sizeof(*steps))
+/* When; and the TTL of the datagram, for one NAT, two or three on the own side. */
+static const uint32_t steps_us[] = {0, 200000, 400000, 800000};
+#define STEPS	(sizeof(steps_us) / sizeof(*steps_us))
+#define TTL_MIN 2
+#define TTLS	3
 
 struct kind {
 	uint8_t type, code;
@@ -39,6 +38,7 @@ try {
 	uint16_t port;
 	uint8_t ttl;
 	unsigned kind; /* of the error */
+	bool far; /* a datagram that goes all the way, too */
 	bool datagram_due, error_due;
 };
 
@@ -109,12 +109,11 @@ static void begin_round(struct knocker *k, uint64_t now_us)
 
 static void next_step(struct knocker *k, uint64_t now_us)
 {
-	bool first = k->step < STEPS;
-
-	try_port(k, known_port(k, now_us), first ? steps[k->step].ttl : 0, k->step);
+	try_port(k, known_port(k, now_us), (uint8_t)(TTL_MIN + k->step % TTLS), k->step);
 	k->step++;
-	k->step_us =
-		k->step < STEPS ? k->round_us + steps[k->step].after_us : now_us + STEP_LATER_US;
+	/* at first time is left for an error to be answered before it */
+	k->now.far = k->step >= STEPS;
+	k->step_us = k->step < STEPS ? k->round_us + steps_us[k->step] : now_us + STEP_LATER_US;
 }
 
 static uint16_t random_port(struct knocker *k)
@@ -181,10 +180,17 @@ static bool seal(struct knocker *k, uint64_t now_us, struct knock_output *out)
 
 static bool put_datagram(struct knocker *k, uint64_t now_us, struct knock_output *out)
 {
-	k->now.datagram_due = false;
-	*out = (struct knock_output){
-		.action = KNOCK_SEND, .to = k->config.target, .ttl = k->now.ttl};
+	bool near = k->now.datagram_due;
+
+	*out = (struct knock_output){.action = KNOCK_SEND,
+		.socket = near ? KNOCKER_NEAR : KNOCKER_FAR,
+		.to = k->config.target,
+		.ttl = near ? k->now.ttl : 0};
 	out->to.port = k->now.port;
+	if (near)
+		k->now.datagram_due = false;
+	else
+		k->now.far = false;
 	k->counts.datagrams++;
 	k->sent++;
 	return seal(k, now_us, out);
@@ -231,12 +237,14 @@ bool knocker_poll(
 {
 	if (k->answered)
 		return false;
-	if (!k->now.datagram_due && !k->now.error_due)
+	if (!k->now.datagram_due && !k->now.error_due && !k->now.far)
 		choose(k, now_us);
 	if (k->now.datagram_due)
 		return put_datagram(k, now_us, out);
 	if (k->now.error_due)
 		return put_error(k, now_us, out);
+	if (k->now.far)
+		return put_datagram(k, now_us, out);
 	sooner(deadline_us, k->step_us);
 	sooner(deadline_us, k->search_us);
 	if (k->search_us == UINT64_MAX && is_searchable(k) && k->round_us > now_us)

@@ -8,11 +8,14 @@
 
 /*
  * The side that knocks (knock.h), without I/O. To the port that follows from code and time first: ICMP errors of one
- * type after the other, since a firewall may filter by type, each with a datagram that opens the own NAT for the answer
- * (and is a knock as well, where the other NAT lets it in). Its TTL is low at first: what reaches the other NAT before
- * something has left it can make it give out another port. Then to ports at random, as many as the budget has, for NATs
+ * type after the other, since a firewall may filter by type, each with a datagram that opens the own NAT for the answer.
+ * Its TTL is low: what reaches the other NAT before something has left it can make it give out another port. Datagrams
+ * that go all the way, which are a knock as well where the other NAT lets them in, come from a second socket, so that no
+ * harm is done to the first. Then to ports at random, as many as the budget has, for NATs
  * that give out ports of their own; and all of it again, ever less often.
  */
+
+enum { KNOCKER_NEAR, KNOCKER_FAR };
 
 #define KNOCKER_PAUSE_MAX_US 30000000u
 
@@ -43,7 +46,7 @@ struct knocker;
 int knocker_create(const struct knocker_config *config, uint64_t now_us, struct knocker **out);
 void knocker_destroy(struct knocker *k);
 
-/* As waiter_poll; datagrams are of the one socket that the caller has for it. */
+/* As waiter_poll; the caller has two sockets for it, KNOCKER_NEAR and KNOCKER_FAR, and opens them itself. */
 bool knocker_poll(
 	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us);
 

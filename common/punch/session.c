@@ -25,7 +25,7 @@ int session_create(const struct session_config *config, uint64_t now_us, struct 
 	int err;
 
 	if (config->secret.length > SECRET_MAX ||
-		(config->servers[0].family == FAMILY_NONE &&
+		(!config->knock.on && config->servers[0].family == FAMILY_NONE &&
 			config->servers[1].family == FAMILY_NONE))
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
@@ -40,11 +40,11 @@ int session_create(const struct session_config *config, uint64_t now_us, struct 
 	s->spent = s->latest_socket = SESSION_SOCKETS;
 	s->spent_main[0] = s->spent_main[1] = SESSION_SOCKETS;
 	for (int f = 0; f < 2; f++)
-		if (config->servers[f].family != FAMILY_NONE)
+		if (config->servers[f].family != FAMILY_NONE && !config->knock.on)
 			s->main[f] = session_new_main(s);
 	if (config->manual)
 		session_manual_begin(s);
-	err = session_measure_begin(s, now_us);
+	err = config->knock.on ? session_knock_begin(s, now_us) : session_measure_begin(s, now_us);
 	if (err) {
 		session_destroy(s);
 		return err;
@@ -62,8 +62,8 @@ void session_destroy(struct session *s)
 	tcp_probe_destroy(s->tcp_probes[0]);
 	tcp_probe_destroy(s->tcp_probes[1]);
 	meeting_destroy(s->meeting);
-	checks_destroy(s->checks);
-	tcp_checks_destroy(s->tcp_checks);
+	session_ways_destroy(s);
+	session_knock_end(s);
 	cpace_forget(&s->cpace);
 	keys_wipe(&s->keys);
 	sodium_memzero(s->secret, sizeof(s->secret));
@@ -218,7 +218,9 @@ static void advance(struct session *s, uint64_t now_us)
 		return;
 	session_measure_advance(s, now_us);
 	session_collect_candidates(s);
-	if (s->config.manual)
+	if (s->config.knock.on)
+		session_knock_advance(s, now_us);
+	else if (s->config.manual)
 		session_manual_advance(s, now_us);
 	else
 		advance_meeting(s, now_us);
@@ -233,9 +235,9 @@ static void advance(struct session *s, uint64_t now_us)
 	session_attempt_advance(s, now_us);
 }
 
-static uint64_t manual_deadline(const struct session *s, uint64_t now_us)
+static uint64_t deadline_alone(const struct session *s, uint64_t now_us)
 {
-	uint64_t at_us = session_manual_deadline(s),
+	uint64_t at_us = s->config.manual ? session_manual_deadline(s) : session_knock_deadline(s),
 		 attempt_us = session_attempt_deadline(s, now_us);
 
 	return at_us < attempt_us ? at_us : attempt_us;
@@ -245,8 +247,8 @@ static uint64_t deadline_with_server(const struct session *s, uint64_t now_us)
 {
 	if (!s->view.meeting || s->leaving || s->view.state == SESSION_FAILED)
 		return UINT64_MAX;
-	if (s->config.manual)
-		return manual_deadline(s, now_us);
+	if (session_is_alone(s))
+		return deadline_alone(s, now_us);
 	if (s->view.state == SESSION_REGISTERING && s->turn_us > now_us &&
 		(!s->config.wait_us || s->turn_us < s->view.started_us + s->config.wait_us))
 		return s->turn_us;
@@ -281,7 +283,8 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 		poll_query(&s->reflexive[0], now_us, out, &deadline_us) ||
 		poll_query(&s->reflexive[1], now_us, out, &deadline_us) ||
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
-		session_ways_poll(s, now_us, out, &deadline_us))
+		session_ways_poll(s, now_us, out, &deadline_us) ||
+		session_knock_poll(s, now_us, out, &deadline_us))
 		return out->action;
 	if (session_measure_is_due(s) && s->view.meeting && !is_over(s))
 		deadline_us = now_us; /* a part of the measurement has just ended */
@@ -328,7 +331,8 @@ bool session_input(struct session *s, uint64_t now_us, unsigned socket, const st
 		endpoint_equal(from, &s->config.servers[s->meeting_family == FAMILY_IPV6]) &&
 		meeting_input(s->meeting, now_us, data, length))
 		return true;
-	return session_ways_input(s, now_us, socket, from, data, length);
+	return session_ways_input(s, now_us, socket, from, data, length) ||
+		session_knock_input(s, now_us, socket, from, data, length);
 }
 
 void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
@@ -343,6 +347,8 @@ void session_error(struct session *s, uint64_t now_us, unsigned socket, const st
 		.type = error->type,
 		.code = error->code};
 
+	if (session_knock_error(s, now_us, socket, to, error, (struct span){quoted, length}))
+		return;
 	for (int i = 0; i < 2; i++)
 		if (!s->config.tcp && !error->local && socket == s->main[i].socket &&
 			endpoint_equal(to, &s->config.servers[i]) &&

@@ -10,9 +10,11 @@
 #include "judge/plan.h"
 #include "punch/checks.h"
 #include "punch/hello.h"
+#include "punch/knocker.h"
 #include "punch/keys.h"
 #include "punch/meeting.h"
 #include "punch/tcp_checks.h"
+#include "punch/waiter.h"
 
 /*
  * One side of a punch, from a code to a proved way, without I/O: measures the own NATs, meets the other side at
@@ -33,11 +35,23 @@ enum session_socket {
 	SESSION_PROBE4 = 512, /* of the measurement */
 	SESSION_PROBE6 = 640,
 	SESSION_STREAM = 768, /* no socket of UDP, but a TCP connection to the server */
+	SESSION_RAW = 769, /* … but one of ICMP */
 	SESSION_LINKS = 1024, /* TCP: see tcp_checks.h */
 	SESSION_SOCKETS = SESSION_LINKS + TCP_CHECKS_SOCKETS,
 };
 
 #define SESSION_MORE_SERVERS 6
+
+/* Without any server: see knock.h. */
+struct session_knock {
+	bool on;
+	bool waits; /* else it knocks at `target`, whose port is 0 where the code says it */
+	struct knock_key key;
+	struct endpoint target;
+	struct endpoint dark[2]; /* FAMILY_NONE: as code and time say */
+	struct endpoint from[HELLO_CANDIDATES]; /* who waits: own addresses to be knocked at */
+	size_t from_count;
+};
 
 struct session_config {
 	bool tcp;
@@ -48,12 +62,14 @@ struct session_config {
 	bool manual;
 	struct endpoint more[SESSION_MORE_SERVERS];
 	size_t more_count;
+	struct session_knock knock; /* then a server is a STUN server, and may be missing */
 	uint64_t utc_us; /* at session_create */
 	bool allocate; /* the server chooses a nameplate, and code_ready is called with it */
 	uint8_t id[RENDEZVOUS_SESSION_BYTES]; /* else: of the nameplate */
 	struct span secret; /* both sides have the same; copied */
 	uint32_t packets_max; /* in one attempt; not of TCP */
-	uint16_t sockets_max; /* over TCP: connections that are being opened */
+	uint16_t
+		sockets_max; /* over TCP: connections that are being opened; who waits for a knock: further flows */
 	uint32_t rate_pps; /* over TCP: connections a second */
 	uint64_t wait_us; /* for the other side, at most */
 	struct random random;
@@ -68,6 +84,7 @@ enum session_action {
 	SESSION_CONNECT,
 	SESSION_LISTEN, /* TCP: as SESSION_CONNECT, but let it listen */
 	SESSION_SEND,
+	SESSION_ERROR, /* an ICMP error, which quotes a datagram with `data`; if it cannot leave: session_error of SESSION_RAW */
 	SESSION_CLOSE, /* over TCP what is connected with a RST */
 };
 
@@ -75,10 +92,14 @@ struct session_output {
 	enum session_action action;
 	unsigned socket;
 	enum family family; /* of SESSION_OPEN and SESSION_LISTEN */
+	struct endpoint local; /* of SESSION_OPEN: to be bound to; FAMILY_NONE: as usual */
 	uint16_t port; /* of those and SESSION_CONNECT, over TCP */
 	unsigned syns; /* of SESSION_CONNECT: so many at most; 0: as usual */
 	struct endpoint to; /* of SESSION_CONNECT, and of SESSION_SEND over UDP */
 	uint8_t ttl; /* 0: as usual */
+	/* of SESSION_ERROR */
+	uint8_t type, code;
+	struct endpoint quoted_from, quoted_to;
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;
 	uint64_t deadline_us; /* of SESSION_WAIT */
@@ -114,6 +135,8 @@ struct session_view {
 	unsigned error_code;
 	bool tcp, manual;
 	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
+	const struct waiter_counts *waited; /* for a knock; NULL: not this side */
+	const struct knocker_counts *knocked; /* NULL: not this side, or not yet */
 	const char *line; /* for the other side, when manual; NULL: not yet */
 	unsigned lines; /* that there have been: a mapping that has changed needs another one */
 	uint32_t number; /* of an allocated nameplate; 0: not yet, or none was asked for */

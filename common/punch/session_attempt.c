@@ -61,6 +61,8 @@ static bool needs_step(const struct session *s)
 {
 	const struct plan *p = plan_of(s);
 
+	if (s->config.knock.on)
+		return false; /* who has knocked, or was found, is there */
 	return s->config.manual || !is_first(s) || !p->direct || p->role[0].second ||
 		p->role[1].second;
 }
@@ -167,6 +169,10 @@ static bool advise(struct session *s)
 
 	/* IPv6 without blocks is tried in any case, with the other candidates */
 	f = v6 && (!v4 || (!works(s, 0) && works(s, 1)));
+	if (s->config.knock.on) {
+		session_knock_plan(s);
+		return true;
+	}
 	if (!v4 && !v6)
 		return false;
 	s->view.family = f ? FAMILY_IPV6 : FAMILY_IPV4;
@@ -237,11 +243,13 @@ static void begin_round(struct session *s, uint64_t now_us, unsigned round)
 	s->wait_until_us = 0;
 	s->round_us = now_us;
 	session_ways_again(s);
-	if (s->config.manual) {
-		/* the sockets are the same, and so may be where the peer was last */
+	/* the sockets are the same, and so may be where the peer was last */
+	if (session_is_alone(s))
 		session_ways_add(s, now_us, s->view.way.kind, &s->view.way.remote, true);
+	if (s->config.manual)
 		session_manual_first_slot(s, now_us);
-	}
+	if (s->config.knock.on)
+		session_knock_again(s, now_us);
 	if (s->view.state != SESSION_FAILED)
 		begin_attempt(s, now_us);
 }
@@ -250,7 +258,8 @@ bool session_again(struct session *s, uint64_t now_us)
 {
 	const struct checks_result *r = s->view.checks;
 
-	if (s->view.state != SESSION_CONNECTED || (s->config.manual && s->view.round == ROUNDS_MAX))
+	if (s->view.state != SESSION_CONNECTED ||
+		(session_is_alone(s) && s->view.round == ROUNDS_MAX))
 		return false;
 	/* a peer that was quicker has proved the way before its facts were there */
 	if (!s->view.has_peer)
@@ -260,7 +269,7 @@ bool session_again(struct session *s, uint64_t now_us)
 	if (!s->view.plans.count)
 		return false;
 	/* main ones are closed when there are new ones */
-	if (r->socket >= SESSION_FURTHER && !s->config.tcp)
+	if (r->socket >= SESSION_FURTHER && !s->config.tcp && !s->config.knock.on)
 		s->spent = r->socket;
 	begin_round(s, now_us, s->view.round + 1);
 	return true;
@@ -293,7 +302,7 @@ void session_heed_round(struct session *s, uint64_t now_us)
 	unsigned round = peer_round(s);
 
 	/* without a server it is only by them that the other side can tell */
-	if (s->config.manual && peer_begins_anew(s))
+	if (session_is_alone(s) && peer_begins_anew(s))
 		session_again(s, now_us);
 	if (!is_behind(s) || now_us - s->round_us < ROUND_MIN_US)
 		return;
@@ -321,6 +330,10 @@ static void end_attempt(struct session *s, uint64_t now_us)
 	trail_step(s->config.trail, now_us, "attempt %u: no success", s->view.attempt);
 	if (s->config.manual) {
 		next_slot(s, now_us);
+		return;
+	}
+	if (s->config.knock.on && !s->view.round) {
+		session_knock_give_up(s, now_us);
 		return;
 	}
 	if (s->view.attempt < s->view.plans.count) {

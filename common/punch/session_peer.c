@@ -33,7 +33,7 @@ bool session_is_claimed(const struct session *s, const struct endpoint *e)
 {
 	const struct hello *peer = &s->view.peer;
 
-	if (s->config.manual)
+	if (s->config.manual || (s->config.knock.on && !s->config.knock.waits))
 		return false;
 	if (!endpoint_same_address(e, &s->view.meeting->peer))
 		return true;

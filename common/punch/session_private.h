@@ -46,6 +46,16 @@ struct session_stream {
 	unsigned refusals[2]; /* UDP, by ICMP errors of the server's host */
 };
 
+/* In place of a meeting: of these two at most one. */
+struct session_knocking {
+	struct meeting_view view;
+	struct waiter *waiter;
+	struct knocker *knocker;
+	struct knock words; /* of who waits, for its visitor */
+	struct session_main far; /* of who knocks, beside the main socket */
+	bool rested;
+};
+
 /* In place of a meeting. */
 struct session_manual {
 	struct meeting_view view;
@@ -67,6 +77,7 @@ struct session {
 	enum family meeting_family;
 	struct meeting *meeting; /* NULL: not yet, or manual */
 	struct session_manual manual;
+	struct session_knocking knock;
 	bool has_main; /* one at least */
 	struct probe *probes[2];
 	struct tcp_probe *tcp_probes[2];
@@ -148,6 +159,32 @@ void session_manual_next_slot(struct session *s, uint64_t now_us);
 #define SESSION_MANUAL_SECOND_US 2000000 /* who has to be second, after the slot's beginning */
 bool session_manual_may_go(const struct session *s, uint64_t now_us, bool second);
 
+/* --- session_knock.c: without any server --- */
+int session_knock_begin(struct session *s, uint64_t now_us);
+void session_knock_end(struct session *s);
+void session_knock_advance(struct session *s, uint64_t now_us);
+uint64_t session_knock_deadline(const struct session *s);
+void session_knock_plan(struct session *s);
+/* The way that stood does no more: knocks, or waits for it, and the sides know each other. */
+void session_knock_again(struct session *s, uint64_t now_us);
+/* An attempt in vain: from the beginning. */
+void session_knock_give_up(struct session *s, uint64_t now_us);
+bool session_knock_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+/* Whether it was for the knock. */
+bool session_knock_opened(struct session *s, uint64_t now_us, unsigned socket, int error,
+	const struct endpoint *local);
+bool session_knock_input(struct session *s, uint64_t now_us, unsigned socket,
+	const struct endpoint *from, const void *data, size_t length);
+bool session_knock_error(struct session *s, uint64_t now_us, unsigned socket,
+	const struct endpoint *to, const struct icmp_seen *error, struct span quoted);
+
+/* Whether nobody but the two takes part. */
+static inline bool session_is_alone(const struct session *s)
+{
+	return s->config.manual || s->config.knock.on;
+}
+
 /* --- session_peer.c: where the other side may be --- */
 /* As the server sees it, or as it says itself where it meets over TCP or the other family; FAMILY_NONE: not known. */
 struct endpoint session_peer_endpoint(const struct session *s);
@@ -169,6 +206,7 @@ uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us);
 /* --- session_ways.c: the checks of either transport, as checks.h says --- */
 bool session_has_ways(const struct session *s);
 void session_ways_create(struct session *s);
+void session_ways_destroy(struct session *s);
 /* They get the main sockets that are open. */
 void session_set_mains(struct session *s);
 void session_ways_add(struct session *s, uint64_t now_us, enum check_kind kind,

@@ -32,7 +32,7 @@ struct session_main session_new_main(struct session *s)
 
 void session_renew_sockets(struct session *s)
 {
-	if (s->config.manual)
+	if (session_is_alone(s))
 		return; /* nobody could tell the other side */
 	for (int f = 0; f < 2; f++) {
 		if (s->main[f].state != OPENING_DONE)
@@ -51,7 +51,7 @@ bool session_main_is_pending(const struct session *s, int f)
 
 bool session_sockets_are_current(const struct session *s)
 {
-	if (s->config.manual)
+	if (session_is_alone(s))
 		return true; /* there are no new ones */
 	for (int f = 0; f < 2; f++)
 		if (session_main_is_pending(s, f))
@@ -117,6 +117,8 @@ int session_begin_meeting(struct session *s, uint64_t now_us, int f)
 
 void session_ask_reflexive(struct session *s, uint64_t now_us, int f)
 {
+	if (s->config.servers[f].family == FAMILY_NONE)
+		return;
 	query_begin(&s->reflexive[f], now_us, s->main[f].socket, &s->config.servers[f],
 		&s->config.random);
 }
@@ -213,6 +215,8 @@ void session_opened(struct session *s, uint64_t now_us, unsigned socket, int err
 			session_set_mains(s);
 		return;
 	}
+	if (session_knock_opened(s, now_us, socket, error, local))
+		return;
 	if (socket >= SESSION_LINKS) {
 		session_ways_opened(s, now_us, socket, error, local);
 	} else if (socket == SESSION_STREAM) {

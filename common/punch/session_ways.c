@@ -33,6 +33,15 @@ void session_ways_create(struct session *s)
 	session_set_mains(s);
 }
 
+void session_ways_destroy(struct session *s)
+{
+	checks_destroy(s->checks);
+	tcp_checks_destroy(s->tcp_checks);
+	s->checks = NULL;
+	s->tcp_checks = NULL;
+	s->view.checks = NULL;
+}
+
 void session_set_mains(struct session *s)
 {
 	static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};

@@ -244,6 +244,20 @@ static const struct endpoint *dark_of(const struct waiter *w, const struct spot 
 	return &w->places[s->turn % w->place_count].dark[f];
 }
 
+bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoint *to)
+{
+	int f = to->family == FAMILY_IPV6;
+
+	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN)
+		return false;
+	if (w->config.dark[f].family != FAMILY_NONE)
+		return endpoint_equal(&w->config.dark[f], to);
+	for (size_t i = 0; i < w->place_count; i++)
+		if (endpoint_equal(&w->places[i].dark[f], to))
+			return true;
+	return false;
+}
+
 /* The next one of the spot: to the other place at once, where there are two. */
 static void schedule(struct waiter *w, uint64_t now_us, struct spot *s)
 {

@@ -70,6 +70,8 @@ void waiter_opened(struct waiter *w, uint64_t now_us, unsigned socket, int error
 /* An ICMP error of that sender, for a datagram with this payload, as far as it was quoted. */
 enum waiter_heard waiter_error(struct waiter *w, uint64_t now_us, unsigned socket,
 	const struct endpoint *offender, const void *quoted, size_t length);
+/* Whether a datagram of this socket to that endpoint goes to the dark. */
+bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoint *to);
 /* A datagram that is nothing else. */
 enum waiter_heard waiter_input(struct waiter *w, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const void *data, size_t length);

@@ -146,9 +146,18 @@ static void serve(struct net *n, const struct packet *p)
 
 /* --- the parties --- */
 
+static int find_socket(const struct party *p, const struct endpoint *local)
+{
+	for (int i = 0; i < SESSION_SOCKETS; i++)
+		if (p->ports[i] && p->ports[i] == local->port && p->families[i] == local->family)
+			return i;
+	return -1;
+}
+
 static void open_socket(struct net *n, struct party *p, const struct session_output *out)
 {
-	struct endpoint local = punchnet_address(n, p->host, out->family, 0);
+	enum family family = out->local.family ? out->local.family : out->family;
+	struct endpoint local = punchnet_address(n, p->host, family, 0);
 	uint64_t none_us = p->config->no_sockets_us;
 
 	if (out->socket >= SESSION_SOCKETS || p->ports[out->socket])
@@ -158,9 +167,15 @@ static void open_socket(struct net *n, struct party *p, const struct session_out
 			local.family == FAMILY_NONE ? -EADDRNOTAVAIL : -EMFILE, NULL);
 		return;
 	}
-	local.port = (uint16_t)(EPHEMERAL_LOW + random_below(&n->random, EPHEMERAL));
+	local.port = out->local.port
+		? out->local.port
+		: (uint16_t)(EPHEMERAL_LOW + random_below(&n->random, EPHEMERAL));
+	if (find_socket(p, &local) >= 0) {
+		session_opened(p->session, n->now, out->socket, -EADDRINUSE, NULL);
+		return;
+	}
 	p->ports[out->socket] = local.port;
-	p->families[out->socket] = out->family;
+	p->families[out->socket] = family;
 	session_opened(p->session, n->now, out->socket, 0, &local);
 }
 
@@ -281,6 +296,35 @@ static void send_from(struct net *n, int number, const struct session_output *ou
 		out->length);
 }
 
+static bool is_lost(const struct net *n, const struct session_output *out)
+{
+	static const uint8_t kinds[][2] = {{11, 0}, {3, 3}, {11, 1}, {12, 0}};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (out->type == kinds[i][0] && out->code == kinds[i][1])
+			return n->config->knock_types_lost >> i & 1;
+	return false;
+}
+
+static void send_error(struct net *n, int number, const struct session_output *out)
+{
+	static uint8_t quoted[PACKET_BYTES_MAX], bytes[PACKET_BYTES_MAX];
+	struct party *p = &n->party[number];
+	struct endpoint from = punchnet_address(n, p->host, out->to.family, 0);
+	struct packet cause;
+	int size = packet_build_udp(quoted, sizeof(quoted), &out->quoted_from, &out->quoted_to, 1,
+		out->data, out->length);
+
+	n->result->party[number].errors++;
+	if (size < 0 || packet_decode(quoted, (size_t)size, &cause) || is_lost(n, out))
+		return;
+	size = packet_build_error(bytes, sizeof(bytes), &from, &cause, out->type, out->code, 0);
+	if (size > 0)
+		world_input(n->world, n->now, p->host, bytes, (size_t)size);
+	else
+		punchnet_break(n, "no error can be built");
+}
+
 static void poll_party(struct net *n, int number)
 {
 	struct party *p = &n->party[number];
@@ -308,18 +352,12 @@ static void poll_party(struct net *n, int number)
 			close_stream(n, p);
 		else if (out.action == SESSION_CLOSE)
 			p->ports[out.socket] = 0;
+		else if (out.action == SESSION_ERROR)
+			send_error(n, number, &out);
 		else
 			send_from(n, number, &out);
 	}
 	p->deadline_us = out.deadline_us;
-}
-
-static int find_socket(const struct party *p, const struct endpoint *local)
-{
-	for (int i = 0; i < SESSION_SOCKETS; i++)
-		if (p->ports[i] && p->ports[i] == local->port && p->families[i] == local->family)
-			return i;
-	return -1;
 }
 
 static void take_error(struct net *n, struct party *p, const struct packet *error)
@@ -402,6 +440,24 @@ static int create_network(struct net *n)
 	return err;
 }
 
+static void set_knock(struct net *n, int number, struct session_config *c)
+{
+	struct session_knock *k = &c->knock;
+	enum family family = n->config->ipv6 ? FAMILY_IPV6 : FAMILY_IPV4;
+
+	k->on = true;
+	k->waits = !number;
+	memset(k->key.bytes, (int)strlen(n->party[number].config->secret), sizeof(k->key.bytes));
+	k->from[k->from_count++] = punchnet_address(n, n->party[number].host, family, 0);
+	k->target = n->config->ipv6 ? punchnet_address(n, n->party[0].host, family, 0)
+				    : outermost(n, n->party[0].host);
+	k->target.port = n->config->knock_port;
+	c->sockets_max = (uint16_t)n->config->knock_further;
+	c->rate_pps = 500;
+	if (!number || !n->config->knock_stun)
+		c->servers[0].family = c->servers[1].family = FAMILY_NONE;
+}
+
 static void create_party(struct net *n, int number)
 {
 	static const uint8_t id[RENDEZVOUS_SESSION_BYTES] = {7};
@@ -431,6 +487,8 @@ static void create_party(struct net *n, int number)
 	c.servers[0] = v4 ? n->responder.advertised[0] : (struct endpoint){FAMILY_NONE, 0, 0, {0}};
 	c.servers[1] = v6 ? n->responder.advertised[RESPONDER_IPV6]
 			  : (struct endpoint){FAMILY_NONE, 0, 0, {0}};
+	if (n->config->knock)
+		set_knock(n, number, &c);
 	random_init_number(&c.random, n->config->seed * 16 + 8 + (unsigned)number);
 	if (journal_create(BEGIN_US + p->config->start_us, &p->journal) ||
 		trail_create(BEGIN_US + p->config->start_us, &n->result->party[number].trail)) {
@@ -559,6 +617,8 @@ static void step(struct net *n)
 	at_us = next_break_us(n);
 	if (at_us < next_us)
 		next_us = at_us;
+	if (next_us == UINT64_MAX)
+		next_us = n->now + AFTER_US; /* nothing will happen any more */
 	n->now = next_us > n->now ? next_us : n->now + 1;
 }
 
@@ -573,6 +633,12 @@ static void take_outcome(struct net *n, int number)
 		o->checks = *o->view.checks;
 	o->view.checks = NULL;
 	o->view.meeting = NULL;
+	if (o->view.waited)
+		o->waited = *o->view.waited;
+	if (o->view.knocked)
+		o->knocked = *o->view.knocked;
+	o->view.waited = NULL;
+	o->view.knocked = NULL;
 	if (!o->checks.connected)
 		return;
 	o->remote = o->checks.remote;

@@ -31,6 +31,11 @@ struct punchnet_config {
 	bool ipv4, ipv6; /* both false: IPv4 */
 	struct punchnet_party party[PUNCHNET_PARTIES];
 	bool manual; /* lines are exchanged, and the server is a STUN server */
+	bool knock; /* a waits, and b knocks at the outermost address on its side; no server, or … */
+	bool knock_stun; /* … one that tells b its own endpoint */
+	uint16_t knock_port; /* that b was told; 0: none */
+	unsigned knock_further; /* flows of a; 0: none */
+	unsigned knock_types_lost; /* bits: 11/0, 3/3, 11/1, 12/0 never arrive */
 	unsigned again; /* how often the way breaks: one side after the other notices it first … */
 	uint64_t again_us; /* … and not before this moment */
 	uint64_t wait_us; /* for the other side */
@@ -48,6 +53,9 @@ struct punchnet_outcome {
 	struct trail *trail;
 	struct endpoint local, remote; /* of the way that was proved */
 	unsigned sent; /* packets of this host that were not for the server */
+	unsigned errors; /* ICMP errors of this host */
+	struct waiter_counts waited; /* all 0 where it did not wait */
+	struct knocker_counts knocked;
 	unsigned strangers; /* … and not for the other side's NAT or host */
 	bool ended;
 };

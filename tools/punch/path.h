@@ -40,6 +40,8 @@ struct path_config {
 	struct session *session;
 	bool tcp; /* as the session */
 	struct trail *trail; /* of the session */
+	const int *raw; /* as carrier.h says */
+	bool knocks; /* as the session: then it minds limit_us itself */
 	const char *interface; /* or NULL */
 	struct endpoint local[2]; /* where to bind; FAMILY_NONE: anywhere */
 	uint64_t limit_us; /* until a way stands, or stands again */

@@ -57,8 +57,8 @@ static int create_events(struct path *p)
 	p->deadline = event_new(p->base, -1, 0, on_deadline, p);
 	if (!p->timer || !p->deadline)
 		return -ENOMEM;
-	/* a manual session has it itself, and can say more at its end */
-	if (!p->config->manual && event_add(p->deadline, &limit))
+	/* a session without a server has it itself, and can say more at its end */
+	if (!p->config->manual && !p->config->knocks && event_add(p->deadline, &limit))
 		return -ENOMEM;
 	for (int i = 0; i < PATH_SIGNALS; i++) {
 		p->signals[i] = evsignal_new(p->base, numbers[i], on_signal, p);
@@ -86,6 +86,7 @@ static int begin(struct path *p)
 	const struct path_config *c = p->config;
 	struct carrier_config carrier = {.session = c->session,
 		.tcp = c->tcp,
+		.raw = c->raw,
 		.interface = c->interface,
 		.local = {c->local[0], c->local[1]},
 		.changed = path_changed,

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copyright (c) 2026 The natutils authors
+
+/*
+ * A host that waits behind a NAT and another one that knocks without any server, in virtual time: natlab's NATs and
+ * start offsets at random.
+ */
+
+#include <config.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/punchnet.h"
+
+#define SECOND 1000000u
+#define MS     1000u
+#define SECRET "acorn-albatross-clockwork"
+
+struct trial {
+	const char *a, *b; /* kind of the NAT; NULL: none */
+	const char *link;
+	struct punchnet_config config;
+};
+
+static void put_side(char *text, size_t size, char name, const char *kind, const char *link)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "link delay=25ms hops=3 %s\n", link ? link : "");
+	used = strlen(text);
+	if (kind)
+		snprintf(text + used, size - used,
+			"nat %c kind=%s\nlink delay=0 hops=0 loss=0\nhost %c behind=%c\n", name,
+			kind, name, name);
+	else
+		snprintf(text + used, size - used, "host %c\n", name);
+}
+
+static void fail_with(const struct punchnet_result *r, const char *what)
+{
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		const struct session_view *v = &r->party[i].view;
+		const struct trail *t = r->party[i].trail;
+
+		print_message("party %d: state %d, failure %d, %u packets, %u errors\n", i,
+			(int)v->state, (int)v->failure, r->party[i].sent, r->party[i].errors);
+		for (size_t k = 0; k < t->event_count; k++)
+			if (t->events[k].kind == TRAIL_STEP)
+				print_message("  %.1f ms %s\n", (double)t->events[k].t_us / 1000,
+					t->events[k].text);
+	}
+	fail_msg("%s: %s", what, r->broken);
+}
+
+static bool trail_mentions(const struct trail *t, const char *words)
+{
+	for (size_t i = 0; i < t->event_count; i++)
+		if (t->events[i].kind == TRAIL_STEP && strstr(t->events[i].text, words))
+			return true;
+	return false;
+}
+
+static void run(const struct trial *trial, unsigned number, struct punchnet_result *out)
+{
+	struct punchnet_config c = trial->config;
+	struct random random;
+	char text[800] = "";
+
+	if (c.ipv6)
+		snprintf(text, sizeof(text), "families 4,6\n");
+	put_side(text, sizeof(text), 'a', trial->a, trial->link);
+	put_side(text, sizeof(text), 'b', trial->b, trial->link);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		"link delay=5ms hops=1 loss=0\nhost server\n");
+	random_init_number(&random, number);
+	c.topology = text;
+	c.seed = 5000 + number;
+	c.knock = true;
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		if (!c.party[i].secret)
+			c.party[i].secret = SECRET;
+		if (!c.party[i].start_us)
+			c.party[i].start_us = random_below(&random, 1500) * MS;
+	}
+	punchnet_run(&c, out);
+	if (*out->broken)
+		fail_with(out, "broken");
+}
+
+/* Both ends say the same of the way. */
+static bool have_met(const struct punchnet_result *r)
+{
+	const struct punchnet_outcome *a = &r->party[0], *b = &r->party[1];
+	bool met = a->view.state == SESSION_CONNECTED;
+
+	if (met != (b->view.state == SESSION_CONNECTED) ||
+		(met &&
+			(!endpoint_equal(&a->checks.mapped, &b->remote) ||
+				!endpoint_equal(&b->checks.mapped, &a->remote))))
+		fail_with(r, "the sides do not agree");
+	return met;
+}
+
+/* So many of so many runs have to succeed; how long the slowest took from when both were there. */
+static uint64_t expect(
+	const struct trial *trial, unsigned runs, unsigned successes, const char *what)
+{
+	unsigned met = 0;
+	uint64_t slowest_us = 0;
+
+	for (unsigned i = 0; i < runs; i++) {
+		struct punchnet_result r;
+		uint64_t took_us;
+
+		run(trial, i, &r);
+		if (have_met(&r)) {
+			const struct session_view *a = &r.party[0].view, *b = &r.party[1].view;
+
+			took_us = a->ended_us -
+				(a->started_us > b->started_us ? a->started_us : b->started_us);
+			met++;
+			slowest_us = took_us > slowest_us ? took_us : slowest_us;
+		} else if (successes == runs) {
+			fail_with(&r, what);
+		}
+		punchnet_free(&r);
+	}
+	if (met != successes)
+		fail_msg("%s: %u of %u, and not %u", what, met, runs, successes);
+	return slowest_us;
+}
+
+static const char *const keeping[] = {
+	"linux", "linux-accept", "linux-reject", "port-restricted", "full-cone", "restricted"};
+#define KEEPING (sizeof(keeping) / sizeof(*keeping))
+
+/* NATs that keep ports, and whoever knocks has no NAT: at once. */
+static void test_kept_port(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEEPING; i++) {
+		struct trial t = {.a = keeping[i]};
+		uint64_t us = expect(&t, 50, 50, keeping[i]);
+
+		if (us > 2200 * MS)
+			fail_msg("%s: %u ms", keeping[i], (unsigned)(us / 1000));
+	}
+}
+
+static void test_no_nat(void **state)
+{
+	struct trial t = {.a = NULL};
+
+	(void)state;
+	expect(&t, 50, 50, "no NAT");
+}
+
+static void test_ipv6(void **state)
+{
+	struct trial t = {.config = {.ipv6 = true}};
+
+	(void)state;
+	expect(&t, 50, 50, "IPv6");
+}
+
+static void test_loss(void **state)
+{
+	struct trial t = {.a = "linux", .link = "loss=5%"};
+
+	(void)state;
+	expect(&t, 50, 50, "loss");
+}
+
+/* A firewall that drops all types but one. */
+static void test_types_in_turn(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct trial t = {.a = "linux", .config = {.knock_types_lost = 0xf & ~(1u << i)}};
+
+		expect(&t, 10, 10, "one type only");
+	}
+}
+
+static void test_random_ports(void **state)
+{
+	struct trial t = {.a = "symmetric", .config = {.knock_further = 256}};
+
+	(void)state;
+	expect(&t, 50, 50, "random ports");
+}
+
+static void test_wrong_code(void **state)
+{
+	struct trial t = {
+		.a = "linux", .config = {.wait_us = 8 * SECOND, .party[1].secret = "another-one"}};
+	struct punchnet_result r;
+
+	(void)state;
+	run(&t, 1, &r);
+	assert_false(have_met(&r));
+	assert_int_equal(r.party[0].view.failure, SESSION_NO_PEER);
+	assert_int_equal(r.party[1].view.failure, SESSION_NO_PEER);
+	punchnet_free(&r);
+}
+
+/*
+ * Each NAT of the one that knocks: it knows its endpoint from a STUN server, and its NAT lets errors out that belong to
+ * nothing.
+ */
+static void test_behind_nat(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEEPING; i++)
+		for (size_t k = 0; k < 2; k++) {
+			struct trial t = {.a = keeping[i],
+				.b = k ? "linux-accept" : "linux",
+				.config = {.knock_stun = true}};
+
+			expect(&t, 20, 20, keeping[i]);
+		}
+}
+
+/* … and the NAT of the waiting side gives out ports at random: all of its flows have to be open for the other one. */
+static void test_behind_nat_random_ports(void **state)
+{
+	struct trial t = {.a = "symmetric",
+		.b = "linux",
+		.config = {.knock_stun = true, .knock_further = 256}};
+
+	(void)state;
+	expect(&t, 50, 50, "random ports, and a NAT");
+}
+
+/* Its NAT drops what RFC 5508 REQ-5 wants it to drop. */
+static void test_behind_strict_nat(void **state)
+{
+	struct trial t = {.a = "linux",
+		.b = "linux untracked-outward=dropped",
+		.config = {.knock_stun = true, .wait_us = 8 * SECOND}};
+
+	(void)state;
+	expect(&t, 10, 0, "untracked errors dropped");
+}
+
+static void test_no_errors_inward(void **state)
+{
+	struct trial t = {.a = "linux errors-inward=no", .config = {.wait_us = 8 * SECOND}};
+
+	(void)state;
+	expect(&t, 10, 0, "errors dropped");
+}
+
+/* The datagram that goes along with the errors is enough where any may come in. */
+static void test_full_cone_without_errors(void **state)
+{
+	struct trial t = {.a = "full-cone errors-inward=no"};
+
+	(void)state;
+	expect(&t, 20, 20, "a datagram");
+}
+
+/* Nobody was told when the way broke: it knocks again. */
+static void test_again(void **state)
+{
+	struct trial t = {.a = "linux", .config = {.again = 3, .again_us = 5 * SECOND}};
+
+	(void)state;
+	expect(&t, 20, 20, "again");
+}
+
+static void test_dies(void **state)
+{
+	struct trial t = {.a = "linux",
+		.config = {.party = {{.start_us = 1}, {.start_us = 1, .die_us = 120 * MS}}}};
+	struct punchnet_result r;
+
+	(void)state;
+	t.config.limit_us = 40 * SECOND;
+	run(&t, 1, &r);
+	assert_int_equal(r.party[0].view.state, SESSION_WAITING);
+	assert_true(trail_mentions(r.party[0].trail, "knock: an ICMP error"));
+	punchnet_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kept_port),
+		cmocka_unit_test(test_no_nat),
+		cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_types_in_turn),
+		cmocka_unit_test(test_random_ports),
+		cmocka_unit_test(test_behind_nat),
+		cmocka_unit_test(test_behind_nat_random_ports),
+		cmocka_unit_test(test_behind_strict_nat),
+		cmocka_unit_test(test_no_errors_inward),
+		cmocka_unit_test(test_full_cone_without_errors),
+		cmocka_unit_test(test_wrong_code),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_dies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -16,8 +16,9 @@
 
 static const struct option_table *find_table(const char *tool)
 {
-	static const struct option_table *const tables[] = {&natprobe_options, &udppunch_options,
-		&tcppunch_options, &natlab_options, &natprobed_options};
+	static const struct option_table *const tables[] = {&natprobe_options,
+		&punch_options[PUNCH_UDP], &punch_options[PUNCH_TCP], &punch_options[PUNCH_ICMP],
+		&natlab_options, &natprobed_options};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		if (!strcmp(tables[i]->tool, tool))

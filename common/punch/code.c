@@ -109,6 +109,16 @@ void code_make(uint32_t number, struct random *random, char out[static CODE_TEXT
 	snprintf(out, CODE_TEXT, "%" PRIu32 "-%s-%s", number, first, second);
 }
 
+void code_make_words(unsigned count, struct random *random, char out[static CODE_TEXT])
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (unsigned i = 0; i < count && used < CODE_TEXT; i++)
+		used += (size_t)snprintf(out + used, CODE_TEXT - used, "%s%s", i ? "-" : "",
+			words_at(i % WORDS_LISTS, random_below(random, WORDS_COUNT)));
+}
+
 static unsigned smaller(unsigned a, unsigned b)
 {
 	return a < b ? a : b;

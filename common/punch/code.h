@@ -44,6 +44,9 @@ void code_session_id(const struct code *c, uint8_t out[static CODE_SESSION_BYTES
 /* "7-acorn-albatross" with two words at random; the number comes from the server. */
 void code_make(uint32_t number, struct random *random, char out[static CODE_TEXT]);
 
+/* "acorn-albatross-aimless-…": so many words, at most 8, for use without a server. */
+void code_make_words(unsigned count, struct random *random, char out[static CODE_TEXT]);
+
 /*
  * Whether a code looks like one of code_make's with letters wrong or with the words swapped: then what was probably
  * meant, in meant, which is overwritten either way. Only for a hint: another code may be right.

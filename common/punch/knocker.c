@@ -50,7 +50,8 @@ struct knocker {
 	struct try now; /* being sent */
 	int neighbour; /* the next of them; NEIGHBOURS + 1: none */
 	bool searching;
-	uint64_t search_us, pause_us;
+	uint64_t search_us, over_us;
+	bool is_over;
 	unsigned sent; /* in this search */
 	uint8_t tried[65536 / 8]; /* ports of it */
 	bool answered;
@@ -99,9 +100,11 @@ static void begin_round(struct knocker *k, uint64_t now_us)
 {
 	k->round_us = k->step_us = now_us;
 	k->step = 0;
-	k->neighbour = is_searchable(k) ? -NEIGHBOURS : NEIGHBOURS + 1;
+	k->neighbour = -NEIGHBOURS;
 	k->searching = false;
-	k->search_us = is_searchable(k) ? now_us + SEARCH_AFTER_US : UINT64_MAX;
+	k->search_us = now_us + SEARCH_AFTER_US;
+	k->over_us = UINT64_MAX;
+	k->is_over = false;
 	k->sent = k->counts.ports = 0;
 	k->counts.rounds++;
 	memset(k->tried, 0, sizeof(k->tried));
@@ -126,22 +129,33 @@ static uint16_t random_port(struct knocker *k)
 	return port;
 }
 
+/* Ever longer. */
+static uint64_t pause_us(const struct knocker *k)
+{
+	unsigned shift = k->counts.rounds > 4 ? 3 : k->counts.rounds - 1;
+	uint64_t us = (uint64_t)PAUSE_US << shift;
+
+	return us < KNOCKER_PAUSE_MAX_US ? us : KNOCKER_PAUSE_MAX_US;
+}
+
 static void end_search(struct knocker *k, uint64_t now_us)
 {
 	k->searching = false;
 	k->search_us = UINT64_MAX;
-	k->round_us = now_us + k->pause_us;
+	k->over_us = now_us + pause_us(k);
 	trail_step(k->config.trail, now_us,
-		"knock: %u ports tried, no answer; again in %u s, and at the known port meanwhile",
-		k->counts.ports, (unsigned)(k->pause_us / 1000000));
-	k->pause_us =
-		2 * k->pause_us < KNOCKER_PAUSE_MAX_US ? 2 * k->pause_us : KNOCKER_PAUSE_MAX_US;
+		"knock: %u ports at random tried, no answer; at the known port on for %u s",
+		k->counts.ports, (unsigned)(pause_us(k) / 1000000));
 }
 
 static void next_of_search(struct knocker *k, uint64_t now_us)
 {
 	uint16_t port;
 
+	if (!is_searchable(k)) {
+		end_search(k, now_us);
+		return;
+	}
 	if (!k->searching)
 		trail_step(k->config.trail, now_us,
 			"knock: at ports at random, %u packets a second",
@@ -217,9 +231,6 @@ static bool put_error(struct knocker *k, uint64_t now_us, struct knock_output *o
 
 static void choose(struct knocker *k, uint64_t now_us)
 {
-	if (!k->searching && k->search_us == UINT64_MAX && now_us >= k->round_us &&
-		k->step >= STEPS && is_searchable(k))
-		begin_round(k, now_us);
 	if (now_us >= k->step_us)
 		next_step(k, now_us);
 	else if (now_us >= k->search_us)
@@ -247,8 +258,9 @@ bool knocker_poll(
 		return put_datagram(k, now_us, out);
 	sooner(deadline_us, k->step_us);
 	sooner(deadline_us, k->search_us);
-	if (k->search_us == UINT64_MAX && is_searchable(k) && k->round_us > now_us)
-		sooner(deadline_us, k->round_us);
+	k->is_over = now_us >= k->over_us;
+	if (!k->is_over)
+		sooner(deadline_us, k->over_us);
 	return false;
 }
 
@@ -296,12 +308,16 @@ const struct knocker_counts *knocker_counts(const struct knocker *k)
 	return &k->counts;
 }
 
+bool knocker_is_over(const struct knocker *k)
+{
+	return k->is_over && !k->answered;
+}
+
 /* --- begin and end --- */
 
 void knocker_resume(struct knocker *k, uint64_t now_us)
 {
 	k->answered = false;
-	k->pause_us = PAUSE_US;
 	k->now = (struct try){.port = 0};
 	begin_round(k, now_us);
 }
@@ -322,6 +338,7 @@ int knocker_create(const struct knocker_config *config, uint64_t now_us, struct 
 		return -ENOMEM;
 	k->config = *config;
 	k->start_us = now_us;
+	k->counts = config->before;
 	if (!k->config.rate_pps)
 		k->config.rate_pps = 1;
 	knocker_resume(k, now_us);

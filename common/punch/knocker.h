@@ -12,12 +12,22 @@
  * Its TTL is low: what reaches the other NAT before something has left it can make it give out another port. Datagrams
  * that go all the way, which are a knock as well where the other NAT lets them in, come from a second socket, so that no
  * harm is done to the first. Then to ports at random, as many as the budget has, for NATs
- * that give out ports of their own; and all of it again, ever less often.
+ * that give out ports of their own. Then it is over, after a pause in which the known port is tried on: it is the
+ * caller who begins anew, from another socket, since of the first one the other NAT may have got to know too early.
  */
 
 enum { KNOCKER_NEAR, KNOCKER_FAR };
 
 #define KNOCKER_PAUSE_MAX_US 30000000u
+
+struct knocker_counts {
+	unsigned errors, datagrams; /* sent */
+	unsigned ports; /* quoted in the present search */
+	unsigned rounds;
+	unsigned unsent; /* errors that did not leave this host */
+	int error; /* … and why, the latest; negative errno */
+	unsigned foreign; /* datagrams that were no answer */
+};
 
 struct knocker_config {
 	struct knock_key key;
@@ -27,17 +37,9 @@ struct knocker_config {
 	uint32_t packets_max; /* in one search, of both kinds */
 	uint32_t rate_pps;
 	struct knock ask; /* what is said: share and hello */
+	struct knocker_counts before; /* of the knocks before this one, which go on */
 	struct random random;
 	struct trail *trail;
-};
-
-struct knocker_counts {
-	unsigned errors, datagrams; /* sent */
-	unsigned ports; /* quoted in the present search */
-	unsigned rounds;
-	unsigned unsent; /* errors that did not leave this host */
-	int error; /* … and why, the latest; negative errno */
-	unsigned foreign; /* datagrams that were no answer */
 };
 
 struct knocker;
@@ -55,6 +57,9 @@ bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *fr
 	const void *data, size_t length);
 /* An error could not be sent; negative errno. */
 void knocker_unsent(struct knocker *k, int error);
+
+/* Whether there has been no answer, and it is time for another one. */
+bool knocker_is_over(const struct knocker *k);
 
 /* Knocks again, with the same words. */
 void knocker_resume(struct knocker *k, uint64_t now_us);

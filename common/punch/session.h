@@ -153,6 +153,8 @@ struct session_view {
 	const struct meeting_view *meeting; /* NULL: not yet begun */
 	bool over_tcp; /* the server has answered over TCP only */
 	struct endpoint local[2]; /* of the main sockets */
+	struct endpoint mapped
+		[2]; /* of them, without a meeting: as a STUN server sees them; FAMILY_NONE: not known */
 	/* bindings of the own NAT last so long, and no longer than that; 0: not known, or not yet */
 	unsigned lifetime_at_least_s, lifetime_below_s;
 	/* moments of the first round; 0: not reached. exchanged: both know each other */

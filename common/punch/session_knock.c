@@ -60,6 +60,9 @@ int session_knock_begin(struct session *s, uint64_t now_us)
 
 	s->view.meeting = &s->knock.view;
 	s->measured = true;
+	for (int f = 0; f < 2; f++) /* only to ask a STUN server from it */
+		if (c->waits && s->config.servers[f].family != FAMILY_NONE)
+			s->main[f] = session_new_main(s);
 	if (c->waits)
 		return begin_waiting(s, now_us);
 	s->main[family_index(&c->target)] = session_new_main(s);
@@ -145,6 +148,9 @@ static void receive_visitor(struct session *s, uint64_t now_us)
 
 	session_ways_destroy(s);
 	s->has_keys = false;
+	if (s->main[f].state == OPENING_DONE && s->main[f].socket < SESSION_FURTHER)
+		s->spent = s->main[f].socket;
+	s->reflexive[f] = (struct query){.begun = false};
 	s->main[f] = (struct session_main){
 		.socket = SESSION_FURTHER + v->socket, .state = OPENING_DONE, .local = v->local};
 	s->view.local[f] = v->local;
@@ -165,10 +171,18 @@ static void heed(struct session *s, uint64_t now_us, enum waiter_heard heard)
 		waiter_answer(s->knock.waiter, now_us, &s->knock.words);
 }
 
+static bool is_reflexive_known(const struct session *s, int f)
+{
+	return !s->reflexive[f].begun || s->reflexive[f].done;
+}
+
 static void advance_waiting(struct session *s, uint64_t now_us)
 {
 	const struct waiter_counts *c = waiter_counts(s->knock.waiter);
 
+	for (int f = 0; f < 2; f++)
+		if (session_main_is_pending(s, f) || !is_reflexive_known(s, f))
+			return;
 	if (s->view.state == SESSION_REGISTERING && c->flows) {
 		s->view.state = SESSION_WAITING;
 		s->view.registered_us = now_us;
@@ -178,11 +192,6 @@ static void advance_waiting(struct session *s, uint64_t now_us)
 }
 
 /* --- who knocks --- */
-
-static bool is_reflexive_known(const struct session *s, int f)
-{
-	return !s->reflexive[f].begun || s->reflexive[f].done;
-}
 
 static void begin_knocking(struct session *s, uint64_t now_us)
 {
@@ -194,6 +203,7 @@ static void begin_knocking(struct session *s, uint64_t now_us)
 		.dark = c->dark[f],
 		.packets_max = s->config.packets_max,
 		.rate_pps = s->config.rate_pps,
+		.before = s->knock.counts,
 		.trail = s->config.trail};
 	int err = make_words(s, KNOCK_ASK, &config.ask);
 
@@ -228,10 +238,26 @@ static void want_far(struct session *s)
 				.state = OPENING_WANTED};
 }
 
+static void end_knocking(struct session *s)
+{
+	s->knock.counts = *knocker_counts(s->knock.knocker);
+	s->view.knocked = &s->knock.counts;
+	knocker_destroy(s->knock.knocker);
+	s->knock.knocker = NULL;
+	s->view.state = SESSION_REGISTERING;
+}
+
 static void advance_knocking(struct session *s, uint64_t now_us)
 {
 	int f = family_index(&s->config.knock.target);
 
+	if (s->knock.knocker && s->view.state == SESSION_WAITING &&
+		knocker_is_over(s->knock.knocker)) {
+		end_knocking(s);
+		s->spent = s->main[f].socket;
+		s->main[f] = session_new_main(s);
+		s->reflexive[f] = (struct query){.begun = false};
+	}
 	if (s->knock.knocker || s->view.state != SESSION_REGISTERING)
 		return;
 	want_far(s);
@@ -263,6 +289,9 @@ static void take_answer(struct session *s, uint64_t now_us, unsigned socket)
 
 void session_knock_advance(struct session *s, uint64_t now_us)
 {
+	for (int f = 0; f < 2; f++)
+		if (s->reflexive[f].done && s->reflexive[f].mapped.family != FAMILY_NONE)
+			s->view.mapped[f] = s->reflexive[f].mapped;
 	if (s->config.knock.waits)
 		advance_waiting(s, now_us);
 	else
@@ -312,10 +341,7 @@ void session_knock_give_up(struct session *s, uint64_t now_us)
 		s->view.state = SESSION_WAITING;
 		return;
 	}
-	knocker_destroy(s->knock.knocker);
-	s->knock.knocker = NULL;
-	s->view.knocked = NULL;
-	s->view.state = SESSION_REGISTERING;
+	end_knocking(s);
 }
 
 static unsigned number_of(const struct session *s, unsigned socket)

@@ -53,6 +53,7 @@ struct session_knocking {
 	struct knocker *knocker;
 	struct knock words; /* of who waits, for its visitor */
 	struct session_main far; /* of who knocks, beside the main socket */
+	struct knocker_counts counts; /* … of the knocks before the present one */
 	bool rested;
 };
 

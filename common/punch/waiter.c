@@ -19,7 +19,7 @@
 #define BROAD_AFTER_US 1000000u /* nothing has come directly: answers from all sockets */
 #define BROAD_TIMES    2
 #define NONCES_MAX     1024
-#define VISITORS_MAX   8
+#define VISITORS_MAX   16
 #define REMEMBERED_US  (2u * 2 * KNOCK_CLOCK_S * 1000000u) /* longer than anything stays fresh */
 #define NONCE_PART     8
 

@@ -108,7 +108,7 @@ static struct punch_params udppunch;
 
 static int parse_udppunch(int argc, char **argv, char *error, size_t size)
 {
-	return punch_parse(false, argc, argv, &udppunch, error, size);
+	return punch_parse(PUNCH_UDP, argc, argv, &udppunch, error, size);
 }
 
 /* Whether one of the words has it in it. */
@@ -122,10 +122,10 @@ static bool is_said(const struct words *words, const char *text)
 
 static bool names_option(const char *error)
 {
-	for (size_t i = 0; i < udppunch_options.count; i++) {
+	for (size_t i = 0; i < punch_options[PUNCH_UDP].count; i++) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "--%s", udppunch_options.specs[i].name);
+		snprintf(name, sizeof(name), "--%s", punch_options[PUNCH_UDP].specs[i].name);
 		if (strstr(error, name))
 			return true;
 	}
@@ -135,8 +135,8 @@ static bool names_option(const char *error)
 /* Whether it is about the argument of the one option that it begins with. */
 static bool is_about_argument(const char *error)
 {
-	for (size_t i = 0; i < udppunch_options.count; i++) {
-		const struct option_spec *s = &udppunch_options.specs[i];
+	for (size_t i = 0; i < punch_options[PUNCH_UDP].count; i++) {
+		const struct option_spec *s = &punch_options[PUNCH_UDP].specs[i];
 		char name[64];
 		int n = snprintf(name, sizeof(name), "--%s: ", s->name);
 

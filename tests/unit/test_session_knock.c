@@ -228,6 +228,23 @@ static void test_behind_nat(void **state)
 		}
 }
 
+/*
+ * The two NATs next to each other, so that even what has a low TTL reaches the other one, which gives out another port
+ * then where nothing has left it before: the next search has another socket.
+ */
+static void test_short_way(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEEPING; i++) {
+		struct trial t = {.a = keeping[i],
+			.b = "linux",
+			.link = "hops=0",
+			.config = {.knock_stun = true}};
+
+		expect(&t, 20, 20, keeping[i]);
+	}
+}
+
 /* … and the NAT of the waiting side gives out ports at random: all of its flows have to be open for the other one. */
 static void test_behind_nat_random_ports(void **state)
 {
@@ -300,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_types_in_turn),
 		cmocka_unit_test(test_random_ports),
 		cmocka_unit_test(test_behind_nat),
+		cmocka_unit_test(test_short_way),
 		cmocka_unit_test(test_behind_nat_random_ports),
 		cmocka_unit_test(test_behind_strict_nat),
 		cmocka_unit_test(test_no_errors_inward),

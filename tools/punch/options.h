@@ -13,15 +13,22 @@
 #include "report/terminal.h"
 #include "tools/servers.h"
 
-/* The command line of udppunch and tcppunch. */
+/* The command lines of udppunch, tcppunch and icmppunch. */
+
+enum punch_kind { PUNCH_UDP, PUNCH_TCP, PUNCH_ICMP };
 
 struct punch_params {
-	bool tcp;
+	enum punch_kind kind;
+	bool tcp; /* … of the way: else UDP */
 	bool ipv4, ipv6, numeric;
 	bool manual, json, json_lines, print, stdio, hold, quiet, verbose, help, version;
 	struct server_spec server;
 	bool has_server;
-	struct server_list stun; /* of --manual */
+	struct server_list stun; /* of --manual, and for icmppunch */
+	bool wait; /* for a knock */
+	struct server_spec address; /* to knock at */
+	bool has_address;
+	struct endpoint dark[2]; /* FAMILY_NONE: not given */
 	const char *code, *code_file; /* NULL: not given */
 	const char *interface, *output, *exec;
 	struct endpoint listen, target; /* FAMILY_NONE: not given */
@@ -32,8 +39,8 @@ struct punch_params {
 	enum color_when color;
 };
 
-extern const struct option_table udppunch_options, tcppunch_options;
+extern const struct option_table punch_options[]; /* by kind */
 
 /* 0, or -EINVAL with one line in error. JSON flags are set also then, if they stand in argv. */
-int punch_parse(
-	bool tcp, int argc, char **argv, struct punch_params *out, char *error, size_t size);
+int punch_parse(enum punch_kind kind, int argc, char **argv, struct punch_params *out, char *error,
+	size_t size);

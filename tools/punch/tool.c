@@ -23,6 +23,7 @@
 #include "report/terminal.h"
 #include "tools/punch/document.h"
 #include "tools/punch/handover.h"
+#include "tools/punch/knock_setup.h"
 #include "tools/punch/options.h"
 #include "tools/punch/path.h"
 #include "tools/punch/secret.h"
@@ -42,6 +43,8 @@ struct run {
 	struct endpoint servers[2];
 	struct endpoint more[SESSION_MORE_SERVERS]; /* STUN servers beside those */
 	size_t more_count;
+	struct knock_setup knock; /* of icmppunch */
+	struct session_knock whom; /* … without --rendezvous */
 	struct random random;
 	struct journal *journal;
 	struct trail *trail;
@@ -98,6 +101,38 @@ static void show_code(struct run *r, uint32_t number)
 	r->code_shown = true;
 }
 
+/* Where it is to be knocked at, as far as is known. */
+static const char *own_address(const struct run *r, char text[static ENDPOINT_TEXT])
+{
+	const struct session_view *v = session_view(r->session);
+
+	for (size_t i = 0; i < r->whom.from_count; i++)
+		if (!endpoint_is_private(&r->whom.from[i]))
+			return endpoint_format_address(&r->whom.from[i], text);
+	for (int f = 0; f < 2; f++)
+		if (v->mapped[f].family != FAMILY_NONE)
+			return endpoint_format_address(&v->mapped[f], text);
+	return "PUBLIC-ADDRESS-OF-THIS-SIDE";
+}
+
+/* Of who waits for a knock. */
+static void show_knock(struct run *r)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (r->params.json_lines) {
+		struct maker m = {.failed = false};
+		json_t *line =
+			lines_new(&r->output.lines, &m, "code", clock_now_us() - r->start_us);
+
+		make_set(&m, line, "code", json_string(r->made));
+		lines_put(&r->output.lines, &m, line);
+	}
+	fprintf(stderr, "on the other side: %s %s %s\n", r->tool->name, own_address(r, text),
+		r->made);
+	r->code_shown = true;
+}
+
 /* On standard error, so that a script can have the report alone. */
 static void show_line(struct run *r, const char *text)
 {
@@ -149,6 +184,8 @@ static void on_changed(void *context)
 
 	if (v->number && !r->code_shown)
 		show_code(r, v->number);
+	if (*r->made && v->waited && v->state >= SESSION_WAITING && !r->code_shown)
+		show_knock(r);
 	if (v->attempt == r->attempt)
 		return;
 	r->attempt = v->attempt;
@@ -195,6 +232,29 @@ static void on_event(void *context, const struct trail_event *e)
 
 /* --- the punch --- */
 
+static bool knocks(const struct run *r)
+{
+	return r->params.kind == PUNCH_ICMP && !r->params.has_server;
+}
+
+/* Nobody counts how often it is guessed at: it has to be longer. */
+static int find_knock_code(struct run *r, int err)
+{
+	if (err == -ENODATA && r->params.wait) {
+		code_make_words(KNOCK_WORDS, &r->random, r->made);
+		return code_parse(r->made, &r->code, r->message, sizeof(r->message));
+	}
+	if (err == -ENODATA)
+		snprintf(r->message, sizeof(r->message),
+			"no code: the side that waits shows one, or both agree on one");
+	else if (!err && knock_is_guessable(&r->code) && is_chatty(r))
+		fprintf(stderr,
+			"%s: a short code: who records a knock can find it by trying; %u words are "
+			"safe\n",
+			r->tool->name, KNOCK_WORDS);
+	return err == -ENODATA ? -EINVAL : err;
+}
+
 /* Without a code the server gives a number, and two words are drawn. */
 static int find_code(struct run *r, bool *allocate)
 {
@@ -202,6 +262,8 @@ static int find_code(struct run *r, bool *allocate)
 	int err = secret_find(p->code, p->code_file, &r->code, r->message, sizeof(r->message));
 	char meant[CODE_TEXT];
 
+	if (knocks(r))
+		return find_knock_code(r, err);
 	if (err == -ENODATA && p->manual)
 		return 0; /* who hands over the lines vouches for them */
 	*allocate = err == -ENODATA;
@@ -213,6 +275,17 @@ static int find_code(struct run *r, bool *allocate)
 		fprintf(stderr, "%s: did you mean \"%s\"?\n", r->tool->name, meant);
 	sodium_memzero(meant, sizeof(meant));
 	return err;
+}
+
+/* The key of a knock takes a tenth of a second, on purpose. */
+static int set_knock(
+	struct run *r, struct session_config *config, char secret[static KNOCK_SECRET + 1])
+{
+	config->secret = (struct span){(const uint8_t *)secret, knock_secret(&r->code, secret)};
+	config->knock = r->whom;
+	if (r->whom.waits && !knock_needs_luck(&r->whom))
+		config->sockets_max = 0;
+	return knock_key_make(config->secret, &config->knock.key);
 }
 
 static int create_session(struct run *r, bool allocate)
@@ -230,12 +303,15 @@ static int create_session(struct run *r, bool allocate)
 		.rate_pps = (uint32_t)p->rate,
 		.wait_us = p->limit_us};
 	int count = interfaces_list(p->interface, config.hosts, HELLO_CANDIDATES), err;
+	char secret[KNOCK_SECRET + 1];
 
 	memcpy(config.more, r->more, sizeof(config.more));
 	config.host_count = count > 0 ? (size_t)count : 0;
 	code_session_id(&r->code, config.id);
 	random_init(&config.random);
-	err = journal_create(r->start_us, &r->journal);
+	err = knocks(r) ? set_knock(r, &config, secret) : 0;
+	if (!err)
+		err = journal_create(r->start_us, &r->journal);
 	if (!err)
 		err = trail_create(r->start_us, &r->trail);
 	if (err)
@@ -244,7 +320,10 @@ static int create_session(struct run *r, bool allocate)
 	r->trail->listener_context = r;
 	config.trail = r->trail;
 	config.journal = r->journal;
-	return session_create(&config, clock_now_us(), &r->session);
+	err = session_create(&config, clock_now_us(), &r->session);
+	sodium_memzero(secret, sizeof(secret));
+	knock_key_wipe(&config.knock.key);
+	return err;
 }
 
 static enum path_use use_of(const struct punch_params *p)
@@ -262,6 +341,8 @@ static int punch(struct run *r, bool allocate)
 {
 	const struct punch_params *p = &r->params;
 	struct path_config config = {.tcp = p->tcp,
+		.raw = r->knock.raw,
+		.knocks = knocks(r),
 		.interface = p->interface,
 		.local = {p->source[0], p->source[1]},
 		.limit_us = p->limit_us,
@@ -294,6 +375,8 @@ static int punch(struct run *r, bool allocate)
 
 static const struct endpoint *asked_server(const struct run *r)
 {
+	if (knocks(r) && r->servers[0].family == FAMILY_NONE && r->servers[1].family == FAMILY_NONE)
+		return NULL;
 	return r->servers[0].family != FAMILY_NONE ? &r->servers[0] : &r->servers[1];
 }
 
@@ -308,7 +391,7 @@ static json_t *make_document(struct run *r)
 		.complete = r->begun && !r->result.signal,
 		.errors = r->errors,
 		.error_count = r->error_count};
-	struct punch_facts facts = {.tcp = r->tool->tcp,
+	struct punch_facts facts = {.tcp = r->params.tcp,
 		.trail = r->trail,
 		.journal = r->journal,
 		.stood = r->result.stood,
@@ -439,10 +522,29 @@ static int find_stun_servers(struct run *r)
 	return count < 0 ? count : 0;
 }
 
+static int find_whom(struct run *r)
+{
+	const struct punch_params *p = &r->params;
+	int err = p->stun.count ? find_stun_servers(r) : 0;
+
+	if (!err && !p->wait && r->knock.raw_error) {
+		snprintf(r->message, sizeof(r->message),
+			"no raw socket: %s: setcap cap_net_raw+ep $(command -v %s), or as root",
+			strerror(-r->knock.raw_error), r->tool->name);
+		err = r->knock.raw_error;
+	}
+	if (!err)
+		err = knock_setup_session(p, &r->whom, r->message, sizeof(r->message));
+	knock_setup_keep(&r->knock, r->whom.target.family);
+	return err;
+}
+
 static int find_servers(struct run *r)
 {
 	const struct punch_params *p = &r->params;
 
+	if (knocks(r))
+		return find_whom(r);
 	if (p->manual)
 		return find_stun_servers(r);
 	return server_find(&p->server, p->ipv4, p->ipv6, p->limit_us, r->servers, r->message,
@@ -489,7 +591,7 @@ static int run(struct run *r, int argc, char **argv)
 {
 	struct punch_params *p = &r->params;
 	bool allocate = false;
-	int err = punch_parse(r->tool->tcp, argc, argv, p, r->message, sizeof(r->message));
+	int err = punch_parse(r->tool->kind, argc, argv, p, r->message, sizeof(r->message));
 
 	if (!err && (p->help || p->version))
 		return STATUS_DONE;
@@ -519,6 +621,7 @@ static void end(struct run *r)
 	journal_destroy(r->journal);
 	code_wipe(&r->code);
 	sodium_memzero(r->made, sizeof(r->made));
+	knock_setup_keep(&r->knock, FAMILY_NONE);
 	if (r->begun && r->result.fd >= 0)
 		close(r->result.fd);
 }
@@ -538,6 +641,9 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 	static struct run r;
 	int status;
 
+	r.knock = (struct knock_setup){.raw = {-1, -1}};
+	if (tool->kind == PUNCH_ICMP)
+		knock_setup_open(&r.knock);
 	if (privileges_drop() || sodium_init() < 0) {
 		fprintf(stderr, "%s: cannot drop privileges, or has no cryptography\n", tool->name);
 		return STATUS_ENVIRONMENT;
@@ -557,7 +663,7 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 	status = run(&r, argc, argv);
 	end(&r);
 	if (r.params.help)
-		options_usage(tool->options, stdout);
+		options_usage(&punch_options[tool->kind], stdout);
 	else if (r.params.version)
 		printf("%s (natutils) %s\n", tool->name, PACKAGE_VERSION);
 	if (fflush(stdout)) {

@@ -3,16 +3,13 @@
 
 #pragma once
 
-#include <stdbool.h>
+#include "tools/punch/options.h"
 
-#include "base/options.h"
-
-/* udppunch and tcppunch: options, run, report, exit status. */
+/* udppunch, tcppunch and icmppunch: options, run, report, exit status. */
 
 struct punch_tool {
 	const char *name;
-	bool tcp;
-	const struct option_table *options;
+	enum punch_kind kind;
 };
 
 /* All of main(). */

@@ -3,13 +3,11 @@
 
 #include <config.h>
 
-#include "tools/punch/options.h"
 #include "tools/punch/tool.h"
 
 int main(int argc, char **argv)
 {
-	const struct punch_tool tool = {
-		.name = "tcppunch", .tcp = true, .options = &tcppunch_options};
+	const struct punch_tool tool = {.name = "tcppunch", .kind = PUNCH_TCP};
 
 	return punch_main(&tool, argc, argv);
 }

@@ -151,6 +151,7 @@ def disagreements(sides):
     """Of two sides that both have connected."""
     x, y = sides
     found = [f"exit status {d['exit']}" for d in sides if d["exit"] != 0]
+    found += [f"loss {d['loss']} over TCP" for d in sides if d["transport"] == "tcp" and d["loss"] != 0]
     if (x["mapped"], y["mapped"]) != (y["peer"], x["peer"]):
         found.append(f"x is seen as {x['mapped']} and y sends to {y['peer']}; "
                      f"y is seen as {y['mapped']} and x sends to {x['peer']}")

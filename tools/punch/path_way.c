@@ -120,7 +120,9 @@ struct flow_statistics path_way_statistics(const struct path *p)
 	if (!p->tunnel)
 		return p->result->flow;
 	m = tunnel_statistics(p->tunnel);
-	return (struct flow_statistics){.pings = m.pings,
+	/* what the peer leaves without an answer because it has said its last word is not lost */
+	return (struct flow_statistics){
+		.pings = path_way_is_closed(p) && m.pongs ? m.pongs : m.pings,
 		.pongs = m.pongs,
 		.rtt_us = m.rtt_us,
 		.rtt_min_us = m.rtt_min_us,

@@ -310,6 +310,9 @@ static uint64_t poll(struct run *x)
 		case SESSION_LISTEN: /* of TCP only */
 			require(false);
 			break;
+		case SESSION_ERROR: /* of knocks only */
+			require(false);
+			break;
 		case SESSION_CLOSE:
 			require(out.socket < SESSION_SOCKETS && x->ports[out.socket]);
 			x->ports[out.socket] = 0;

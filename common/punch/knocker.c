@@ -313,6 +313,11 @@ bool knocker_is_over(const struct knocker *k)
 	return k->is_over && !k->answered;
 }
 
+bool knocker_is_searching(const struct knocker *k)
+{
+	return k->searching;
+}
+
 /* --- begin and end --- */
 
 void knocker_resume(struct knocker *k, uint64_t now_us)

@@ -61,6 +61,9 @@ void knocker_unsent(struct knocker *k, int error);
 /* Whether there has been no answer, and it is time for another one. */
 bool knocker_is_over(const struct knocker *k);
 
+/* Whether what is sent now is for ports at random. */
+bool knocker_is_searching(const struct knocker *k);
+
 /* Knocks again, with the same words. */
 void knocker_resume(struct knocker *k, uint64_t now_us);
 

@@ -49,7 +49,8 @@ struct session_knock {
 	struct knock_key key;
 	struct endpoint target;
 	struct endpoint dark[2]; /* FAMILY_NONE: as code and time say */
-	struct endpoint from[HELLO_CANDIDATES]; /* who waits: own addresses to be knocked at */
+	struct endpoint from
+		[HELLO_CANDIDATES]; /* own addresses: who waits is to be knocked at there; of who knocks one */
 	size_t from_count;
 };
 
@@ -129,12 +130,22 @@ enum session_failure {
 	SESSION_NO_PATH, /* all plans have failed, or there is none */
 };
 
+/* Of a session without any server. */
+struct session_knock_view {
+	bool on, waits;
+	bool met; /* a knock was good, or answered */
+	struct endpoint target; /* of who knocks */
+	struct endpoint source; /* of who knocks: the local address towards it */
+	struct endpoint visitor; /* where the latest knock or the answer came from */
+};
+
 struct session_view {
 	enum session_state state;
 	enum session_failure failure;
 	unsigned error_code;
 	bool tcp, manual;
 	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
+	struct session_knock_view knock;
 	const struct waiter_counts *waited; /* for a knock; NULL: not this side */
 	const struct knocker_counts *knocked; /* NULL: not this side, or not yet */
 	const char *line; /* for the other side, when manual; NULL: not yet */

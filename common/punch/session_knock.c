@@ -59,6 +59,8 @@ int session_knock_begin(struct session *s, uint64_t now_us)
 	const struct session_knock *c = &s->config.knock;
 
 	s->view.meeting = &s->knock.view;
+	s->view.knock = (struct session_knock_view){
+		.on = true, .waits = c->waits, .target = c->target, .source = c->from[0]};
 	s->measured = true;
 	for (int f = 0; f < 2; f++) /* only to ask a STUN server from it */
 		if (c->waits && s->config.servers[f].family != FAMILY_NONE)
@@ -114,6 +116,7 @@ static void meet(
 		s, now_us, said->share, (struct span){said->digest, sizeof(said->digest)});
 	if (s->view.state == SESSION_FAILED)
 		return;
+	s->view.knock.met = true;
 	s->view.peer = said->hello;
 	s->view.has_peer = s->published = true;
 	s->view.family = peer->family;
@@ -145,6 +148,8 @@ static void receive_visitor(struct session *s, uint64_t now_us)
 	const struct waiter_visit *v = waiter_visit(s->knock.waiter);
 	int f = family_index(&v->local);
 	struct endpoint at = visitor_at(v);
+
+	s->view.knock.visitor = v->from;
 
 	session_ways_destroy(s);
 	s->has_keys = false;
@@ -217,10 +222,8 @@ static void begin_knocking(struct session *s, uint64_t now_us)
 	}
 	s->view.knocked = knocker_counts(s->knock.knocker);
 	s->view.state = SESSION_WAITING;
-	if (s->view.registered_us)
-		return;
-	s->view.registered_us = now_us;
-	trail_attempt(s->config.trail, now_us, "knock");
+	if (!s->view.registered_us)
+		s->view.registered_us = now_us;
 }
 
 static bool is_pending(const struct session_main *m)
@@ -283,6 +286,7 @@ static void take_answer(struct session *s, uint64_t now_us, unsigned socket)
 		session_ways_add(s, now_us, CHECK_PEER_REFLEXIVE, from, true);
 	else if (s->view.state == SESSION_WAITING)
 		meet(s, now_us, answer, from);
+	s->view.knock.visitor = *from;
 }
 
 /* --- both --- */
@@ -297,7 +301,7 @@ void session_knock_advance(struct session *s, uint64_t now_us)
 	else
 		advance_knocking(s, now_us);
 	if (now_us >= end_of_wait_us(s))
-		session_fail(s, now_us, s->view.has_peer ? SESSION_NO_PATH : SESSION_NO_PEER);
+		session_fail(s, now_us, s->view.knock.met ? SESSION_NO_PATH : SESSION_NO_PEER);
 }
 
 uint64_t session_knock_deadline(const struct session *s)
@@ -311,7 +315,7 @@ void session_knock_plan(struct session *s)
 
 	s->view.plans = (struct plans){.count = 1};
 	*p = (struct plan){
-		.strategy = "direct", .direct = true, .give_up_us = ATTEMPT_US, .chance = 1};
+		.strategy = "knock", .direct = true, .give_up_us = ATTEMPT_US, .chance = 1};
 	for (int side = 0; side < 2; side++)
 		p->role[side] =
 			(struct pair_role){.sockets = 1, .targets = PAIR_KNOWN, .guesses = 1};
@@ -403,6 +407,20 @@ static void rest(struct session *s)
 	s->knock.rested = s->view.state == SESSION_CONNECTED;
 }
 
+/* Of those at the known port; of a search its size is enough. */
+static void note_datagram(struct session *s, uint64_t now_us, const struct session_output *out)
+{
+	const struct trail_event e = {.t_us = now_us,
+		.kind = TRAIL_SENT,
+		.socket = out->socket,
+		.to = out->to,
+		.bytes = out->length,
+		.ttl = out->ttl};
+
+	if (out->action == SESSION_SEND && !knocker_is_searching(s->knock.knocker))
+		trail_add(s->config.trail, &e);
+}
+
 bool session_knock_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
 {
@@ -416,8 +434,11 @@ bool session_knock_poll(
 	if (s->knock.waiter && waiter_poll(s->knock.waiter, now_us, &k, deadline_us))
 		return carry(s, &k, out);
 	if (s->knock.knocker && s->view.state < SESSION_CONNECTED &&
-		knocker_poll(s->knock.knocker, now_us, &k, deadline_us))
-		return carry(s, &k, out);
+		knocker_poll(s->knock.knocker, now_us, &k, deadline_us)) {
+		carry(s, &k, out);
+		note_datagram(s, now_us, out);
+		return true;
+	}
 	return false;
 }
 

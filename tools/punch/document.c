@@ -305,6 +305,35 @@ static void add_reason(struct maker *m, json_t *root, const struct punch_facts *
 	make_set(m, root, "explanation", failed ? make_explanation(m, &e) : json_null());
 }
 
+/* Of a knock: what was done and heard without any server. */
+static json_t *make_knock(struct maker *m, const struct session_view *v)
+{
+	const struct waiter_counts *w = v ? v->waited : NULL;
+	const struct knocker_counts *k = v ? v->knocked : NULL;
+	json_t *o;
+
+	if (!v || !v->knock.on)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "role", json_string(v->knock.waits ? "wait" : "knock"));
+	make_set(m, o, "target", v->knock.waits ? json_null() : make_endpoint(m, &v->knock.target));
+	make_set(m, o, "met", json_boolean(v->knock.met));
+	make_set(m, o, "flows", json_integer(w ? w->flows : 0));
+	make_set(m, o, "datagrams_sent",
+		json_integer(w	    ? w->sent - w->unsent
+				: k ? k->datagrams
+				    : 0));
+	make_set(m, o, "errors_sent", json_integer(k ? k->errors - k->unsent : 0));
+	make_set(m, o, "unsent", json_integer(w ? w->unsent : k ? k->unsent : 0));
+	make_set(m, o, "rounds", json_integer(k ? k->rounds : 0));
+	make_set(m, o, "heard", json_integer(w ? w->heard : 0));
+	make_set(m, o, "foreign", json_integer(w ? w->foreign : k ? k->foreign : 0));
+	make_set(m, o, "stale", json_integer(w ? w->stale : 0));
+	make_set(m, o, "replayed", json_integer(w ? w->replayed : 0));
+	make_set(m, o, "surplus", json_integer(w ? w->surplus : 0));
+	return o;
+}
+
 json_t *punch_document(const struct report_run *run, const struct punch_facts *f)
 {
 	struct maker m = {.failed = false};
@@ -316,6 +345,7 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 	add_reason(&m, root, f, run->complete);
 	make_set(&m, root, "transport", json_string(f->tcp ? "tcp" : "udp"));
 	make_set(&m, root, "server", f->server ? make_endpoint(&m, f->server) : json_null());
+	make_set(&m, root, "knock", make_knock(&m, f->view));
 	add_way(&m, root, f);
 	make_set(&m, root, "rounds", json_integer(f->view ? f->view->round : 0));
 	make_set(&m, root, "moves", json_integer(f->flow ? f->flow->moves : 0));

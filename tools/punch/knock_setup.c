@@ -67,6 +67,7 @@ static int find_target(
 			udp_source_towards(e, p->interface, &(struct endpoint){.port = 0})))
 		e = &found[0];
 	out->target = *e;
+	out->from_count = !udp_source_towards(e, p->interface, &out->from[0]);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tools/punch/reason.h"
+#include "tools/punch/reason_knock.h"
 #include "wire/rendezvous.h"
 
 struct row {
@@ -101,8 +102,9 @@ unsigned reason_of(const struct session_view *v, const struct punch_end *end)
 		return SESSION_NO_FAILURE;
 	/* who could not register does not know whether anybody has come */
 	if (v->state == SESSION_FAILED)
-		return v->failure == SESSION_NO_PEER && !v->registered_us ? SESSION_UNREACHABLE
-									  : v->failure;
+		return v->failure == SESSION_NO_PEER && !v->registered_us && !v->knock.on
+			? SESSION_UNREACHABLE
+			: v->failure;
 	if (end->interrupted)
 		return SESSION_NO_FAILURE;
 	if (v->state == SESSION_CONNECTED)
@@ -121,6 +123,9 @@ const char *reason_name(unsigned reason)
 
 enum status reason_status(unsigned reason, const struct session_view *v)
 {
+	/* what nobody answers is as good as closed, for who knocks */
+	if (reason == SESSION_NO_PEER && v->knock.on && !v->knock.waits)
+		return STATUS_NEGATIVE;
 	/* the code is not proved, whatever has kept the other side from it */
 	return reason == REASON_DEADLINE && !v->has_peer ? STATUS_PROTOCOL : rows[reason].status;
 }
@@ -152,8 +157,11 @@ void reason_message(unsigned reason, const struct session_view *v, const struct 
 	char *message, size_t size)
 {
 	const char *text = row_of(reason, v)->message;
+	const char *knock = v->knock.on ? reason_knock_message(reason, v) : NULL;
 
-	if (reason == SESSION_UNREACHABLE && !v->manual)
+	if (knock)
+		snprintf(message, size, "%s", knock);
+	else if (reason == SESSION_UNREACHABLE && !v->manual)
 		snprintf(message, size, "%s%s%s%s", text, v->registered_us ? " any more" : "",
 			e->likely.count ? ": " : "", e->likely.count ? e->likely.text[0] : "");
 	else if (reason == SESSION_REFUSED)
@@ -306,6 +314,8 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 	bool tried = v->attempt && reason < REASON_SILENT;
 
 	memset(out, 0, sizeof(*out));
+	if (reason_knock_explain(reason, v, trail, out))
+		return;
 	if (reason == SESSION_NO_PATH) {
 		explain_path(v, trail, out);
 	} else if (tried) {

@@ -50,7 +50,9 @@ struct waiter_counts {
 	unsigned flows; /* open */
 	unsigned sent, unsent; /* datagrams to the dark */
 	unsigned heard; /* knocks that were good */
-	unsigned foreign; /* ICMP errors that are no knock, or not with this code */
+	unsigned
+		usual; /* ICMP errors that routers send by themselves: they show that errors come in */
+	unsigned foreign; /* others that are no knock, or not with this code; and such datagrams */
 	unsigned stale, replayed, surplus;
 	int64_t clock_ms; /* by which the clock of the latest stale one differs */
 	int error; /* of the latest socket that could not be opened or that could not send; negative errno */

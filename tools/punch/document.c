@@ -327,6 +327,7 @@ static json_t *make_knock(struct maker *m, const struct session_view *v)
 	make_set(m, o, "unsent", json_integer(w ? w->unsent : k ? k->unsent : 0));
 	make_set(m, o, "rounds", json_integer(k ? k->rounds : 0));
 	make_set(m, o, "heard", json_integer(w ? w->heard : 0));
+	make_set(m, o, "usual", json_integer(w ? w->usual : 0));
 	make_set(m, o, "foreign", json_integer(w ? w->foreign : k ? k->foreign : 0));
 	make_set(m, o, "stale", json_integer(w ? w->stale : 0));
 	make_set(m, o, "replayed", json_integer(w ? w->replayed : 0));

@@ -53,6 +53,10 @@ static void add_heard(const struct session_view *v, struct explanation *out)
 {
 	const struct waiter_counts *c = v->waited;
 
+	if (c->usual)
+		explain_add(&out->certain,
+			"%u ICMP errors of routers about these flows came: such errors are let in",
+			c->usual);
 	if (c->foreign)
 		explain_add(&out->certain,
 			"%u ICMP errors or datagrams came that were no knock with this code",
@@ -90,8 +94,10 @@ static void explain_no_visitor(const struct session_view *v, struct explanation 
 	explain_add(&out->likely,
 		"the knocking side's NAT drops ICMP errors that belong to no flow of its own: what "
 		"icmppunch says there tells more");
-	explain_add(&out->likely,
-		"a NAT or firewall of this side lets no ICMP errors in: natprobe -t icmp tells");
+	if (!c->usual)
+		explain_add(&out->likely,
+			"a NAT or firewall of this side lets no ICMP errors in: natprobe -t icmp "
+			"tells");
 	explain_add(&out->try_next, "exchange the roles of the two sides");
 	explain_add(&out->try_next, "udppunch, which meets at a server");
 }

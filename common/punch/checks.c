@@ -444,7 +444,7 @@ bool checks_input(struct checks *c, uint64_t now_us, unsigned socket, const stru
 
 	if (err == -EPROTO)
 		return false;
-	if (err || window_take(&c->window, m.counter))
+	if (err || m.flags & PUNCH_SIGNAL || window_take(&c->window, m.counter))
 		return note(c, now_us, TRAIL_REFUSED, socket, from, length);
 	if (m.class == STUN_SUCCESS && !take_answer(c, now_us, socket, from, &m))
 		return note(c, now_us, TRAIL_REFUSED, socket, from, length);
@@ -453,4 +453,35 @@ bool checks_input(struct checks *c, uint64_t now_us, unsigned socket, const stru
 	if (m.class == STUN_REQUEST)
 		take_request(c, now_us, socket, from, &m);
 	return note(c, now_us, TRAIL_RECEIVED, socket, from, length);
+}
+
+/* --- signals --- */
+
+int checks_signal(struct checks *c, uint64_t now_us, void *buffer, size_t size)
+{
+	struct punch_message m = {.class = STUN_REQUEST, .flags = PUNCH_SIGNAL};
+	struct endpoint none = {.family = FAMILY_NONE};
+
+	m.id = make_id(c, now_us, UINT32_MAX, &none);
+	m.attempt = (uint16_t)c->attempt.number;
+	m.counter = ++c->counter;
+	return punch_encode(&m, c->config.key_out, buffer, size);
+}
+
+bool checks_signalled(struct checks *c, uint64_t now_us, const void *data, size_t length)
+{
+	struct punch_message m;
+
+	if (punch_decode(data, length, c->config.key_in, &m) || !(m.flags & PUNCH_SIGNAL) ||
+		window_take(&c->window, m.counter))
+		return false;
+	for (size_t i = 0; i < c->way_count; i++) {
+		struct way *way = &c->ways[i];
+
+		if (!way->proved && checks_is_vouched(c, &way->remote) &&
+			now_us - way->last_us >= TRIGGER_GAP_US)
+			way->next_us = now_us;
+	}
+	checks_release(c, now_us);
+	return true;
 }

@@ -138,5 +138,13 @@ void checks_opened(struct checks *c, uint64_t now_us, unsigned socket, int error
 bool checks_input(struct checks *c, uint64_t now_us, unsigned socket, const struct endpoint *from,
 	const void *data, size_t length);
 
+/*
+ * What an ICMP error carries to the peer: that this side is there and has sent. The length, or a negative errno. It proves
+ * no way.
+ */
+int checks_signal(struct checks *c, uint64_t now_us, void *buffer, size_t size);
+/* One has come: whether it was authentic and new. Then all is tried at once, also by who is second. */
+bool checks_signalled(struct checks *c, uint64_t now_us, const void *data, size_t length);
+
 /* What is known so far. */
 const struct checks_result *checks_result(const struct checks *c);

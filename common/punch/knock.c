@@ -182,6 +182,17 @@ bool knock_is_fresh(const struct knock *k, uint64_t utc_ms)
 	return apart <= UINT64_C(1000) * 2 * KNOCK_CLOCK_S;
 }
 
+void knock_kind(enum family family, unsigned turn, uint8_t *type, uint8_t *code)
+{
+	/* time exceeded, port unreachable, reassembly time exceeded, parameter problem */
+	static const uint8_t four[][2] = {{11, 0}, {3, 3}, {11, 1}, {12, 0}};
+	static const uint8_t six[][2] = {{3, 0}, {1, 4}, {3, 1}, {4, 0}};
+	const uint8_t *kind = family == FAMILY_IPV6 ? six[turn % 4] : four[turn % 4];
+
+	*type = kind[0];
+	*code = kind[1];
+}
+
 size_t knock_places(const struct knock_key *k, uint64_t utc_us, struct knock_place out[static 2])
 {
 	uint64_t s = utc_us / 1000000, before = s < KNOCK_CLOCK_S ? 0 : s - KNOCK_CLOCK_S;

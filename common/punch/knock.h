@@ -81,6 +81,9 @@ int knock_open(const struct knock_key *key, struct span sealed, struct knock *ou
 /* Whether it was sent now, as far as the clocks agree; else it may be one that somebody has kept. */
 bool knock_is_fresh(const struct knock *k, uint64_t utc_ms);
 
+/* The type and code of error number `turn`: of several in turn, since a firewall may let in some only. */
+void knock_kind(enum family family, unsigned turn, uint8_t *type, uint8_t *code);
+
 /* The place of a moment, and of those that a clock shows which is off by KNOCK_CLOCK_S: 1 or 2 of them. */
 size_t knock_places(const struct knock_key *k, uint64_t utc_us, struct knock_place out[static 2]);
 

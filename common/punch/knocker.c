@@ -22,16 +22,6 @@ static const uint32_t steps_us[] = {0, 200000, 400000, 800000};
 #define TTL_MIN 2
 #define TTLS	3
 
-struct kind {
-	uint8_t type, code;
-};
-static const struct kind kinds[2][4] = {
-	/* time exceeded, port unreachable, reassembly time exceeded, parameter problem */
-	{{11, 0}, {3, 3}, {11, 1}, {12, 0}},
-	{{3, 0}, {1, 4}, {3, 1}, {4, 0}},
-};
-#define KINDS 4
-
 /* A port that is tried: a datagram and an error. */
 struct
 try {
@@ -88,11 +78,8 @@ static uint16_t known_port(const struct knocker *k, uint64_t now_us)
 
 static void try_port(struct knocker *k, uint16_t port, uint8_t ttl, unsigned kind)
 {
-	k->now = (struct try){.port = port,
-		.ttl = ttl,
-		.kind = kind % KINDS,
-		.datagram_due = true,
-		.error_due = true};
+	k->now = (struct try){
+		.port = port, .ttl = ttl, .kind = kind, .datagram_due = true, .error_due = true};
 	k->tried[port / 8] |= (uint8_t)(1u << port % 8);
 }
 
@@ -214,15 +201,13 @@ static bool put_error(struct knocker *k, uint64_t now_us, struct knock_output *o
 {
 	int f = k->config.target.family == FAMILY_IPV6;
 	struct knock_place place = place_of(k, now_us);
-	const struct kind *kind = &kinds[f][k->now.kind];
 
 	k->now.error_due = false;
 	*out = (struct knock_output){.action = KNOCK_ERROR,
 		.to = k->config.target,
 		.quoted_from = k->config.target,
-		.quoted_to = k->config.dark.family != FAMILY_NONE ? k->config.dark : place.dark[f],
-		.type = kind->type,
-		.code = kind->code};
+		.quoted_to = k->config.dark.family != FAMILY_NONE ? k->config.dark : place.dark[f]};
+	knock_kind(k->config.target.family, k->now.kind, &out->type, &out->code);
 	out->quoted_from.port = k->now.port;
 	k->counts.errors++;
 	k->sent++;

@@ -284,7 +284,8 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 		poll_query(&s->reflexive[1], now_us, out, &deadline_us) ||
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
 		session_ways_poll(s, now_us, out, &deadline_us) ||
-		session_knock_poll(s, now_us, out, &deadline_us))
+		session_knock_poll(s, now_us, out, &deadline_us) ||
+		session_signal_poll(s, now_us, out, &deadline_us))
 		return out->action;
 	if (session_measure_is_due(s) && s->view.meeting && !is_over(s))
 		deadline_us = now_us; /* a part of the measurement has just ended */
@@ -347,7 +348,8 @@ void session_error(struct session *s, uint64_t now_us, unsigned socket, const st
 		.type = error->type,
 		.code = error->code};
 
-	if (session_knock_error(s, now_us, socket, to, error, (struct span){quoted, length}))
+	if (session_knock_error(s, now_us, socket, to, error, (struct span){quoted, length}) ||
+		session_signal_error(s, now_us, socket, error, (struct span){quoted, length}))
 		return;
 	for (int i = 0; i < 2; i++)
 		if (!s->config.tcp && !error->local && socket == s->main[i].socket &&

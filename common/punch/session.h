@@ -63,6 +63,7 @@ struct session_config {
 	bool manual;
 	struct endpoint more[SESSION_MORE_SERVERS];
 	size_t more_count;
+	bool signals; /* ICMP errors can be sent, and are one more way to the other side; not over TCP */
 	struct session_knock knock; /* then a server is a STUN server, and may be missing */
 	uint64_t utc_us; /* at session_create */
 	bool allocate; /* the server chooses a nameplate, and code_ready is called with it */
@@ -146,6 +147,9 @@ struct session_view {
 	bool tcp, manual;
 	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
 	struct session_knock_view knock;
+	unsigned signals_sent, signals_unsent,
+		signals_heard; /* ICMP errors between the two sides */
+	int signal_error; /* of the latest that could not leave this host; negative errno */
 	const struct waiter_counts *waited; /* for a knock; NULL: not this side */
 	const struct knocker_counts *knocked; /* NULL: not this side, or not yet */
 	const char *line; /* for the other side, when manual; NULL: not yet */

@@ -46,6 +46,12 @@ struct session_stream {
 	unsigned refusals[2]; /* UDP, by ICMP errors of the server's host */
 };
 
+/* ICMP errors to the other side, of the present attempt. */
+struct session_signal {
+	uint64_t begin_us;
+	unsigned step, error; /* the next one */
+};
+
 /* In place of a meeting: of these two at most one. */
 struct session_knocking {
 	struct meeting_view view;
@@ -79,6 +85,7 @@ struct session {
 	struct meeting *meeting; /* NULL: not yet, or manual */
 	struct session_manual manual;
 	struct session_knocking knock;
+	struct session_signal signal;
 	bool has_main; /* one at least */
 	struct probe *probes[2];
 	struct tcp_probe *tcp_probes[2];
@@ -179,6 +186,13 @@ bool session_knock_input(struct session *s, uint64_t now_us, unsigned socket,
 	const struct endpoint *from, const void *data, size_t length);
 bool session_knock_error(struct session *s, uint64_t now_us, unsigned socket,
 	const struct endpoint *to, const struct icmp_seen *error, struct span quoted);
+
+/* --- session_signal.c: ICMP errors beside the server --- */
+bool session_signal_poll(
+	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
+/* Whether it was one of the other side, or of ours that could not be sent. */
+bool session_signal_error(struct session *s, uint64_t now_us, unsigned socket,
+	const struct icmp_seen *error, struct span quoted);
 
 /* Whether nobody but the two takes part. */
 static inline bool session_is_alone(const struct session *s)

@@ -23,6 +23,7 @@ enum punch_attribute {
 enum punch_flag {
 	PUNCH_NOMINATE =
 		1, /* the controlling side has chosen this way (RFC 8445 8); in answers: so it is */
+	PUNCH_SIGNAL = 2, /* carried by an ICMP error: it came over no way, and wants no answer */
 };
 
 struct punch_message {

@@ -309,6 +309,7 @@ static int create_session(struct run *r, bool allocate)
 	config.host_count = count > 0 ? (size_t)count : 0;
 	code_session_id(&r->code, config.id);
 	random_init(&config.random);
+	config.signals = p->kind == PUNCH_ICMP && p->has_server;
 	err = knocks(r) ? set_knock(r, &config, secret) : 0;
 	if (!err)
 		err = journal_create(r->start_us, &r->journal);
@@ -522,17 +523,24 @@ static int find_stun_servers(struct run *r)
 	return count < 0 ? count : 0;
 }
 
+/* Of who sends ICMP errors. */
+static int check_raw(struct run *r)
+{
+	if (!r->knock.raw_error)
+		return 0;
+	snprintf(r->message, sizeof(r->message),
+		"no raw socket: %s: setcap cap_net_raw+ep $(command -v %s), or as root",
+		strerror(-r->knock.raw_error), r->tool->name);
+	return r->knock.raw_error;
+}
+
 static int find_whom(struct run *r)
 {
 	const struct punch_params *p = &r->params;
 	int err = p->stun.count ? find_stun_servers(r) : 0;
 
-	if (!err && !p->wait && r->knock.raw_error) {
-		snprintf(r->message, sizeof(r->message),
-			"no raw socket: %s: setcap cap_net_raw+ep $(command -v %s), or as root",
-			strerror(-r->knock.raw_error), r->tool->name);
-		err = r->knock.raw_error;
-	}
+	if (!err && !p->wait)
+		err = check_raw(r);
 	if (!err)
 		err = knock_setup_session(p, &r->whom, r->message, sizeof(r->message));
 	knock_setup_keep(&r->knock, r->whom.target.family);

@@ -36,6 +36,7 @@ int session_create(const struct session_config *config, uint64_t now_us, struct 
 	s->secret_length = config->secret.length;
 	s->view.started_us = now_us;
 	s->view.tcp = config->tcp;
+	s->view.signals = config->signals;
 	s->view.own.transport = config->tcp ? HELLO_TCP : HELLO_UDP;
 	s->spent = s->latest_socket = SESSION_SOCKETS;
 	s->spent_main[0] = s->spent_main[1] = SESSION_SOCKETS;

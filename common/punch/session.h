@@ -147,6 +147,7 @@ struct session_view {
 	bool tcp, manual;
 	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
 	struct session_knock_view knock;
+	bool signals; /* as configured */
 	unsigned signals_sent, signals_unsent,
 		signals_heard; /* ICMP errors between the two sides */
 	int signal_error; /* of the latest that could not leave this host; negative errno */

@@ -15,7 +15,8 @@
  * has sent, so that the other one tries all that it knows at once.
  */
 
-static const uint32_t steps_us[] = {0, 250000, 500000, 1000000, 2000000, 4000000};
+/* Where the first packets get through nothing of this is sent. */
+static const uint32_t steps_us[] = {100000, 300000, 600000, 1000000, 2000000, 4000000};
 #define STEPS	      (sizeof(steps_us) / sizeof(*steps_us))
 #define CLAIMED_STEPS 2 /* where nobody but one says that the other side is there */
 #define STEP_ERRORS   2
@@ -25,6 +26,13 @@ static unsigned steps_of(const struct session *s)
 	return session_is_claimed(s, &s->view.meeting->peer) ? CLAIMED_STEPS : STEPS;
 }
 
+/* Who waits for our first packets would take it for a sign that all have been sent. */
+static bool is_too_early(const struct session *s)
+{
+	return s->view.plans.plan[s->view.attempt - 1].role[!s->view.side].second &&
+		!session_ways_have_sent_all(s);
+}
+
 /* Whether there is a flow that can be quoted. */
 static bool is_possible(const struct session *s)
 {
@@ -32,7 +40,7 @@ static bool is_possible(const struct session *s)
 
 	return s->config.signals && s->checks && peer && peer->family != FAMILY_NONE &&
 		peer->port && s->view.state == SESSION_PUNCHING && s->stage == STAGE_RUNNING &&
-		!session_is_own_address(s, peer) && session_ways_have_sent_all(s);
+		!session_is_own_address(s, peer) && !is_too_early(s);
 }
 
 static bool begin_step(struct session *s, uint64_t now_us, uint64_t *deadline_us)

@@ -477,6 +477,7 @@ static void create_party(struct net *n, int number)
 		c.rate_pps = p->config->rate_pps;
 	c.tcp = n->config->tcp;
 	c.manual = n->config->manual;
+	c.signals = n->config->signals;
 	c.utc_us = UTC_US + p->config->start_us + (uint64_t)p->config->skew_us;
 	memcpy(c.id, id, sizeof(id));
 	c.secret = (struct span){(const uint8_t *)p->config->secret, strlen(p->config->secret)};

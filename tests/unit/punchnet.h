@@ -31,6 +31,7 @@ struct punchnet_config {
 	bool ipv4, ipv6; /* both false: IPv4 */
 	struct punchnet_party party[PUNCHNET_PARTIES];
 	bool manual; /* lines are exchanged, and the server is a STUN server */
+	bool signals; /* ICMP errors go between the two, too */
 	bool knock; /* a waits, and b knocks at the outermost address on its side; no server, or … */
 	bool knock_stun; /* … one that tells b its own endpoint */
 	uint16_t knock_port; /* that b was told; 0: none */

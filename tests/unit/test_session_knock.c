@@ -82,7 +82,7 @@ static void run(const struct trial *trial, unsigned number, struct punchnet_resu
 	random_init_number(&random, number);
 	c.topology = text;
 	c.seed = 5000 + number;
-	c.knock = true;
+	c.knock = !c.signals;
 	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
 		if (!c.party[i].secret)
 			c.party[i].secret = SECRET;
@@ -284,6 +284,51 @@ static void test_full_cone_without_errors(void **state)
 	expect(&t, 20, 20, "a datagram");
 }
 
+/*
+ * With a rendezvous: while ports are being guessed an error gets in at once, from a NAT that lets it out, whatever the
+ * other one maps and filters.
+ */
+static void test_signals(void **state)
+{
+	static const char *const hard[] = {"symmetric", "symmetric-sequential", "linux-random"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hard) / sizeof(*hard); i++) {
+		struct trial t = {.a = hard[i], .b = "linux", .config = {.signals = true}};
+		struct punchnet_result r;
+		unsigned heard = 0;
+
+		for (unsigned k = 0; k < 10; k++) {
+			run(&t, k, &r);
+			have_met(&r);
+			if (r.party[0].view.ended_us - r.party[0].view.exchanged_us > 300 * MS)
+				heard += !r.party[0].view.signals_heard;
+			punchnet_free(&r);
+		}
+		if (heard)
+			fail_msg("%s: not heard in %u of 10", hard[i], heard);
+	}
+}
+
+/* … and where it drops them, nothing is heard, and all goes on as without. */
+static void test_signals_dropped(void **state)
+{
+	struct trial t = {.a = "symmetric",
+		.b = "linux untracked-outward=dropped",
+		.config = {.signals = true}};
+	struct punchnet_result r;
+	unsigned met = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < 10; k++) {
+		run(&t, k, &r);
+		met += have_met(&r);
+		assert_int_equal(r.party[0].view.signals_heard, 0);
+		punchnet_free(&r);
+	}
+	assert_in_range(met, 8, 10);
+}
+
 /* Nobody was told when the way broke: it knocks again. */
 static void test_again(void **state)
 {
@@ -322,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_behind_strict_nat),
 		cmocka_unit_test(test_no_errors_inward),
 		cmocka_unit_test(test_full_cone_without_errors),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_signals_dropped),
 		cmocka_unit_test(test_wrong_code),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_dies),

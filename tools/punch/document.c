@@ -335,6 +335,20 @@ static json_t *make_knock(struct maker *m, const struct session_view *v)
 	return o;
 }
 
+/* ICMP errors beside a rendezvous. */
+static json_t *make_signals(struct maker *m, const struct session_view *v)
+{
+	json_t *o;
+
+	if (!v || !v->signals)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "sent", json_integer(v->signals_sent - v->signals_unsent));
+	make_set(m, o, "unsent", json_integer(v->signals_unsent));
+	make_set(m, o, "heard", json_integer(v->signals_heard));
+	return o;
+}
+
 json_t *punch_document(const struct report_run *run, const struct punch_facts *f)
 {
 	struct maker m = {.failed = false};
@@ -347,6 +361,7 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 	make_set(&m, root, "transport", json_string(f->tcp ? "tcp" : "udp"));
 	make_set(&m, root, "server", f->server ? make_endpoint(&m, f->server) : json_null());
 	make_set(&m, root, "knock", make_knock(&m, f->view));
+	make_set(&m, root, "signals", make_signals(&m, f->view));
 	add_way(&m, root, f);
 	make_set(&m, root, "rounds", json_integer(f->view ? f->view->round : 0));
 	make_set(&m, root, "moves", json_integer(f->flow ? f->flow->moves : 0));

@@ -101,24 +101,25 @@ static void show_code(struct run *r, uint32_t number)
 	r->code_shown = true;
 }
 
-/* Where it is to be knocked at, as far as is known. */
-static const char *own_address(const struct run *r, char text[static ENDPOINT_TEXT])
+/* Where it is to be knocked at, as far as is known: NULL. */
+static const char *own_address(const struct run *r, int f, char text[static ENDPOINT_TEXT])
 {
+	static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
 	const struct session_view *v = session_view(r->session);
 
 	for (size_t i = 0; i < r->whom.from_count; i++)
-		if (!endpoint_is_private(&r->whom.from[i]))
+		if (r->whom.from[i].family == families[f] && !endpoint_is_private(&r->whom.from[i]))
 			return endpoint_format_address(&r->whom.from[i], text);
-	for (int f = 0; f < 2; f++)
-		if (v->mapped[f].family != FAMILY_NONE)
-			return endpoint_format_address(&v->mapped[f], text);
-	return "PUBLIC-ADDRESS-OF-THIS-SIDE";
+	return v->mapped[f].family != FAMILY_NONE ? endpoint_format_address(&v->mapped[f], text)
+						  : NULL;
 }
 
 /* Of who waits for a knock. */
 static void show_knock(struct run *r)
 {
-	char text[ENDPOINT_TEXT];
+	char text[2][ENDPOINT_TEXT];
+	const char *four = r->params.ipv4 ? own_address(r, 0, text[0]) : NULL;
+	const char *six = r->params.ipv6 ? own_address(r, 1, text[1]) : NULL;
 
 	if (r->params.json_lines) {
 		struct maker m = {.failed = false};
@@ -128,8 +129,12 @@ static void show_knock(struct run *r)
 		make_set(&m, line, "code", json_string(r->made));
 		lines_put(&r->output.lines, &m, line);
 	}
-	fprintf(stderr, "on the other side: %s %s %s\n", r->tool->name, own_address(r, text),
-		r->made);
+	if (four || !six)
+		fprintf(stderr, "on the other side: %s %s %s\n", r->tool->name,
+			four ? four : "PUBLIC-ADDRESS-OF-THIS-SIDE", r->made);
+	if (six)
+		fprintf(stderr, "on the other side, over IPv6: %s %s %s\n", r->tool->name, six,
+			r->made);
 	r->code_shown = true;
 }
 

@@ -47,15 +47,20 @@ static int set_on(int fd, int level, int option)
 	return setsockopt(fd, level, option, &on, sizeof(on)) ? -errno : 0;
 }
 
+int icmp_use_interface(int fd, const char *interface)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface))
+		? -errno
+		: 0;
+}
+
 /* Of IPv4 the header comes along, and says where it was going. */
 static int set_options(int fd, enum family family, const char *interface)
 {
 	int err = icmp_want(fd, family, NULL, 0);
 
-	if (!err && interface &&
-		setsockopt(
-			fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)))
-		err = -errno;
+	if (!err && interface)
+		err = icmp_use_interface(fd, interface);
 	if (err || family == FAMILY_IPV4)
 		return err;
 	err = set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);

@@ -24,6 +24,9 @@ struct icmp_message {
 /* What comes is dropped in the kernel, but for the types that icmp_want names. -EPERM. */
 int icmp_open(enum family family, const char *interface, int *fd);
 
+/* Sends and receives by this interface only, from now on; no privilege is needed for the first time. */
+int icmp_use_interface(int fd, const char *interface);
+
 /* Has messages of these types delivered, to all programs that want them: a host that is pinged answers nevertheless. */
 int icmp_want(int fd, enum family family, const uint8_t *types, size_t count);
 

@@ -190,12 +190,14 @@ static void send_error(struct carrier *c, const struct session_output *out)
 	struct icmp_seen seen = {.count = 1, .local = true, .t_us = clock_now_us()};
 	uint8_t quoted[ICMP_BYTES_MAX];
 	struct icmp_message message = {.type = out->type, .code = out->code};
-	int fd = c->config.raw ? c->config.raw[out->to.family == FAMILY_IPV6] : -1, length, err;
+	int f = out->to.family == FAMILY_IPV6, fd = c->config.raw ? c->config.raw[f] : -1;
+	const struct endpoint *from = &c->config.local[f];
+	int length, err;
 
 	length = packet_build_udp(quoted, sizeof(quoted), &out->quoted_from, &out->quoted_to, 1,
 		out->data, out->length);
 	message.body = (struct span){quoted, length > 0 ? (size_t)length : 0};
-	err = fd < 0 ? -EBADF : length < 0 ? length : icmp_send(fd, NULL, &out->to, 0, &message);
+	err = fd < 0 ? -EBADF : length < 0 ? length : icmp_send(fd, from, &out->to, 0, &message);
 	if (!err || err == -EAGAIN || err == -ENOBUFS)
 		return;
 	seen.error = -err;

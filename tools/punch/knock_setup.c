@@ -30,6 +30,16 @@ void knock_setup_open(struct knock_setup *k)
 	}
 }
 
+int knock_setup_interface(struct knock_setup *k, const char *interface)
+{
+	int err = 0;
+
+	for (int f = 0; f < 2 && interface && !err; f++)
+		if (k->raw[f] >= 0)
+			err = icmp_use_interface(k->raw[f], interface);
+	return err;
+}
+
 void knock_setup_keep(struct knock_setup *k, enum family family)
 {
 	for (int f = 0; f < 2; f++) {

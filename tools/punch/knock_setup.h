@@ -18,6 +18,8 @@ struct knock_setup {
 
 /* While the process may: nothing else is done with the privilege. */
 void knock_setup_open(struct knock_setup *k);
+/* As --interface says: 0 or a negative errno. */
+int knock_setup_interface(struct knock_setup *k, const char *interface);
 /* Those that are not needed: all but that of one family; FAMILY_NONE: all. */
 void knock_setup_keep(struct knock_setup *k, enum family family);
 

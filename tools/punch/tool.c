@@ -531,12 +531,19 @@ static int find_stun_servers(struct run *r)
 /* Of who sends ICMP errors. */
 static int check_raw(struct run *r)
 {
-	if (!r->knock.raw_error)
-		return 0;
-	snprintf(r->message, sizeof(r->message),
-		"no raw socket: %s: setcap cap_net_raw+ep $(command -v %s), or as root",
-		strerror(-r->knock.raw_error), r->tool->name);
-	return r->knock.raw_error;
+	int err = r->knock.raw_error;
+
+	if (err) {
+		snprintf(r->message, sizeof(r->message),
+			"no raw socket: %s: setcap cap_net_raw+ep $(command -v %s), or as root",
+			strerror(-err), r->tool->name);
+		return err;
+	}
+	err = knock_setup_interface(&r->knock, r->params.interface);
+	if (err)
+		snprintf(r->message, sizeof(r->message), "--interface: %s: %s", r->params.interface,
+			strerror(-err));
+	return err;
 }
 
 static int find_whom(struct run *r)
@@ -560,6 +567,8 @@ static int find_servers(struct run *r)
 		return find_whom(r);
 	if (p->manual)
 		return find_stun_servers(r);
+	if (p->kind == PUNCH_ICMP && check_raw(r))
+		return -EPERM;
 	return server_find(&p->server, p->ipv4, p->ipv6, p->limit_us, r->servers, r->message,
 		sizeof(r->message));
 }

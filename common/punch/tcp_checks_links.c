@@ -68,6 +68,10 @@ void tcp_checks_end_link(struct tcp_checks *c, struct link *l)
 	tcp_checks_drop(c, &l->old);
 	c->accepted -= l->accepted && l->state == LINK_OPEN && !l->proved;
 	l->state = LINK_DONE;
+	if (l->accepted) { /* more may come in, one after the other, than there are places */
+		l->state = LINK_NONE;
+		l->of_plan = false;
+	}
 	if (c->chosen == l)
 		c->chosen = NULL;
 }

@@ -314,18 +314,24 @@ static void test_accepted(void **state)
 	done(k);
 }
 
+/* They are heard of after some time only; who has said nothing for the longest time gives way to the next one. */
 static void test_strangers_come_in(void **state)
 {
 	struct kit *k = kit(true);
 	uint16_t port = 1;
-	int socket;
+	int socket, sockets[20];
 
 	(void)state;
 	go(k);
 	expect(k, TCP_CHECKS_CONNECT);
-	for (; port <= 16; port++)
-		assert_true(accept_from(k, port) >= 0);
-	assert_int_equal(accept_from(k, port), -ENOSPC);
+	for (; port <= 20; port++, k->now_us += MS) {
+		sockets[port - 1] = accept_from(k, port);
+		assert_true(sockets[port - 1] >= 0);
+		if (port <= 16)
+			continue;
+		expect(k, TCP_CHECKS_CLOSE);
+		assert_int_equal(k->out.socket, sockets[port - 17]);
+	}
 	assert_false(next(k));
 	k->now_us += 5 * SECOND;
 	for (int i = 0; i < 16; i++)
@@ -341,6 +347,42 @@ static void test_strangers_come_in(void **state)
 		assert_int_equal(k->out.socket, socket);
 	}
 	assert_int_equal(k->trail->attempts[0].refused, 40);
+	done(k);
+}
+
+/* Who knows the key keeps its place; nor is there an end to those who may come one after the other. */
+static void test_peer_among_strangers(void **state)
+{
+	struct kit *k = kit(false);
+	int socket;
+
+	(void)state;
+	go(k);
+	expect(k, TCP_CHECKS_CONNECT);
+	socket = accept_from(k, 1);
+	say(k, (unsigned)socket, STUN_REQUEST, NULL, 0);
+	expect(k, TCP_CHECKS_SEND);
+	expect(k, TCP_CHECKS_SEND);
+	for (unsigned i = 0; i < 3 * TCP_CHECKS_LINKS; i++, k->now_us += MS) {
+		assert_true(accept_from(k, (uint16_t)(2 + i)) >= 0);
+		if (next(k))
+			assert_int_equal(k->out.action, TCP_CHECKS_CLOSE);
+	}
+	assert_int_equal(k->state[(unsigned)socket - FIRST], CONNECTED);
+	assert_int_equal(count(k, CONNECTED), 16);
+	say(k, (unsigned)socket, STUN_REQUEST, NULL, 0);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->out.socket, socket);
+	/* where all of them know the key nobody gives way */
+	for (unsigned i = 0; i < 15; i++) {
+		int one = accept_from(k, (uint16_t)(10000 + i));
+
+		assert_true(one >= 0);
+		say(k, (unsigned)one, STUN_REQUEST, NULL, 0);
+		while (next(k))
+			;
+	}
+	assert_int_equal(accept_from(k, 20000), -ENOSPC);
 	done(k);
 }
 
@@ -407,6 +449,74 @@ static void test_chosen_breaks(void **state)
 	expect(k, TCP_CHECKS_CLOSE);
 	assert_false(next(k));
 	assert_int_equal(count(k, CONNECTED), 1);
+	done(k);
+}
+
+/* … also when the other one was proved before that. */
+static void test_proved_takes_over(void **state)
+{
+	struct kit *k = kit(true);
+	const struct checks_result *r = tcp_checks_result(k->checks);
+	struct stun_id ids[2];
+	int sockets[2];
+
+	(void)state;
+	go(k);
+	expect(k, TCP_CHECKS_CONNECT);
+	for (int i = 0; i < 2; i++) {
+		sockets[i] = accept_from(k, (uint16_t)(1 + i));
+		say(k, (unsigned)sockets[i], STUN_REQUEST, NULL, 0);
+		expect(k, TCP_CHECKS_SEND);
+		expect(k, TCP_CHECKS_SEND);
+		ids[i] = k->said.id;
+	}
+	for (int i = 0; i < 2; i++)
+		say(k, (unsigned)sockets[i], STUN_SUCCESS, &ids[i], 0);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->out.socket, sockets[0]);
+	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
+	assert_false(next(k)); /* one is enough */
+	tcp_checks_closed(k->checks, k->now_us, (unsigned)sockets[0], -ECONNRESET);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->out.socket, sockets[1]);
+	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
+	say(k, (unsigned)sockets[1], STUN_SUCCESS, &k->said.id, PUNCH_NOMINATE);
+	assert_true(r->connected);
+	assert_int_equal(r->socket, sockets[1]);
+	done(k);
+}
+
+/* A proof that comes on is not given up in the middle, and one that stops is. */
+static void test_slow_proof(void **state)
+{
+	struct kit *k = kit(true);
+	unsigned socket;
+	struct stun_id id;
+
+	(void)state;
+	go(k);
+	expect(k, TCP_CHECKS_CONNECT);
+	socket = connected(k);
+	expect(k, TCP_CHECKS_SEND);
+	id = k->said.id;
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us - k->now_us, 5 * SECOND);
+	k->now_us += 4900 * MS;
+	say(k, socket, STUN_SUCCESS, &id, 0);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us - k->now_us, 5 * SECOND);
+	k->now_us += 4900 * MS;
+	say(k, socket, STUN_REQUEST, NULL, 0);
+	expect(k, TCP_CHECKS_SEND);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us - k->now_us, 5 * SECOND);
+	k->now_us += 5 * SECOND;
+	expect(k, TCP_CHECKS_CLOSE);
+	assert_int_equal(k->out.socket, socket);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us, UINT64_MAX);
 	done(k);
 }
 
@@ -652,8 +762,11 @@ int main(void)
 		cmocka_unit_test(test_controlled),
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_strangers_come_in),
+		cmocka_unit_test(test_peer_among_strangers),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_chosen_breaks),
+		cmocka_unit_test(test_proved_takes_over),
+		cmocka_unit_test(test_slow_proof),
 		cmocka_unit_test(test_again_after_rst),
 		cmocka_unit_test(test_again_after_icmp),
 		cmocka_unit_test(test_not_again),

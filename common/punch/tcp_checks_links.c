@@ -10,7 +10,6 @@
 /* Whom to connect to from which port, and when again. */
 
 #define RATE_CPS      200
-#define STRANGERS_MAX 8
 #define STRANGER_SYNS 2
 #define CANDIDATE_TRIES \
 	20 /* of an endpoint that the plan is not about: the peer may not listen yet */
@@ -76,6 +75,18 @@ void tcp_checks_end_link(struct tcp_checks *c, struct link *l)
 		c->chosen = NULL;
 }
 
+/* Whether there may be one more attempt to connect to an address for which nobody vouches, which is this one. */
+static bool spend_stranger(struct tcp_checks *c, const struct endpoint *e)
+{
+	for (unsigned i = 0; i < c->stranger_count; i++)
+		if (endpoint_same_address(&c->strangers[i], e))
+			return false;
+	if (c->stranger_count == TCP_CHECKS_STRANGERS)
+		return false;
+	c->strangers[c->stranger_count++] = *e;
+	return true;
+}
+
 int tcp_checks_add_candidate(struct tcp_checks *c, uint64_t now_us, enum check_kind kind,
 	const struct endpoint *e, bool vouched)
 {
@@ -86,13 +97,12 @@ int tcp_checks_add_candidate(struct tcp_checks *c, uint64_t now_us, enum check_k
 		return -EINVAL;
 	if (c->ports[place].state != PORT_OPEN || tcp_checks_find_link(c, place, e))
 		return 0;
-	if (!vouched && c->strangers == STRANGERS_MAX)
+	if (!vouched && !spend_stranger(c, e))
 		return -ENOSPC;
 	l = tcp_checks_add_link(c, place, e, kind);
 	if (!l)
 		return -ENOSPC;
 	l->stranger = !vouched;
-	c->strangers += !vouched;
 	l->next_us = now_us;
 	return 0;
 }
@@ -202,10 +212,12 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 	struct endpoint remote = remote_for(c, number);
 	struct link *l;
 
-	if (place == PORTS || !endpoint_is_unicast(&remote) || !remote.port ||
-		(c->target.claimed && c->strangers == STRANGERS_MAX))
+	if (place == PORTS || !endpoint_is_unicast(&remote) || !remote.port)
 		return;
 	l = tcp_checks_find_link(c, place, &remote);
+	/* as a candidate it may have had its attempt, or is about to */
+	if (c->target.claimed && !(l && l->stranger && !l->tries) && !spend_stranger(c, &remote))
+		return;
 	if (l && l->state == LINK_DONE)
 		l->state = LINK_WAITING;
 	else if (!l)
@@ -216,7 +228,6 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 		return;
 	l->of_plan = true;
 	l->stranger = c->target.claimed;
-	c->strangers += c->target.claimed;
 	if (l->state == LINK_WAITING)
 		l->next_us = now_us;
 }

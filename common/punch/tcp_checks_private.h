@@ -9,9 +9,10 @@
 
 /* What the files of the TCP checks share; nobody else includes this. */
 
-#define NO_SOCKET     UINT32_MAX
-#define PORTS_FURTHER 512
-#define PORTS	      (2 + PORTS_FURTHER) /* the main ones, IPv4 and IPv6, come first */
+#define NO_SOCKET	     UINT32_MAX
+#define PORTS_FURTHER	     512
+#define TCP_CHECKS_STRANGERS 8
+#define PORTS		     (2 + PORTS_FURTHER) /* the main ones, IPv4 and IPv6, come first */
 
 enum port_state {
 	PORT_NONE,
@@ -98,7 +99,8 @@ struct tcp_checks {
 	unsigned further; /* of them */
 	struct link links[TCP_CHECKS_LINKS];
 	unsigned link_count; /* places that have been used */
-	unsigned strangers; /* links to them there have been */
+	struct endpoint strangers[TCP_CHECKS_STRANGERS]; /* addresses that have had their attempt */
+	unsigned stranger_count;
 	unsigned accepted; /* that are not proved yet */
 	struct tcp_checks_attempt attempt;
 	struct checks_target target;

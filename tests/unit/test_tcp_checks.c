@@ -606,21 +606,10 @@ static void test_not_again(void **state)
 	done(k);
 }
 
-/* Of endpoints that nobody vouches for few are tried, each once, and with few SYNs. */
-static void test_unvouched(void **state)
+static unsigned count_attempts(struct kit *k)
 {
-	struct kit *k = kit(true);
-	struct endpoint e = other;
 	unsigned tries = 0;
 
-	(void)state;
-	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
-	for (unsigned i = 0; i < 30; i++) {
-		e.port++;
-		assert_int_equal(
-			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
-			i < 8 ? 0 : -ENOSPC);
-	}
 	while (next(k)) {
 		if (k->out.action != TCP_CHECKS_CONNECT)
 			continue;
@@ -628,8 +617,77 @@ static void test_unvouched(void **state)
 		tries++;
 		refused(k, false);
 	}
-	assert_int_equal(tries, 8);
 	assert_int_equal(k->deadline_us, UINT64_MAX);
+	return tries;
+}
+
+/* Of addresses that nobody vouches for few are tried, each once, whatever the ports, and with few SYNs. */
+static void test_unvouched(void **state)
+{
+	struct kit *k = kit(true);
+	struct endpoint e = other;
+
+	(void)state;
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
+	for (unsigned i = 0; i < 30; i++) {
+		e.address[3]++;
+		e.port++;
+		assert_int_equal(
+			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
+			i < 8 ? 0 : -ENOSPC);
+		e.port++;
+		assert_int_equal(
+			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
+			-ENOSPC);
+	}
+	assert_int_equal(count_attempts(k), 8);
+	/* nor from another port of this side */
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN + 1);
+	e = other;
+	e.address[3]++;
+	assert_int_equal(
+		tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false), -ENOSPC);
+	assert_int_equal(count_attempts(k), 0);
+	/* a way that is looked for anew may be there */
+	tcp_checks_again(k->checks);
+	for (unsigned i = 0; i < 9; i++, e.address[3]++)
+		assert_int_equal(
+			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
+			i < 8 ? 0 : -ENOSPC);
+	assert_int_equal(count_attempts(k), 8);
+	done(k);
+}
+
+/* An endpoint for which nobody vouches is no better for being what a plan is about. */
+static void test_claimed(void **state)
+{
+	struct kit *k = kit(true);
+	struct tcp_checks_attempt a = attempt();
+	struct checks_target t = {.peer = peer, .claimed = true};
+
+	(void)state;
+	a.role.retry_low_us = a.role.retry_high_us = 5 * MS;
+	a.role.aim.packets = 200;
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
+	for (unsigned candidate = 0; candidate < 2; candidate++) {
+		tcp_checks_again(k->checks);
+		if (candidate)
+			assert_int_equal(tcp_checks_add_candidate(
+						 k->checks, k->now_us, CHECK_HOST, &peer, false),
+				0);
+		tcp_checks_begin(k->checks, k->now_us, &a);
+		tcp_checks_go(k->checks, k->now_us, &t);
+		assert_int_equal(count_attempts(k), 1);
+		assert_true(tcp_checks_has_sent_all(k->checks));
+		/* once more: the same, and another port */
+		for (t.peer.port = peer.port; t.peer.port < peer.port + 3; t.peer.port++) {
+			tcp_checks_begin(k->checks, k->now_us, &a);
+			tcp_checks_go(k->checks, k->now_us, &t);
+			assert_int_equal(count_attempts(k), 0);
+			assert_true(tcp_checks_has_sent_all(k->checks));
+		}
+		t.peer.port = peer.port;
+	}
 	done(k);
 }
 
@@ -771,6 +829,7 @@ int main(void)
 		cmocka_unit_test(test_again_after_icmp),
 		cmocka_unit_test(test_not_again),
 		cmocka_unit_test(test_unvouched),
+		cmocka_unit_test(test_claimed),
 		cmocka_unit_test(test_bad_endpoints),
 		cmocka_unit_test(test_band),
 		cmocka_unit_test(test_second),

@@ -383,6 +383,74 @@ static void test_server_dies(void **state)
 		}
 }
 
+/* A family over which the server is not reached, in silence, is not waited for. */
+static void test_lost_family(void **state)
+{
+	static const enum family lost[] = {FAMILY_IPV4, FAMILY_IPV6};
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[ED].kind, kinds[ER].kind, "");
+	for (size_t i = 0; i < LENGTH(lost); i++)
+		for (unsigned run = 0; run < 4; run++) {
+			struct punchnet_config c = make_config(topology, run);
+			struct punchnet_result r;
+
+			c.ipv4 = c.ipv6 = true;
+			c.tcp_lost = lost[i];
+			punchnet_run(&c, &r);
+			if (!have_met(&r, "a lost family") || r.duration_us > 12 * SECOND)
+				fail_with(&r, "a lost family");
+			punchnet_free(&r);
+		}
+}
+
+/* Each attempt has a new connection to the server, and the end of the old one is not the end of its side. */
+static void test_many_attempts(void **state)
+{
+	static const int cells[][2] = {{SQ, SR}, {ED, SR}, {LS, LS}, {ER, ER}};
+	static const char *const links[] = {"", "loss=5% jitter=15ms"};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells) * LENGTH(links); i++)
+		for (unsigned run = 0; run < 6; run++) {
+			const int *cell = cells[i / LENGTH(links)];
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cell[0]].kind,
+				kinds[cell[1]].kind, links[i % LENGTH(links)]);
+			c = make_config(topology, run);
+			punchnet_run(&c, &r);
+			for (int p = 0; p < PUNCHNET_PARTIES; p++)
+				if (r.party[p].view.state == SESSION_FAILED &&
+					r.party[p].view.failure != SESSION_NO_PATH)
+					fail_with(&r, "many attempts");
+			punchnet_free(&r);
+		}
+}
+
+/* A server that ends what it has taken is asked ever more rarely. */
+static void test_back_off(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "linux", "linux", "");
+	c = make_config(topology, 1);
+	c.party[0].start_us = 0;
+	c.party[0].reset_us = c.party[0].reset_every_us = 100 * MS;
+	c.party[1].start_us = 110 * SECOND;
+	c.wait_us = c.limit_us = 60 * SECOND;
+	punchnet_run(&c, &r);
+	/* at once, then after 1, 2 and 4 s, and every 8 s from there */
+	assert_in_range(r.party[0].connects, 8, 12);
+	punchnet_free(&r);
+}
+
 /* A way that ends is punched anew, whoever notices it first. */
 static void test_again(void **state)
 {
@@ -423,6 +491,9 @@ int main(void)
 		cmocka_unit_test(test_wrong_code),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_server_dies),
+		cmocka_unit_test(test_lost_family),
+		cmocka_unit_test(test_many_attempts),
+		cmocka_unit_test(test_back_off),
 		cmocka_unit_test(test_again),
 	};
 

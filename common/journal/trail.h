@@ -84,6 +84,9 @@ void trail_destroy(struct trail *t);
 /* A new attempt; those beyond TRAIL_ATTEMPTS are counted with the last one. */
 void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy);
 
+/* Whether there has been one. */
+bool trail_has_attempt(const struct trail *t);
+
 /* The present attempt is over. */
 void trail_end(struct trail *t, uint64_t t_us, bool succeeded);
 

@@ -188,10 +188,11 @@ static void heed_checks(struct session *s, uint64_t now_us)
 	s->view.way = *r;
 	if (is_over(s))
 		return;
-	if (!s->view.exchanged_us) { /* the peer was quicker: it is known since its first packet */
+	if (!s->view.exchanged_us) /* the peer was quicker: it is known since its first packet */
 		s->view.exchanged_us = r->first_heard_us;
+	/* quicker than all plans, or there is none, and an endpoint beside them has done */
+	if (!trail_has_attempt(s->config.trail))
 		trail_attempt(s->config.trail, r->first_heard_us, "direct");
-	}
 	s->view.state = SESSION_CONNECTED;
 	s->stood_us = now_us;
 	if (!s->view.round)

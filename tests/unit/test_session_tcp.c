@@ -451,6 +451,34 @@ static void test_back_off(void **state)
 	punchnet_free(&r);
 }
 
+/* Behind the same NAT nothing that the plans are about has to come of it, nor has there to be a plan. */
+static void test_without_plan(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+
+	(void)state;
+	c = make_config("link delay=25ms\nnat n kind=symmetric\nlink delay=1ms\n"
+			"host a behind=n\nhost b behind=n\nhost server\n",
+		1);
+	for (int tcp = 0; tcp < 2; tcp++) {
+		c.tcp = tcp;
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			c.party[p].packets_max = 1;
+		punchnet_run(&c, &r);
+		assert_true(have_met(&r, "without a plan"));
+		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+			const struct trail *t = r.party[p].trail;
+
+			assert_true(t->attempts[t->attempt].succeeded);
+			assert_true(*t->attempts[t->attempt].strategy);
+			if (!r.party[p].view.plans.count)
+				assert_string_equal(t->attempts[0].strategy, "direct");
+		}
+		punchnet_free(&r);
+	}
+}
+
 /* A way that ends is punched anew, whoever notices it first. */
 static void test_again(void **state)
 {
@@ -494,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_lost_family),
 		cmocka_unit_test(test_many_attempts),
 		cmocka_unit_test(test_back_off),
+		cmocka_unit_test(test_without_plan),
 		cmocka_unit_test(test_again),
 	};
 

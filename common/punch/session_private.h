@@ -81,6 +81,7 @@ struct session {
 	struct query reflexive[2]; /* where the meeting does not show it */
 	struct query latest;
 	enum opening latest_state;
+	uint64_t latest_us; /* TCP: when it was asked for */
 	unsigned latest_socket; /* SESSION_SOCKETS: none is open */
 	struct cpace cpace;
 	bool began_cpace, has_keys;

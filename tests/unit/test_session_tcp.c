@@ -451,6 +451,28 @@ static void test_back_off(void **state)
 	punchnet_free(&r);
 }
 
+/* The port that is given out last is worth some seconds, and no more. */
+static void test_latest_lost(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[SQ].kind, kinds[ED].kind, "");
+	for (unsigned run = 0; run < 4; run++) {
+		c = make_config(topology, run);
+		c.party[0].latest_lost = true;
+		punchnet_run(&c, &r);
+		have_met(&r, "the latest port is lost");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			if (r.party[p].view.state == SESSION_FAILED &&
+				r.party[p].view.failure != SESSION_NO_PATH)
+				fail_with(&r, "the latest port is lost");
+		punchnet_free(&r);
+	}
+}
+
 /* Behind the same NAT nothing that the plans are about has to come of it, nor has there to be a plan. */
 static void test_without_plan(void **state)
 {
@@ -522,6 +544,7 @@ int main(void)
 		cmocka_unit_test(test_lost_family),
 		cmocka_unit_test(test_many_attempts),
 		cmocka_unit_test(test_back_off),
+		cmocka_unit_test(test_latest_lost),
 		cmocka_unit_test(test_without_plan),
 		cmocka_unit_test(test_again),
 	};

@@ -360,6 +360,19 @@ static void prepare(struct session *s, uint64_t now_us)
 	enter(s, now_us, STAGE_READY);
 }
 
+void session_attempt_unsettle(struct session *s, uint64_t now_us)
+{
+	/* where the other side has been told to go it goes to where this one was */
+	if (s->view.state == SESSION_PUNCHING && s->stage == STAGE_READY && s->meeting &&
+		s->view.meeting->go < first_phase(s))
+		enter(s, now_us, STAGE_PREPARING);
+}
+
+bool session_attempt_is_running(const struct session *s)
+{
+	return s->view.state == SESSION_PUNCHING && s->stage == STAGE_RUNNING;
+}
+
 /* Whether the server has given the phase free, or is gone. */
 static bool may_go(const struct session *s, uint64_t now_us, unsigned phase)
 {

@@ -431,6 +431,63 @@ static void test_many_attempts(void **state)
 		}
 }
 
+/* One of the two loses its connection to the server, whenever that is: both meet all the same. */
+static void test_reset(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ED, ER}, {ER, ER}, {FC, SQ}};
+	char topology[700], what[60];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned at_ms = 200; at_ms < 6000; at_ms += 143) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+				kinds[cells[i][1]].kind, "");
+			c = make_config(topology, at_ms);
+			c.party[at_ms & 1].reset_us = at_ms * MS;
+			punchnet_run(&c, &r);
+			snprintf(what, sizeof(what), "%s x %s, reset after %u ms",
+				kinds[cells[i][0]].name, kinds[cells[i][1]].name, at_ms);
+			if (!have_met(&r, what))
+				fail_with(&r, what);
+			punchnet_free(&r);
+		}
+}
+
+/* A server that is there again soon, and has forgotten all: from then on both are at other ports. */
+static void test_server_restarts(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ED, ER}};
+	char topology[700], what[60];
+	unsigned at_once = 0, runs = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned at_ms = 300; at_ms < 2400; at_ms += 41, runs++) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+				kinds[cells[i][1]].kind, "");
+			c = make_config(topology, at_ms);
+			c.server_dies_us = at_ms * MS;
+			c.server_returns_us = (at_ms + 300) * MS;
+			for (int p = 0; p < PUNCHNET_PARTIES; p++)
+				c.party[p].reset_us = c.server_returns_us + 1;
+			punchnet_run(&c, &r);
+			snprintf(what, sizeof(what), "%s x %s, the server restarts after %u ms",
+				kinds[cells[i][0]].name, kinds[cells[i][1]].name, at_ms);
+			if (!have_met(&r, what))
+				fail_with(&r, what);
+			at_once += r.party[0].view.attempt == 1;
+			punchnet_free(&r);
+		}
+	/* but where it happens in the middle of the first attempt */
+	assert_in_range(at_once, runs * 9 / 10, runs);
+}
+
 /* A server that ends what it has taken is asked ever more rarely. */
 static void test_back_off(void **state)
 {
@@ -543,6 +600,8 @@ int main(void)
 		cmocka_unit_test(test_server_dies),
 		cmocka_unit_test(test_lost_family),
 		cmocka_unit_test(test_many_attempts),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_server_restarts),
 		cmocka_unit_test(test_back_off),
 		cmocka_unit_test(test_latest_lost),
 		cmocka_unit_test(test_without_plan),

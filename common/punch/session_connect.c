@@ -28,11 +28,35 @@ static bool is_open(const struct session *s, int f)
 	return s->main[f].state == OPENING_DONE;
 }
 
+/* What is left of another connection between the same two endpoints ends sooner or later. */
+static bool is_taken(const struct session_main *m, int error)
+{
+	return error == -EADDRNOTAVAIL && m->local.port;
+}
+
 /* Errors that come from this host, before anything was sent. */
-static bool is_local(int error)
+static bool is_local(const struct session_main *m, int error)
 {
 	return error == -EACCES || error == -EMFILE || error == -ENFILE ||
-		error == -EADDRNOTAVAIL || error == -EADDRINUSE || error == -EAFNOSUPPORT;
+		(error == -EADDRNOTAVAIL && !is_taken(m, error)) || error == -EADDRINUSE ||
+		error == -EAFNOSUPPORT;
+}
+
+static void note_failure(struct session *s, uint64_t now_us, int f, int error)
+{
+	const struct session_main *m = &s->main[f];
+	const char *text = error ? strerror(-error) : "the server has ended the connection";
+
+	if (is_local(m, error))
+		trail_step(s->config.trail, now_us, "socket: none for IPv%d: %s", (int)families[f],
+			text);
+	else if (is_taken(m, error) && !m->tries)
+		trail_step(s->config.trail, now_us,
+			"socket: from port %u there is a connection to the server already",
+			m->local.port);
+	else
+		trail_step(s->config.trail, now_us, "register: over TCP, IPv%d: %s",
+			(int)families[f], text);
 }
 
 static void meet_over(struct session *s, uint64_t now_us, int f)
@@ -95,8 +119,7 @@ void session_main_failed(struct session *s, uint64_t now_us, int f, int error)
 	bool stood = was_open && now_us - m->open_us >= AGAIN_MAX_US;
 	unsigned tries = stood ? 0 : m->tries, refusals = m->refusals + (error == -ECONNREFUSED);
 
-	trail_step(s->config.trail, now_us, "register: over TCP, IPv%d: %s", (int)families[f],
-		error ? strerror(-error) : "the server has ended the connection");
+	note_failure(s, now_us, f, error);
 	s->view.server_error = error ? error : -ECONNRESET;
 	s->spent_main[f] = m->socket;
 	if (s->old[f].state == OPENING_DONE) { /* better than none */
@@ -104,7 +127,7 @@ void session_main_failed(struct session *s, uint64_t now_us, int f, int error)
 		s->old[f].state = OPENING_NONE;
 		return;
 	}
-	if (is_local(error)) {
+	if (is_local(m, error)) {
 		m->state = OPENING_FAILED;
 		return;
 	}
@@ -191,7 +214,9 @@ void session_connect_advance(struct session *s, uint64_t now_us)
 		session_fail(s, now_us, SESSION_NO_SOCKET);
 	else if (!s->view.registered_us &&
 		(is_refused(s) || now_us - s->view.started_us >= UNHEARD_US))
-		session_fail(s, now_us, SESSION_UNREACHABLE);
+		session_fail(s, now_us,
+			s->view.server_error == -EADDRNOTAVAIL ? SESSION_NO_SOCKET
+							       : SESSION_UNREACHABLE);
 	else if (s->meeting && !is_open(s, f) && is_open(s, !f))
 		meet_over(s, now_us, !f);
 	else if (s->meeting && is_open(s, f) && is_mute(s, now_us))

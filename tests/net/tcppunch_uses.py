@@ -67,6 +67,18 @@ while True:
     c.sendall(bytes.fromhex("0101001021"))
     c.shutdown(socket.SHUT_WR)
 """
+# a connection to the server from port 4444, until its standard input ends
+TAKER = """
+import socket, struct, sys
+c = socket.socket()
+for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+    c.setsockopt(socket.SOL_SOCKET, option, 1)
+c.bind(("", 4444))
+c.connect((sys.argv[1], 3478))
+print("ready", flush=True)
+sys.stdin.read()
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+"""
 CASES = {}
 
 
@@ -215,6 +227,19 @@ def half_a_message(test):
     test.judge_one(x, 1, "server-unreachable")
     if used[0] > 0.5:
         test.wrong(f"{used[0]:.2f} s of CPU")
+
+
+@case()
+def bound(test):
+    """A port from which there is a connection to the server still: it is waited for, and not given up."""
+    taker, _ = test.python("x", TAKER, test.address, stdin=subprocess.PIPE)
+    x, y = test.punch("x", "-b", "0.0.0.0:4444"), test.punch("y")
+    x.step("socket: from port 4444 there is a connection to the server already", 5)
+    taker.popen.stdin.close()
+    document = test.judge_one(x, 20, None)
+    if document["local"]["port"] != 4444:
+        test.wrong(f"another port: {document['local']}")
+    test.judge_one(y, 20, None)
 
 
 # --- a path that is kept ---

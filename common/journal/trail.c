@@ -142,6 +142,7 @@ static void count(struct trail *t, const struct trail_event *e)
 		break;
 	case TRAIL_OPENED:
 		a->opened++;
+		a->accepted += e->accepted;
 		break;
 	case TRAIL_RESET:
 		a->resets++;

@@ -212,7 +212,7 @@ static void note_attempt(struct session *s)
 	*out = (struct hello_attempt){.number = (uint16_t)s->view.attempt,
 		.sent = a->sent,
 		.received = a->received,
-		.opened = a->opened,
+		.opened = a->opened - a->accepted,
 		.resets = a->resets,
 		.refused = a->refused,
 		.errors = a->errors};

@@ -75,7 +75,7 @@ void session_main_connected(struct session *s, uint64_t now_us, int f)
 	s->main[f].state = OPENING_DONE;
 	s->main[f].open_us = now_us;
 	s->view.local[f] = s->main[f].local;
-	s->has_main = true;
+	s->has_main = s->view.server_taken = true;
 	if (!s->meeting && session_begin_meeting(s, now_us, f)) {
 		session_fail(s, now_us, SESSION_NO_SOCKET);
 		return;

@@ -11,6 +11,8 @@
 
 #define RATE_CPS      200
 #define STRANGER_SYNS 2
+/* Linux from 6.5 on sends three with the least limit that there is: SYNs after 1, 2 and 3 s, or after 1, 3 and 7 */
+#define STRANGER_US 1900000
 #define CANDIDATE_TRIES \
 	20 /* of an endpoint that the plan is not about: the peer may not listen yet */
 #define CANDIDATE_US 250000
@@ -227,7 +229,7 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 	if (!l)
 		return;
 	l->of_plan = true;
-	l->stranger = c->target.claimed;
+	l->stranger = c->target.claimed && (l->stranger || l->state == LINK_WAITING);
 	if (l->state == LINK_WAITING)
 		l->next_us = now_us;
 }
@@ -341,6 +343,7 @@ static bool connect_link(
 	struct tcp_checks *c, uint64_t now_us, struct link *l, struct tcp_checks_output *out)
 {
 	l->state = LINK_CONNECTING;
+	l->next_us = now_us + STRANGER_US;
 	l->tries++;
 	c->plan_tries += l->of_plan;
 	if (!c->result.first_sent_us)
@@ -351,6 +354,19 @@ static bool connect_link(
 	out->to = l->remote;
 	out->syns = l->stranger ? STRANGER_SYNS : 0;
 	return true;
+}
+
+static void heed_stranger(
+	struct tcp_checks *c, uint64_t now_us, struct link *l, uint64_t *deadline_us)
+{
+	if (l->state != LINK_CONNECTING || !l->stranger)
+		return;
+	if (now_us >= l->next_us) {
+		tcp_checks_fail_link(c, now_us, l, -ETIMEDOUT);
+		*deadline_us = now_us; /* to close it */
+	} else if (l->next_us < *deadline_us) {
+		*deadline_us = l->next_us;
+	}
 }
 
 static bool is_held(const struct tcp_checks *c, const struct link *l)
@@ -366,6 +382,7 @@ bool tcp_checks_poll_links(
 	for (unsigned i = 0; i < c->link_count && !c->result.connected; i++) {
 		struct link *l = &c->links[i];
 
+		heed_stranger(c, now_us, l, deadline_us);
 		if (l->state == LINK_WAITING && !is_held(c, l)) {
 			if (l->next_us > now_us) {
 				if (l->next_us < *deadline_us)

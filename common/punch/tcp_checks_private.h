@@ -63,7 +63,8 @@ struct link {
 	bool stranger; /* nobody vouches for the address */
 	bool icmp; /* an ICMP error came for the present try */
 	unsigned tries;
-	uint64_t next_us; /* of LINK_WAITING; of LINK_OPEN: has to be proved by then */
+	/* of LINK_WAITING; of LINK_OPEN: has to be proved by then; of LINK_CONNECTING to a stranger: its end */
+	uint64_t next_us;
 	uint64_t opened_us;
 	/* of LINK_OPEN */
 	bool must_answer, must_ask; /* with the next message */

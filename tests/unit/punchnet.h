@@ -40,6 +40,9 @@ struct punchnet_config {
 	uint64_t limit_us; /* of the whole run; 0: 90 s */
 	uint64_t server_dies_us; /* 0: never */
 	uint64_t server_returns_us; /* with nothing that it knew; 0: never */
+	/* TCP: the server says that each party's peer is there; vouch: and that the party itself is seen there */
+	struct endpoint named;
+	bool vouch;
 	bool no_tcp; /* the server is there over UDP only */
 	enum family udp_lost; /* the server gets nothing over UDP of this family */
 	enum family
@@ -52,6 +55,7 @@ struct punchnet_outcome {
 	struct trail *trail;
 	struct endpoint local, remote; /* of the way that was proved */
 	unsigned sent; /* packets of this host that were not for the server */
+	unsigned named; /* TCP: SYNs to the address that the server names */
 	unsigned connects; /* TCP: attempts to connect to the server, to meet over that */
 	bool ended;
 };

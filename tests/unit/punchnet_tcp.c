@@ -75,12 +75,23 @@ static bool is_lost(const struct punchnet_tcp *t, const uint8_t *bytes, size_t l
 	return false;
 }
 
+static void count_named(const struct punchnet_tcp *t, const uint8_t *bytes, size_t length)
+{
+	struct packet p;
+
+	if (!packet_decode((void *)bytes, length, &p) && p.protocol == PACKET_TCP &&
+		p.flags & PACKET_SYN &&
+		endpoint_same_address(&p.destination, &t->net->config->named))
+		t->net->result->party[t->number].named++;
+}
+
 static void send_from_party(void *context, const uint8_t *bytes, size_t length)
 {
 	struct punchnet_tcp *t = context;
 
 	if (is_lost(t, bytes, length))
 		return;
+	count_named(t, bytes, length);
 	world_input(t->net->world, t->net->now, t->host, bytes, length);
 }
 
@@ -359,10 +370,31 @@ static struct client *find_client(struct punchnet_server *s, unsigned socket)
 	return NULL;
 }
 
-void punchnet_tcp_reply(struct net *n, uint64_t connection, const uint8_t *bytes, size_t length)
+/* What a lying server says instead; its length. */
+static size_t name_another(const struct net *n, uint8_t *bytes, size_t size, size_t length)
+{
+	struct rendezvous_message m;
+	uint8_t copy[STUN_MESSAGE_BYTES];
+	int written;
+
+	memcpy(copy, bytes, length);
+	if (n->config->named.family == FAMILY_NONE || rendezvous_decode(copy, length, &m))
+		return length;
+	if (m.peer_address.family != FAMILY_NONE)
+		m.peer_address = n->config->named;
+	if (n->config->vouch && m.mapped.family != FAMILY_NONE)
+		m.mapped = n->config->named;
+	written = rendezvous_encode(&m, bytes, size, 0);
+	return written > 0 ? (size_t)written : length;
+}
+
+void punchnet_tcp_reply(struct net *n, uint64_t connection, const uint8_t *said, size_t length)
 {
 	struct punchnet_server *s = n->tcp;
+	uint8_t bytes[STUN_MESSAGE_BYTES];
 
+	memcpy(bytes, said, length);
+	length = name_another(n, bytes, sizeof(bytes), length);
 	for (unsigned i = 0; i < PUNCHNET_CLIENTS; i++)
 		if (s->clients[i].number == connection && connection)
 			tcpstack_send(s->stack, n->now, s->clients[i].socket, bytes, length);

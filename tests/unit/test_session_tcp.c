@@ -508,6 +508,37 @@ static void test_back_off(void **state)
 	punchnet_free(&r);
 }
 
+/*
+ * A server that lies: to an address that it alone names go two SYNs of each side, and where it has both sides vouch for
+ * it what the plans say.
+ */
+static void test_named(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ER, ER}, {ED, ER}, {FC, SQ}, {ED, SB}};
+	/* eight for a connection that nobody answers, and in the last one as many connections as there may be */
+	static const unsigned most[] = {16, 16, 16, 16, 8 * 512};
+	const struct endpoint victim = {FAMILY_IPV4, 7777, 0, {192, 0, 2, 200}};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * LENGTH(cells); i++) {
+		const int *cell = cells[i / 2];
+		struct punchnet_config c;
+		struct punchnet_result r;
+
+		make_topology(
+			topology, sizeof(topology), kinds[cell[0]].kind, kinds[cell[1]].kind, "");
+		c = make_config(topology, (unsigned)i);
+		c.named = victim;
+		c.vouch = i & 1;
+		punchnet_run(&c, &r);
+		assert_string_equal(r.broken, "");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			assert_in_range(r.party[p].named, 0, c.vouch ? most[i / 2] : 2);
+		punchnet_free(&r);
+	}
+}
+
 /* The port that is given out last is worth some seconds, and no more. */
 static void test_latest_lost(void **state)
 {
@@ -604,6 +635,7 @@ int main(void)
 		cmocka_unit_test(test_server_restarts),
 		cmocka_unit_test(test_back_off),
 		cmocka_unit_test(test_latest_lost),
+		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_without_plan),
 		cmocka_unit_test(test_again),
 	};

@@ -658,6 +658,30 @@ static void test_unvouched(void **state)
 	done(k);
 }
 
+/* The limit of SYNs is not all: kernels send more than that. */
+static void test_unvouched_is_silent(void **state)
+{
+	struct kit *k = kit(true);
+	unsigned socket;
+
+	(void)state;
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
+	assert_int_equal(
+		tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &other, false), 0);
+	expect(k, TCP_CHECKS_CONNECT);
+	socket = k->out.socket;
+	assert_false(next(k));
+	assert_in_range(k->deadline_us - k->now_us, 1500 * MS, 1950 * MS);
+	k->now_us = k->deadline_us;
+	while (!next(k))
+		assert_int_equal(k->deadline_us, k->now_us);
+	assert_int_equal(k->out.action, TCP_CHECKS_CLOSE);
+	assert_int_equal(k->out.socket, socket);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us, UINT64_MAX);
+	done(k);
+}
+
 /* An endpoint for which nobody vouches is no better for being what a plan is about. */
 static void test_claimed(void **state)
 {
@@ -829,6 +853,7 @@ int main(void)
 		cmocka_unit_test(test_again_after_icmp),
 		cmocka_unit_test(test_not_again),
 		cmocka_unit_test(test_unvouched),
+		cmocka_unit_test(test_unvouched_is_silent),
 		cmocka_unit_test(test_claimed),
 		cmocka_unit_test(test_bad_endpoints),
 		cmocka_unit_test(test_band),

@@ -172,8 +172,7 @@ static void judge_resets(
 			"other's"},
 		[NOT_SHOWN] = {"the host, or the NAT,",
 			", although that did not show when it was measured: a firewall of the "
-			"host, "
-			"or a box that only acts on what does not come from a server"},
+			"host, or a box that only acts on what does not come from a server"},
 		[NOT_MEASURED] = {"the host, or the NAT,",
 			"; how it takes those that come too early could not be measured"},
 	};

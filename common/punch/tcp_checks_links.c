@@ -11,7 +11,10 @@
 
 #define RATE_CPS      200
 #define STRANGER_SYNS 2
-/* Linux from 6.5 on sends three with the least limit that there is: SYNs after 1, 2 and 3 s, or after 1, 3 and 7 */
+/*
+ * Before a third one: with TCP_SYNCNT 1 there are two in all, after 0 and 1 s, but three from Linux 6.5 on, the third after
+ * 2 s (net.ipv4.tcp_syn_linear_timeouts; seen with 6.18).
+ */
 #define STRANGER_US 1900000
 #define CANDIDATE_TRIES \
 	20 /* of an endpoint that the plan is not about: the peer may not listen yet */

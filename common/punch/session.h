@@ -113,6 +113,7 @@ struct session_view {
 	enum session_failure failure;
 	unsigned error_code;
 	bool tcp, manual;
+	bool server_taken; /* TCP: a connection to the server has come about */
 	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
 	const char *line; /* for the other side, when manual; NULL: not yet */
 	unsigned lines; /* that there have been: a mapping that has changed needs another one */

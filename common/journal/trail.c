@@ -46,6 +46,11 @@ void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy)
 		a->begin_us = t_us;
 }
 
+bool trail_has_attempt(const struct trail *t)
+{
+	return *t->attempts[0].strategy;
+}
+
 /* Errors of this host itself have no offender, and are alike in that. */
 static bool is_same_place(const struct endpoint *a, const struct endpoint *b)
 {
@@ -137,6 +142,7 @@ static void count(struct trail *t, const struct trail_event *e)
 		break;
 	case TRAIL_OPENED:
 		a->opened++;
+		a->accepted += e->accepted;
 		break;
 	case TRAIL_RESET:
 		a->resets++;

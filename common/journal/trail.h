@@ -35,6 +35,7 @@ struct trail_event {
 	unsigned
 		attempt; /* of TRAIL_ICMP that of our packet; what comes before the first counts as its */
 	bool server; /* of TRAIL_ICMP: our packet was for the server, and belongs to no attempt */
+	bool accepted; /* of TRAIL_OPENED: the other end has begun it */
 	unsigned socket;
 	struct endpoint from, to; /* from: FAMILY_NONE for what this host sends */
 	size_t bytes;
@@ -47,7 +48,7 @@ struct trail_event {
 struct trail_attempt {
 	char strategy[16];
 	unsigned sent, received, refused, errors;
-	unsigned opened, resets; /* of TCP */
+	unsigned opened, accepted, resets; /* of TCP; accepted: of those opened */
 	uint64_t begin_us, end_us;
 	bool succeeded;
 };
@@ -83,6 +84,9 @@ void trail_destroy(struct trail *t);
 
 /* A new attempt; those beyond TRAIL_ATTEMPTS are counted with the last one. */
 void trail_attempt(struct trail *t, uint64_t t_us, const char *strategy);
+
+/* Whether there has been one. */
+bool trail_has_attempt(const struct trail *t);
 
 /* The present attempt is over. */
 void trail_end(struct trail *t, uint64_t t_us, bool succeeded);

@@ -63,8 +63,12 @@ void explain_server(const struct endpoint *server, const struct behaviour *measu
 /* "NAT with address-and-port-dependent mapping, …": what is known of one side. */
 void explain_side(const struct pair_side *s, char *out, size_t size);
 
-/* Of a server that could not be connected to: error is the negative errno of the latest attempt; 0: none has ended. */
-void explain_tcp_server(const struct endpoint *server, int error, struct explanation *out);
+/*
+ * Of a server that could not be connected to, or was (taken) and then did not answer: error is the negative errno of
+ * the latest attempt or connection; 0: none has ended.
+ */
+void explain_tcp_server(
+	const struct endpoint *server, bool taken, int error, struct explanation *out);
 
 void explain_tcp_side(const struct pair_tcp_side *s, char *out, size_t size);
 

@@ -71,19 +71,23 @@ static void add_side(struct explanation *e, const char *whose, const struct pair
 /* --- what was tried --- */
 
 struct tally {
-	unsigned attempts, opened, resets, received, refused;
+	unsigned attempts, opened, accepted, resets, received;
 };
 
 static void add_attempt(struct explanation *e, unsigned number, const struct trail_attempt *a)
 {
-	char opened[64] = "";
+	char opened[64] = "", accepted[40] = "", received[48] = "";
 
-	if (a->opened)
-		snprintf(opened, sizeof(opened), ", %u came about and %s", a->opened,
-			a->received ? "none was proved" : "not with the peer");
+	if (a->opened > a->accepted)
+		snprintf(opened, sizeof(opened), ", %u came about", a->opened - a->accepted);
+	if (a->accepted)
+		snprintf(accepted, sizeof(accepted), ", %u came in", a->accepted);
+	if (a->received)
+		snprintf(received, sizeof(received), ", with %u messages of the peer", a->received);
 	explain_add(&e->certain,
-		"attempt %u, %s: %u attempts to connect, %u refused by a RST, %u by ICMP%s", number,
-		a->strategy, a->sent, a->resets, a->errors, opened);
+		"attempt %u, %s: %u connections begun, %u refused by a RST, %u by ICMP%s%s%s",
+		number, a->strategy, a->sent, a->resets, a->errors, opened, accepted,
+		a->opened && !a->received ? ", with nothing of the peer" : received);
 }
 
 static struct tally add_attempts(struct explanation *e, const struct trail *t)
@@ -95,10 +99,10 @@ static struct tally add_attempts(struct explanation *e, const struct trail *t)
 
 		add_attempt(e, i + 1, a);
 		sum.attempts++;
-		sum.opened += a->opened;
+		sum.opened += a->opened - a->accepted;
+		sum.accepted += a->accepted;
 		sum.resets += a->resets;
 		sum.received += a->received;
-		sum.refused += a->refused;
 	}
 	if (!sum.attempts)
 		explain_add(&e->certain,
@@ -113,7 +117,7 @@ static void add_said(struct explanation *e, const struct explain_peer *p)
 	if (!p->said)
 		return;
 	explain_add(&e->certain,
-		"the peer says of its last attempt: %u attempts to connect, %u refused by a RST, "
+		"the peer says of its last attempt: %u connections begun, %u refused by a RST, "
 		"%u "
 		"came about",
 		p->sent, p->resets, p->opened);
@@ -142,31 +146,54 @@ static void judge_strangers(
 	else if (sum->received)
 		explain_add(&e->likely,
 			"a connection came about and what the peer says over it arrives, but it "
-			"breaks before both have proved themselves: something on the way ends it");
+			"breaks before both are done: something on the way ends it");
 	else if (f->said.said && f->said.opened)
 		explain_add(&e->likely,
 			"connections of the peer come about, and not with this side: a proxy or "
 			"another host answers in its place");
 }
 
+/* What was measured of a NAT whose side has refused SYNs. */
+enum { SHOWN, NOT_SHOWN, NOT_MEASURED, SHOWN_KINDS };
+
+static unsigned shown_by(enum early_syn e)
+{
+	return refuses(e) ? SHOWN : e == EARLY_SYN_UNKNOWN ? NOT_MEASURED : NOT_SHOWN;
+}
+
 static void judge_resets(
 	struct explanation *e, const struct explain_tcp_facts *f, const struct tally *sum)
 {
-	const char *side = explain_whose(f->said.said && f->said.resets, sum->resets != 0);
+	static const struct {
+		const char *who, *what;
+	} texts[SHOWN_KINDS] = {
+		[SHOWN] = {"the NAT",
+			" that come before its own has gone out, and no try of the two has met the "
+			"other's"},
+		[NOT_SHOWN] = {"the host, or the NAT,",
+			", although that did not show when it was measured: a firewall of the "
+			"host, or a box that only acts on what does not come from a server"},
+		[NOT_MEASURED] = {"the host, or the NAT,",
+			"; how it takes those that come too early could not be measured"},
+	};
+	bool own = f->said.said && f->said.resets, peer = sum->resets != 0;
 
-	if (!side)
-		return;
-	if (refuses(f->own->early) || refuses(f->peer->early))
+	for (unsigned k = 0; k < SHOWN_KINDS; k++) {
+		const char *side = explain_whose(
+			own && shown_by(f->own->early) == k, peer && shown_by(f->peer->early) == k);
+
+		if (side)
+			explain_add(&e->likely, "%s of %s side refuses SYNs%s", texts[k].who, side,
+				texts[k].what);
+	}
+}
+
+static void judge_accepted(struct explanation *e, const struct tally *sum)
+{
+	if (sum->accepted && !sum->received)
 		explain_add(&e->likely,
-			"the NAT of %s side refuses SYNs that come before its own has gone out, "
-			"and no try of the two has met the other's",
-			side);
-	else
-		explain_add(&e->likely,
-			"the host, or the NAT, of %s side refuses SYNs, although that did not show "
-			"when it was measured: a firewall of the host, or a box that only acts on "
-			"what does not come from a server",
-			side);
+			"what came in was of strangers, who look for open ports: it says nothing "
+			"of the way to the peer");
 }
 
 static void judge_silence(struct explanation *e, const struct explain_tcp_facts *f)
@@ -284,10 +311,25 @@ void explain_tcp_failure(const struct explain_tcp_facts *f, struct explanation *
 	judge_resets(e, f, &sum);
 	if (sum.attempts && !e->likely.count)
 		judge_silence(e, f);
+	judge_accepted(e, &sum);
 	advise(e, f);
 }
 
-void explain_tcp_server(const struct endpoint *server, int error, struct explanation *e)
+/* Something else than natprobed has the port. */
+static void explain_taken(const char *server, int error, struct explanation *e)
+{
+	explain_add(&e->certain, "%s takes connections, and %s", server,
+		error == -EBADMSG	       ? "sends what is no message of natprobed"
+			: error == -ECONNRESET ? "ends them"
+					       : "does not answer");
+	explain_add(&e->likely,
+		"it takes connections and is no natprobed, or one without a rendezvous");
+	explain_add(&e->try_next,
+		"name the port on which natprobed listens: --rendezvous HOST:PORT; see that it "
+		"runs with its rendezvous");
+}
+
+static void explain_untaken(const struct endpoint *server, int error, struct explanation *e)
 {
 	char text[ENDPOINT_TEXT];
 
@@ -315,6 +357,16 @@ void explain_tcp_server(const struct endpoint *server, int error, struct explana
 			"keeps TCP from port %u",
 			server->port);
 	}
+}
+
+void explain_tcp_server(const struct endpoint *server, bool taken, int error, struct explanation *e)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (taken)
+		explain_taken(endpoint_format(server, text), error, e);
+	else
+		explain_untaken(server, error, e);
 	explain_add(&e->try_next,
 		"natprobe -t tcp, which asks other servers too: whether TCP gets out of this "
 		"network at all");

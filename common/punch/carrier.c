@@ -77,16 +77,22 @@ void carrier_close_socket(struct carried *s)
 		close(fd);
 }
 
-/* Only the first socket of a family has the port that the user wants: there can be no two of it. */
-struct endpoint carrier_local_for(struct carrier *c, unsigned number, enum family family)
+static bool has_main(const struct carrier *c, enum family family)
 {
-	struct endpoint *wanted = &c->config.local[family == FAMILY_IPV6], e = *wanted;
+	for (unsigned i = 0; i < SESSION_FURTHER; i++)
+		if (c->sockets[i].fd >= 0 && c->sockets[i].family == family)
+			return true;
+	return false;
+}
+
+/* Only one main socket of a family has the port that the user wants: there can be no two of it. */
+struct endpoint carrier_local_for(const struct carrier *c, unsigned number, enum family family)
+{
+	struct endpoint e = c->config.local[family == FAMILY_IPV6];
 
 	if (e.family == FAMILY_NONE)
 		return (struct endpoint){.family = family};
-	if (number < SESSION_FURTHER)
-		wanted->port = 0;
-	else
+	if (number >= SESSION_FURTHER || has_main(c, family))
 		e.port = 0;
 	return e;
 }

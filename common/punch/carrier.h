@@ -23,7 +23,7 @@ struct carrier_config {
 	const char *interface; /* or NULL */
 	struct endpoint local
 		[2]; /* where main sockets are bound; FAMILY_NONE: anywhere. The port is that of
-				     the first one of each family */
+				     one at a time of each family */
 	/* Something may have changed in the session. */
 	void (*changed)(void *context);
 	/* A datagram that was not the session's, on any of its sockets. */

@@ -40,7 +40,7 @@ struct carrier {
 
 /* --- carrier.c --- */
 /* The endpoint that a socket is to be bound to. */
-struct endpoint carrier_local_for(struct carrier *c, unsigned number, enum family family);
+struct endpoint carrier_local_for(const struct carrier *c, unsigned number, enum family family);
 /* The event of a socket, which replaces the one before: 0 or -ENOMEM. */
 int carrier_watch(struct carried *s, short what, event_callback_fn function);
 void carrier_close_socket(struct carried *s);

@@ -225,9 +225,13 @@ static void tell_local(struct carried *s, const struct endpoint *to, int err)
 
 static void connect_socket(struct carried *s, const struct session_output *out)
 {
-	bool is_new = s->fd < 0;
+	bool is_new = s->fd < 0, is_main = s->number < SESSION_FURTHER;
 	int err = is_new ? open_bound(s, out->to.family, out->port) : 0;
 
+	if (!err && is_new && is_main) { /* it matters whether that or the port has failed */
+		tell_opened(s, 0);
+		is_new = false;
+	}
 	if (!err)
 		err = begin_connect(s, out);
 	if (is_new) { /* what fails at once was never open */
@@ -236,7 +240,7 @@ static void connect_socket(struct carried *s, const struct session_output *out)
 	}
 	if (!err)
 		return;
-	if (err != -EADDRNOTAVAIL)
+	if (err != -EADDRNOTAVAIL && !is_main)
 		tell_local(s, &out->to, err);
 	s->state = CARRIED_ENDED;
 	session_connected(session_of(s), clock_now_us(), s->number, err, 0);
@@ -277,7 +281,8 @@ void carrier_tcp_close(struct carried *s)
 {
 	int fd = s->fd;
 
-	if (fd >= 0 && session_is_framed(s->number) && s->state == CARRIED_CONNECTED) {
+	if (fd >= 0 && session_is_framed(s->number) &&
+		(s->state == CARRIED_CONNECTED || s->state == CARRIED_ENDED)) {
 		if (s->event)
 			event_del(s->event);
 		s->fd = -1;

@@ -24,7 +24,7 @@ struct hello_attempt {
 	uint32_t sent, received, refused,
 		errors; /* packets; over TCP sent are attempts to connect */
 	uint32_t opened,
-		resets; /* over TCP: connections that came about, and attempts that a RST ended */
+		resets; /* over TCP: attempts that came about, with whomever, and that a RST ended */
 	struct endpoint offender; /* of the ICMP error that came most often; FAMILY_NONE: none */
 	uint8_t type, code;
 };

@@ -142,6 +142,11 @@ bool meeting_is_current(const struct meeting *m)
 	return m->current;
 }
 
+void meeting_unbind(struct meeting *m)
+{
+	m->current = false;
+}
+
 void meeting_leave(struct meeting *m, uint64_t now_us)
 {
 	m->leaving = LEAVE_TIMES;
@@ -191,8 +196,10 @@ static uint64_t silence_us(const struct meeting *m)
 	return m->view.registered_us ? SILENCE_US : UNHEARD_US;
 }
 
-static void give_up(struct meeting *m, uint64_t now_us)
+void meeting_give_up(struct meeting *m, uint64_t now_us)
 {
+	if (is_over(m) || m->left || m->view.state == MEETING_UNREACHABLE)
+		return;
 	m->view.state = MEETING_UNREACHABLE;
 	trail_step(m->config.trail, now_us, "register: the server does not answer");
 }
@@ -228,7 +235,7 @@ bool meeting_poll(struct meeting *m, uint64_t now_us, uint8_t data[static STUN_M
 		return false;
 	if (m->asked_us && !m->left && m->view.state != MEETING_UNREACHABLE &&
 		now_us - m->asked_us >= silence_us(m)) {
-		give_up(m, now_us);
+		meeting_give_up(m, now_us);
 		*deadline_us = now_us; /* who waits has to look now */
 		return false;
 	}

@@ -68,6 +68,9 @@ void meeting_expect(struct meeting *m, uint64_t now_us, bool expects);
  */
 void meeting_rebind(struct meeting *m, uint64_t now_us, bool stream);
 bool meeting_is_current(const struct meeting *m);
+/* Its TCP connection has ended, and another one is yet to come; it does not come, so the server counts as gone. */
+void meeting_unbind(struct meeting *m);
+void meeting_give_up(struct meeting *m, uint64_t now_us);
 /* The other party is told, a few times; nothing else is sent then. */
 void meeting_leave(struct meeting *m, uint64_t now_us);
 

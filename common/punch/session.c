@@ -17,7 +17,8 @@
  * While another way is looked for, the other side may only have lost its connection to the server as well, and may find
  * that out later. Over UDP natprobed keeps its place for so long.
  */
-#define LEFT_MAX_US 60000000
+#define LEFT_MAX_US   60000000
+#define LEFT_FIRST_US 4000000 /* … where none has stood yet; it is back at once, if it comes back */
 
 int session_create(const struct session_config *config, uint64_t now_us, struct session **out)
 {
@@ -138,9 +139,16 @@ static bool poll_query(
 
 /* --- from state to state --- */
 
+static uint64_t left_until_us(const struct session *s)
+{
+	return s->view.meeting->left_us + (s->view.round ? LEFT_MAX_US : LEFT_FIRST_US);
+}
+
+/* Over TCP the end of its connection looks the same to the server, unless the other side has said that it gives up. */
 static bool has_left_for_good(const struct session *s, uint64_t now_us)
 {
-	return !s->config.tcp || !s->view.round || now_us - s->view.meeting->left_us >= LEFT_MAX_US;
+	return !s->config.tcp || (s->view.has_peer && s->view.peer.failed) ||
+		now_us >= left_until_us(s);
 }
 
 static void heed_meeting(struct session *s, uint64_t now_us)
@@ -189,10 +197,11 @@ static void heed_checks(struct session *s, uint64_t now_us)
 	s->view.way = *r;
 	if (is_over(s))
 		return;
-	if (!s->view.exchanged_us) { /* the peer was quicker: it is known since its first packet */
+	if (!s->view.exchanged_us) /* the peer was quicker: it is known since its first packet */
 		s->view.exchanged_us = r->first_heard_us;
+	/* quicker than all plans, or there is none, and an endpoint beside them has done */
+	if (!trail_has_attempt(s->config.trail))
 		trail_attempt(s->config.trail, r->first_heard_us, "direct");
-	}
 	s->view.state = SESSION_CONNECTED;
 	s->stood_us = now_us;
 	if (!s->view.round)
@@ -228,7 +237,7 @@ static void advance(struct session *s, uint64_t now_us)
 	if (s->has_keys && !session_has_ways(s) && s->view.state != SESSION_FAILED)
 		session_ways_create(s);
 	if (s->view.state == SESSION_EXCHANGING && s->view.has_peer && s->published &&
-		session_has_ways(s)) {
+		session_has_ways(s) && (!s->config.tcp || session_sockets_are_current(s))) {
 		s->view.exchanged_us = now_us;
 		session_attempts_begin(s, now_us);
 	}
@@ -267,6 +276,9 @@ static uint64_t own_deadline(const struct session *s, uint64_t now_us)
 	if (!s->config.tcp || s->leaving || s->view.state == SESSION_FAILED)
 		return at_us;
 	connect_us = session_connect_deadline(s);
+	if (s->view.state != SESSION_CONNECTED && s->view.meeting &&
+		s->view.meeting->state == MEETING_LEFT && left_until_us(s) < connect_us)
+		connect_us = left_until_us(s);
 	return connect_us < at_us ? connect_us : at_us;
 }
 

@@ -145,6 +145,7 @@ struct session_view {
 	enum session_failure failure;
 	unsigned error_code;
 	bool tcp, manual;
+	bool server_taken; /* TCP: a connection to the server has come about */
 	int server_error; /* TCP: how the latest attempt to connect to the server ended, a negative errno; 0: none has failed */
 	struct session_knock_view knock;
 	bool signals; /* as configured */

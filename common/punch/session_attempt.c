@@ -218,7 +218,7 @@ static void note_attempt(struct session *s)
 	*out = (struct hello_attempt){.number = (uint16_t)s->view.attempt,
 		.sent = a->sent,
 		.received = a->received,
-		.opened = a->opened,
+		.opened = a->opened - a->accepted,
 		.resets = a->resets,
 		.refused = a->refused,
 		.errors = a->errors};
@@ -371,6 +371,19 @@ static void prepare(struct session *s, uint64_t now_us)
 		meeting_set_ready(s->meeting, now_us, first_phase(s));
 	}
 	enter(s, now_us, STAGE_READY);
+}
+
+void session_attempt_unsettle(struct session *s, uint64_t now_us)
+{
+	/* where the other side has been told to go it goes to where this one was */
+	if (s->view.state == SESSION_PUNCHING && s->stage == STAGE_READY && s->meeting &&
+		s->view.meeting->go < first_phase(s))
+		enter(s, now_us, STAGE_PREPARING);
+}
+
+bool session_attempt_is_running(const struct session *s)
+{
+	return s->view.state == SESSION_PUNCHING && s->stage == STAGE_RUNNING;
 }
 
 /* Whether the server has given the phase free, or is gone. */

@@ -100,6 +100,7 @@ struct session {
 	struct query reflexive[2]; /* where the meeting does not show it */
 	struct query latest;
 	enum opening latest_state;
+	uint64_t latest_us; /* TCP: when it was asked for */
 	unsigned latest_socket; /* SESSION_SOCKETS: none is open */
 	struct cpace cpace;
 	bool began_cpace, has_keys;
@@ -118,6 +119,7 @@ struct session {
 	unsigned spent; /* socket of a way that works no more; SESSION_SOCKETS: none */
 	unsigned spent_main
 		[2]; /* TCP: connections to the server that have ended; SESSION_SOCKETS: none */
+	uint64_t lost_us; /* since when there is none to meet over; 0: there is one */
 	uint64_t refresh_us; /* … and when the one that is idle is used again */
 	bool leaving;
 };
@@ -215,6 +217,9 @@ void session_attempts_begin(struct session *s, uint64_t now_us);
 /* The other side may have begun a new round. */
 void session_heed_round(struct session *s, uint64_t now_us);
 void session_attempt_advance(struct session *s, uint64_t now_us);
+/* What this side has told of itself is true no more. */
+void session_attempt_unsettle(struct session *s, uint64_t now_us);
+bool session_attempt_is_running(const struct session *s);
 /* When it has to be called again at the latest. */
 uint64_t session_attempt_deadline(const struct session *s, uint64_t now_us);
 

@@ -10,7 +10,8 @@
 
 /* Sockets: the main ones, from which known endpoints are tried, and whose the others are. */
 
-#define TURN_US 600000 /* two requests to the server */
+#define TURN_US	  600000 /* two requests to the server */
+#define LATEST_US 4000000 /* TCP: three SYNs to the server; the other side waits meanwhile */
 
 static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
 
@@ -298,6 +299,28 @@ static bool poll_main(struct session *s, uint64_t now_us, int f, struct session_
 	return true;
 }
 
+static void latest_ended(struct session *s)
+{
+	if (s->latest_state == OPENING_ASKED)
+		s->latest_state = OPENING_FAILED;
+	s->latest.done |= s->latest.begun;
+}
+
+/* A connection of which nothing is heard is not waited for as long as the kernel tries. */
+static void heed_latest(struct session *s, uint64_t now_us, uint64_t *deadline_us)
+{
+	uint64_t at_us = s->latest_us + LATEST_US;
+
+	if (!s->config.tcp || s->latest_state != OPENING_ASKED)
+		return;
+	if (now_us < at_us) {
+		*deadline_us = at_us < *deadline_us ? at_us : *deadline_us;
+		return;
+	}
+	latest_ended(s);
+	*deadline_us = now_us; /* who waits for it has to look now */
+}
+
 bool session_poll_sockets(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us)
 {
@@ -305,11 +328,13 @@ bool session_poll_sockets(
 		return true;
 	if (want_close(&s->spent, out))
 		return true;
+	heed_latest(s, now_us, deadline_us);
 	if ((!s->latest.begun || s->latest.done) && s->latest_state != OPENING_ASKED &&
 		want_close(&s->latest_socket, out))
 		return true;
 	if (s->latest_state == OPENING_WANTED) {
 		s->latest_state = OPENING_ASKED;
+		s->latest_us = now_us;
 		return want_main(
 			s, SESSION_LATEST + s->view.attempt, s->view.family == FAMILY_IPV6, out);
 	}
@@ -317,13 +342,6 @@ bool session_poll_sockets(
 }
 
 /* --- TCP --- */
-
-static void latest_ended(struct session *s)
-{
-	if (s->latest_state == OPENING_ASKED)
-		s->latest_state = OPENING_FAILED;
-	s->latest.done |= s->latest.begun;
-}
 
 void session_connected(
 	struct session *s, uint64_t now_us, unsigned socket, int error, unsigned segments)

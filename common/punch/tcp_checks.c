@@ -158,7 +158,7 @@ void tcp_checks_again(struct tcp_checks *c)
 	}
 	c->link_count = 0;
 	c->chosen = NULL;
-	c->strangers = 0;
+	c->stranger_count = 0;
 	c->oldest = c->attempt.number + 1;
 	c->result = (struct checks_result){.connected = false};
 	for (unsigned i = 0; i < 2; i++)
@@ -185,13 +185,31 @@ void tcp_checks_connected(struct tcp_checks *c, uint64_t now_us, unsigned socket
 	tcp_checks_fail_link(c, now_us, l, error);
 }
 
+/* Who has said nothing for the longest time gives way: the peer says something at once. Whether there was one. */
+static bool make_room(struct tcp_checks *c)
+{
+	struct link *oldest = NULL;
+
+	for (unsigned i = 0; i < c->link_count; i++) {
+		struct link *l = &c->links[i];
+
+		if (l->state == LINK_OPEN && l->accepted && !l->proved && !l->heard &&
+			(!oldest || l->opened_us < oldest->opened_us))
+			oldest = l;
+	}
+	if (oldest)
+		tcp_checks_end_link(c, oldest);
+	return oldest;
+}
+
 int tcp_checks_accepted(
 	struct tcp_checks *c, uint64_t now_us, unsigned listener, const struct endpoint *from)
 {
 	struct owner *o = tcp_checks_owner(c, listener);
 	struct link *l;
 
-	if (o->kind != OWNER_LISTENER || c->accepted == ACCEPTED_MAX || c->result.connected)
+	if (o->kind != OWNER_LISTENER || c->result.connected ||
+		(c->accepted == ACCEPTED_MAX && !make_room(c)))
 		return -ENOSPC;
 	l = tcp_checks_add_link(c, o->place, from, CHECK_PEER_REFLEXIVE);
 	if (!l)

@@ -15,8 +15,9 @@
  * Every socket has SO_REUSEADDR and SO_REUSEPORT: several of them share a local port. A new socket is bound before
  * the old one of its port is closed.
  *
- * To an address for which the server does not vouch goes one attempt to connect, with one repeated SYN, and to 8 such
- * endpoints at most; to those that are vouched for one each, and what the plan says.
+ * To an address for which the server does not vouch goes one attempt to connect, with one repeated SYN, whatever its
+ * port, and to 8 such addresses at most, until a way is looked for anew; to endpoints that are vouched for go several,
+ * and what the plan says.
  */
 
 #define TCP_CHECKS_LINKS   600 /* connections, begun or come in, at once */

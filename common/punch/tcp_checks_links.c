@@ -10,8 +10,12 @@
 /* Whom to connect to from which port, and when again. */
 
 #define RATE_CPS      200
-#define STRANGERS_MAX 8
 #define STRANGER_SYNS 2
+/*
+ * Before a third one: with TCP_SYNCNT 1 there are two in all, after 0 and 1 s, but three from Linux 6.5 on, the third after
+ * 2 s (net.ipv4.tcp_syn_linear_timeouts; seen with 6.18).
+ */
+#define STRANGER_US 1900000
 #define CANDIDATE_TRIES \
 	20 /* of an endpoint that the plan is not about: the peer may not listen yet */
 #define CANDIDATE_US 250000
@@ -68,8 +72,24 @@ void tcp_checks_end_link(struct tcp_checks *c, struct link *l)
 	tcp_checks_drop(c, &l->old);
 	c->accepted -= l->accepted && l->state == LINK_OPEN && !l->proved;
 	l->state = LINK_DONE;
+	if (l->accepted) { /* more may come in, one after the other, than there are places */
+		l->state = LINK_NONE;
+		l->of_plan = false;
+	}
 	if (c->chosen == l)
 		c->chosen = NULL;
+}
+
+/* Whether there may be one more attempt to connect to an address for which nobody vouches, which is this one. */
+static bool spend_stranger(struct tcp_checks *c, const struct endpoint *e)
+{
+	for (unsigned i = 0; i < c->stranger_count; i++)
+		if (endpoint_same_address(&c->strangers[i], e))
+			return false;
+	if (c->stranger_count == TCP_CHECKS_STRANGERS)
+		return false;
+	c->strangers[c->stranger_count++] = *e;
+	return true;
 }
 
 int tcp_checks_add_candidate(struct tcp_checks *c, uint64_t now_us, enum check_kind kind,
@@ -82,13 +102,12 @@ int tcp_checks_add_candidate(struct tcp_checks *c, uint64_t now_us, enum check_k
 		return -EINVAL;
 	if (c->ports[place].state != PORT_OPEN || tcp_checks_find_link(c, place, e))
 		return 0;
-	if (!vouched && c->strangers == STRANGERS_MAX)
+	if (!vouched && !spend_stranger(c, e))
 		return -ENOSPC;
 	l = tcp_checks_add_link(c, place, e, kind);
 	if (!l)
 		return -ENOSPC;
 	l->stranger = !vouched;
-	c->strangers += !vouched;
 	l->next_us = now_us;
 	return 0;
 }
@@ -198,10 +217,12 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 	struct endpoint remote = remote_for(c, number);
 	struct link *l;
 
-	if (place == PORTS || !endpoint_is_unicast(&remote) || !remote.port ||
-		(c->target.claimed && c->strangers == STRANGERS_MAX))
+	if (place == PORTS || !endpoint_is_unicast(&remote) || !remote.port)
 		return;
 	l = tcp_checks_find_link(c, place, &remote);
+	/* as a candidate it may have had its attempt, or is about to */
+	if (c->target.claimed && !(l && l->stranger && !l->tries) && !spend_stranger(c, &remote))
+		return;
 	if (l && l->state == LINK_DONE)
 		l->state = LINK_WAITING;
 	else if (!l)
@@ -211,8 +232,7 @@ static void add_guess(struct tcp_checks *c, uint64_t now_us, unsigned number)
 	if (!l)
 		return;
 	l->of_plan = true;
-	l->stranger = c->target.claimed;
-	c->strangers += c->target.claimed;
+	l->stranger = c->target.claimed && (l->stranger || l->state == LINK_WAITING);
 	if (l->state == LINK_WAITING)
 		l->next_us = now_us;
 }
@@ -326,6 +346,7 @@ static bool connect_link(
 	struct tcp_checks *c, uint64_t now_us, struct link *l, struct tcp_checks_output *out)
 {
 	l->state = LINK_CONNECTING;
+	l->next_us = now_us + STRANGER_US;
 	l->tries++;
 	c->plan_tries += l->of_plan;
 	if (!c->result.first_sent_us)
@@ -336,6 +357,19 @@ static bool connect_link(
 	out->to = l->remote;
 	out->syns = l->stranger ? STRANGER_SYNS : 0;
 	return true;
+}
+
+static void heed_stranger(
+	struct tcp_checks *c, uint64_t now_us, struct link *l, uint64_t *deadline_us)
+{
+	if (l->state != LINK_CONNECTING || !l->stranger)
+		return;
+	if (now_us >= l->next_us) {
+		tcp_checks_fail_link(c, now_us, l, -ETIMEDOUT);
+		*deadline_us = now_us; /* to close it */
+	} else if (l->next_us < *deadline_us) {
+		*deadline_us = l->next_us;
+	}
 }
 
 static bool is_held(const struct tcp_checks *c, const struct link *l)
@@ -351,6 +385,7 @@ bool tcp_checks_poll_links(
 	for (unsigned i = 0; i < c->link_count && !c->result.connected; i++) {
 		struct link *l = &c->links[i];
 
+		heed_stranger(c, now_us, l, deadline_us);
 		if (l->state == LINK_WAITING && !is_held(c, l)) {
 			if (l->next_us > now_us) {
 				if (l->next_us < *deadline_us)

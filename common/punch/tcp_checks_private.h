@@ -9,9 +9,10 @@
 
 /* What the files of the TCP checks share; nobody else includes this. */
 
-#define NO_SOCKET     UINT32_MAX
-#define PORTS_FURTHER 512
-#define PORTS	      (2 + PORTS_FURTHER) /* the main ones, IPv4 and IPv6, come first */
+#define NO_SOCKET	     UINT32_MAX
+#define PORTS_FURTHER	     512
+#define TCP_CHECKS_STRANGERS 8
+#define PORTS		     (2 + PORTS_FURTHER) /* the main ones, IPv4 and IPv6, come first */
 
 enum port_state {
 	PORT_NONE,
@@ -62,7 +63,8 @@ struct link {
 	bool stranger; /* nobody vouches for the address */
 	bool icmp; /* an ICMP error came for the present try */
 	unsigned tries;
-	uint64_t next_us; /* of LINK_WAITING; of LINK_OPEN: has to be proved by then */
+	/* of LINK_WAITING; of LINK_OPEN: has to be proved by then; of LINK_CONNECTING to a stranger: its end */
+	uint64_t next_us;
 	uint64_t opened_us;
 	/* of LINK_OPEN */
 	bool must_answer, must_ask; /* with the next message */
@@ -98,7 +100,8 @@ struct tcp_checks {
 	unsigned further; /* of them */
 	struct link links[TCP_CHECKS_LINKS];
 	unsigned link_count; /* places that have been used */
-	unsigned strangers; /* links to them there have been */
+	struct endpoint strangers[TCP_CHECKS_STRANGERS]; /* addresses that have had their attempt */
+	unsigned stranger_count;
 	unsigned accepted; /* that are not proved yet */
 	struct tcp_checks_attempt attempt;
 	struct checks_target target;

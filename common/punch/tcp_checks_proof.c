@@ -19,7 +19,11 @@
 void tcp_checks_note(struct tcp_checks *c, uint64_t now_us, enum trail_kind kind,
 	const struct link *l, size_t bytes)
 {
-	struct trail_event e = {.t_us = now_us, .kind = kind, .socket = l->socket, .bytes = bytes};
+	struct trail_event e = {.t_us = now_us,
+		.kind = kind,
+		.socket = l->socket,
+		.bytes = bytes,
+		.accepted = l->accepted};
 
 	if (kind == TRAIL_SENT)
 		e.to = l->remote;

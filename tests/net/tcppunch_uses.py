@@ -9,6 +9,7 @@ All cases run at once in one natlab, each with NATs and a server of its own. Pri
 wrong; exit status 0, 1 something was wrong, 77 natlab can't run here."""
 
 import argparse
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import punchlab  # noqa: E402
-from punchlab import Lines, Missing, Natprobed, Process, Punch  # noqa: E402
+from punchlab import Lines, Missing, Natprobed, Process, Punch, wait_until  # noqa: E402
 
 MEND_S = 70  # a question every 10 s, 25 s without an answer, and a punch
 LOST_S = 80  # the place at the server is kept for 60
@@ -25,8 +26,11 @@ import socket, threading
 s = socket.create_server(("127.0.0.1", 6000))
 print("ready", flush=True)
 def serve(c):
-    while data := c.recv(65536):
-        c.sendall(data)
+    try:
+        while data := c.recv(65536):
+            c.sendall(data)
+    except ConnectionResetError:
+        pass
     c.close()
 while True:
     threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
@@ -38,6 +42,42 @@ c.sendall(sys.argv[1].encode())
 c.shutdown(socket.SHUT_WR)
 c.settimeout(15)
 print(c.recv(2000).decode())
+"""
+HOLDER = """
+import socket
+c = socket.create_connection(("127.0.0.1", 5000), 15)
+c.settimeout(100)
+c.sendall(b"word")
+assert c.recv(9) == b"word"
+print("open", flush=True)
+try:
+    print("end" if not c.recv(9) else "more", flush=True)
+except ConnectionResetError:
+    print("reset", flush=True)
+"""
+# half a message and a FIN to whoever comes
+HALF = """
+import socket
+s = socket.create_server(("", 3999))
+print("ready", flush=True)
+held = []
+while True:
+    c = s.accept()[0]
+    held.append(c)
+    c.sendall(bytes.fromhex("0101001021"))
+    c.shutdown(socket.SHUT_WR)
+"""
+# a connection to the server from port 4444, until its standard input ends
+TAKER = """
+import socket, struct, sys
+c = socket.socket()
+for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+    c.setsockopt(socket.SOL_SOCKET, option, 1)
+c.bind(("", 4444))
+c.connect((sys.argv[1], 3478))
+print("ready", flush=True)
+sys.stdin.read()
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 """
 CASES = {}
 
@@ -87,6 +127,19 @@ class Case(punchlab.Case):
             self.wrong(f"x, interrupted: {document['exit']}, {document['outcome']}")
         self.judge_one(y, 5, None)
 
+    def python(self, side, text, *argv, **streams):
+        """A script that says that it is ready; its lines."""
+        script = Process(self.lab, self.host(side), "/usr/bin/python3", "-c", text, *argv, stdout=subprocess.PIPE, **streams)
+        lines = Lines(script.popen.stdout)
+        lines.wait_for(lambda line: line in (b"ready\n", b"open\n"), 20, f"a script on {side}")
+        return script, lines
+
+    def segments_in(self, side):
+        """Of the connection to the peer: how many with data have come."""
+        found = subprocess.run(self.lab.command(self.host(side), "ss", "-Htin", "dport != 3478"), timeout=10, check=True,
+                               stdout=subprocess.PIPE, text=True).stdout
+        return max(map(int, re.findall(r"data_segs_in:(\d+)", found)), default=0)
+
     def ask(self, word):
         """By a program on x of one on y, through the port."""
         found = subprocess.run(self.lab.command(self.host("x"), "/usr/bin/python3", "-c", CLIENT, word), timeout=40,
@@ -99,9 +152,94 @@ class Case(punchlab.Case):
             self.judge_one(side, LOST_S, "lost")
 
 
+def cpu_s(pid):
+    """What it has used so far; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def mended(*sides):
     for side in sides:
         side.step("path: stands again", MEND_S)
+
+
+# --- measuring ---
+
+@case()
+def counts(test):
+    """Who is done first ends for both."""
+    x, y = test.punch("x", "-c", "1"), test.punch("y", "-c", "100", "-i", "200ms")
+    for side in (x, y):
+        test.judge_one(side, 15, None)
+
+
+@case()
+def interrupted(test):
+    """The same when one is interrupted."""
+    x, y = [test.punch(side, "-c", "1000", "-i", "100ms") for side in "xy"]
+    for side in "xy":
+        wait_until(lambda side=side: test.segments_in(side) >= 12, 20, f"{side} measures")
+    test.interrupt(x, y)
+
+
+@case()
+def executed(test):
+    """The socket is handed over however many round trips each side wanted, and then the exit status is the command's."""
+    x = test.punch("x", "-c", "1", "--exec", "read word <&3; echo bye >&3; test $word = hello && exit 7")
+    y = test.punch("y", "-c", "20", "-i", "100ms", "--exec", "echo hello >&3; read word <&3; test $word = bye && exit 8")
+    for side, status in ((x, 7), (y, 8)):
+        if side.wait(25) != status:
+            test.wrong(f"{side.host}: exit status {side.wait(0)}, not {status}")
+
+
+@case()
+def not_executed(test):
+    """Not for who does not know the code."""
+    marks = [f"{test.lab.folder}/{test.name}.{side}" for side in "xy"]
+    x = test.punch("x", "--exec", f"touch {marks[0]}")
+    test.code += "s"
+    y = test.punch("y", "--exec", f"touch {marks[1]}")
+    for side in (x, y):
+        test.judge_one(side, 15, "wrong-code")
+    for mark in marks:
+        if os.path.exists(mark):
+            test.wrong("the command was run")
+
+
+# --- the server ---
+
+@case()
+def half_a_message(test):
+    """Its end is in the way of who wants to read the other half: that must not turn the loop."""
+    test.python("s", HALF)
+    test.address += ":3999"
+    x, used = test.punch("x", "-w", "20s"), [0]
+    pid = x.pid()
+
+    def has_ended():
+        used[0] = max(used[0], cpu_s(pid))
+        return not x.is_alive()
+    wait_until(has_ended, 20, "x ends")
+    test.judge_one(x, 1, "server-unreachable")
+    if used[0] > 0.5:
+        test.wrong(f"{used[0]:.2f} s of CPU")
+
+
+@case()
+def bound(test):
+    """A port from which there is a connection to the server still: it is waited for, and not given up."""
+    taker, _ = test.python("x", TAKER, test.address, stdin=subprocess.PIPE)
+    x, y = test.punch("x", "-b", "0.0.0.0:4444"), test.punch("y")
+    x.step("socket: from port 4444 there is a connection to the server already", 5)
+    taker.popen.stdin.close()
+    document = test.judge_one(x, 20, None)
+    if document["local"]["port"] != 4444:
+        test.wrong(f"another port: {document['local']}")
+    test.judge_one(y, 20, None)
 
 
 # --- a path that is kept ---
@@ -248,9 +386,12 @@ def port(test):
                                             "other-code"), stderr=subprocess.PIPE, check=False, timeout=10, text=True)
     if (taken.returncode, taken.stderr) != (3, "tcppunch: --listen: Address already in use\n"):
         test.wrong(f"a port that is taken: {taken.returncode}, {taken.stderr!r}")
+    _, held = test.python("x", HOLDER)
     test.filter(y, "reject with tcp reset")
     mended(x, y)
     test.ask("after")
+    # what was cut off must not look like all of it
+    held.wait_for(lambda line: line == b"reset\n", 10, "the end of a connection that was cut off")
     test.interrupt(x, y)
     echo.signal(signal.SIGTERM)
 

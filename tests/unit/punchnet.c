@@ -211,8 +211,7 @@ static void close_stream(struct net *n, struct party *p)
 	send_output(n, &out);
 }
 
-/* From where the server sees the connections of a host, with some port. */
-static struct endpoint outermost(const struct net *n, int host)
+struct endpoint punchnet_outermost(const struct net *n, int host)
 {
 	struct endpoint e = {.family = FAMILY_NONE};
 	int node = host;
@@ -231,7 +230,7 @@ static void serve_stream(struct net *n, struct party *p, const struct stream_mes
 {
 	struct rendezvous_input in = {.data = m->bytes,
 		.length = m->length,
-		.from = outermost(n, p->host),
+		.from = punchnet_outermost(n, p->host),
 		.connection = p->stream.connection,
 		.bond = &p->stream.bond};
 	struct rendezvous_output out;
@@ -469,6 +468,7 @@ static void create_party(struct net *n, int number)
 		.wait_us = n->config->wait_us ? n->config->wait_us : 60000000};
 
 	p->config = &n->config->party[number];
+	p->reset_us = p->config->reset_us ? BEGIN_US + p->config->reset_us : UINT64_MAX;
 	if (p->config->packets_max)
 		c.packets_max = p->config->packets_max;
 	if (p->config->sockets_max)
@@ -574,6 +574,25 @@ static void return_server(struct net *n)
 	n->returned = true;
 }
 
+/* When the next connection is reset. */
+static uint64_t reset_connections(struct net *n)
+{
+	uint64_t first_us = UINT64_MAX;
+
+	for (int i = 0; i < PUNCHNET_PARTIES; i++) {
+		struct party *p = &n->party[i];
+
+		if (n->now >= p->reset_us) {
+			punchnet_tcp_reset(n, i);
+			p->reset_us = p->config->reset_every_us
+				? p->reset_us + p->config->reset_every_us
+				: UINT64_MAX;
+		}
+		first_us = p->reset_us < first_us ? p->reset_us : first_us;
+	}
+	return first_us;
+}
+
 static uint64_t run_streams(struct net *n)
 {
 	uint64_t first_us = UINT64_MAX, at_us;
@@ -590,10 +609,11 @@ static uint64_t run_streams(struct net *n)
 static void step(struct net *n)
 {
 	struct world_arrival a;
-	uint64_t next_us, at_us;
+	uint64_t next_us, at_us, reset_us;
 
 	kill_the_dying(n);
 	return_server(n);
+	reset_us = reset_connections(n);
 	run_streams(n);
 	while (world_poll(n->world, n->now, &a, &next_us))
 		deliver(n, &a);
@@ -618,6 +638,8 @@ static void step(struct net *n)
 	at_us = next_break_us(n);
 	if (at_us < next_us)
 		next_us = at_us;
+	if (reset_us < next_us)
+		next_us = reset_us;
 	if (next_us == UINT64_MAX)
 		next_us = n->now + AFTER_US; /* nothing will happen any more */
 	n->now = next_us > n->now ? next_us : n->now + 1;

@@ -17,6 +17,9 @@ struct punchnet_party {
 	const char *secret;
 	uint64_t die_us; /* stops to be there at this moment; 0: never */
 	uint64_t no_sockets_us; /* from this moment on it can open none; 0: never */
+	/* TCP: the server resets the connection that it meets over at this moment, and again and again; 0: never */
+	uint64_t reset_us, reset_every_us;
+	bool latest_lost; /* TCP: what asks for the latest port never arrives */
 	uint64_t paste_us; /* manual: when it is given the other's line, if there is one by then */
 	int64_t skew_us; /* manual: how far its clock is off UTC */
 	uint32_t packets_max;
@@ -43,9 +46,13 @@ struct punchnet_config {
 	uint64_t limit_us; /* of the whole run; 0: 90 s */
 	uint64_t server_dies_us; /* 0: never */
 	uint64_t server_returns_us; /* with nothing that it knew; 0: never */
+	/* TCP: the server says that each party's peer is there; vouch: and that the party itself is seen there */
+	struct endpoint named;
+	bool vouch;
 	bool no_tcp; /* the server is there over UDP only */
 	enum family udp_lost; /* the server gets nothing over UDP of this family */
-	enum family tcp_lost; /* what is sent over TCP and this family never arrives */
+	enum family
+		tcp_lost; /* what is sent over TCP and this family never arrives at the server */
 };
 
 struct punchnet_outcome {
@@ -57,7 +64,8 @@ struct punchnet_outcome {
 	unsigned errors; /* ICMP errors of this host */
 	struct waiter_counts waited; /* all 0 where it did not wait */
 	struct knocker_counts knocked;
-	unsigned strangers; /* … and not for the other side's NAT or host */
+	unsigned named; /* TCP: SYNs to the address that the server names */
+	unsigned connects; /* TCP: attempts to connect to the server, to meet over that */
 	bool ended;
 };
 

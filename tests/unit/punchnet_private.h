@@ -42,6 +42,7 @@ struct party {
 	uint16_t ports[SESSION_SOCKETS]; /* 0: not open */
 	enum family families[SESSION_SOCKETS];
 	uint64_t deadline_us;
+	uint64_t reset_us; /* the next one; UINT64_MAX: none */
 	bool dead, pasted;
 	struct stream stream;
 	struct punchnet_tcp *tcp;
@@ -70,6 +71,8 @@ void punchnet_break(struct net *n, const char *what);
 struct endpoint punchnet_address(const struct net *n, int host, enum family family, unsigned which);
 /* A packet of the party for what is not the server is counted, and may not be for just anybody. */
 void punchnet_count(struct net *n, int number, const struct endpoint *to);
+/* From where the server sees the connections of a host, with some port. */
+struct endpoint punchnet_outermost(const struct net *n, int host);
 bool punchnet_server_is_there(const struct net *n);
 void punchnet_poll_server(struct net *n);
 
@@ -84,5 +87,7 @@ void punchnet_tcp_input(struct net *n, int number, const void *bytes, size_t len
 uint64_t punchnet_tcp_run(struct net *n);
 /* A message of the rendezvous over a connection. */
 void punchnet_tcp_reply(struct net *n, uint64_t connection, const uint8_t *bytes, size_t length);
+/* The server resets the connection over which the party meets. */
+void punchnet_tcp_reset(struct net *n, int number);
 /* The local endpoint of a socket; port 0: it is not open. */
 struct endpoint punchnet_tcp_local(const struct net *n, int number, unsigned socket);

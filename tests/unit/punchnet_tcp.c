@@ -9,6 +9,7 @@
 
 #include "tests/unit/punchnet_private.h"
 #include "wire/call.h"
+#include "wire/packet.h"
 
 /* Punches over TCP: every host has a TCP, and its packets go through the network. */
 
@@ -39,7 +40,7 @@ struct punchnet_server {
 /* Sockets of the session, and their numbers in the stack. */
 struct punchnet_tcp {
 	struct net *net;
-	int host;
+	int number, host;
 	struct tcpstack *stack;
 	unsigned stack_of[SESSION_SOCKETS]; /* NO_STACK: not open */
 	unsigned session_of[TCPSTACK_SOCKETS];
@@ -51,10 +52,46 @@ struct punchnet_tcp {
 
 /* --- a party --- */
 
+static bool is_of_latest(const struct punchnet_tcp *t, const struct endpoint *from)
+{
+	for (unsigned i = SESSION_LATEST; i < SESSION_LIFETIME; i++)
+		if (t->stack_of[i] != NO_STACK && endpoint_equal(&t->local[i], from))
+			return true;
+	return false;
+}
+
+static bool is_lost(const struct punchnet_tcp *t, const uint8_t *bytes, size_t length)
+{
+	const struct net *n = t->net;
+	struct packet p;
+
+	if (packet_decode((void *)bytes, length, &p))
+		return false;
+	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++)
+		if (endpoint_equal(&n->responder.advertised[i], &p.destination))
+			return p.destination.family == n->config->tcp_lost ||
+				(n->config->party[t->number].latest_lost &&
+					is_of_latest(t, &p.source));
+	return false;
+}
+
+static void count_named(const struct punchnet_tcp *t, const uint8_t *bytes, size_t length)
+{
+	struct packet p;
+
+	if (!packet_decode((void *)bytes, length, &p) && p.protocol == PACKET_TCP &&
+		p.flags & PACKET_SYN &&
+		endpoint_same_address(&p.destination, &t->net->config->named))
+		t->net->result->party[t->number].named++;
+}
+
 static void send_from_party(void *context, const uint8_t *bytes, size_t length)
 {
 	struct punchnet_tcp *t = context;
 
+	if (is_lost(t, bytes, length))
+		return;
+	count_named(t, bytes, length);
 	world_input(t->net->world, t->net->now, t->host, bytes, length);
 }
 
@@ -122,6 +159,7 @@ static void connect_socket(struct net *n, int number, const struct session_outpu
 	int err = is_new ? open_bound(n, number, out->socket, out->to.family, out->port) : 0;
 
 	punchnet_count(n, number, &out->to);
+	n->result->party[number].connects += out->socket < SESSION_FURTHER;
 	if (!err && endpoint_equal(&t->local[out->socket], &out->to))
 		punchnet_break(n, "a connection to itself");
 	if (!err)
@@ -332,10 +370,31 @@ static struct client *find_client(struct punchnet_server *s, unsigned socket)
 	return NULL;
 }
 
-void punchnet_tcp_reply(struct net *n, uint64_t connection, const uint8_t *bytes, size_t length)
+/* What a lying server says instead; its length. */
+static size_t name_another(const struct net *n, uint8_t *bytes, size_t size, size_t length)
+{
+	struct rendezvous_message m;
+	uint8_t copy[STUN_MESSAGE_BYTES];
+	int written;
+
+	memcpy(copy, bytes, length);
+	if (n->config->named.family == FAMILY_NONE || rendezvous_decode(copy, length, &m))
+		return length;
+	if (m.peer_address.family != FAMILY_NONE)
+		m.peer_address = n->config->named;
+	if (n->config->vouch && m.mapped.family != FAMILY_NONE)
+		m.mapped = n->config->named;
+	written = rendezvous_encode(&m, bytes, size, 0);
+	return written > 0 ? (size_t)written : length;
+}
+
+void punchnet_tcp_reply(struct net *n, uint64_t connection, const uint8_t *said, size_t length)
 {
 	struct punchnet_server *s = n->tcp;
+	uint8_t bytes[STUN_MESSAGE_BYTES];
 
+	memcpy(bytes, said, length);
+	length = name_another(n, bytes, sizeof(bytes), length);
 	for (unsigned i = 0; i < PUNCHNET_CLIENTS; i++)
 		if (s->clients[i].number == connection && connection)
 			tcpstack_send(s->stack, n->now, s->clients[i].socket, bytes, length);
@@ -481,6 +540,20 @@ static void client_gone(struct punchnet_server *s, struct client *c)
 	punchnet_poll_server(s->net);
 }
 
+void punchnet_tcp_reset(struct net *n, int number)
+{
+	struct endpoint from = punchnet_outermost(n, n->party[number].host);
+
+	for (unsigned i = 0; i < PUNCHNET_CLIENTS; i++) {
+		struct client *c = &n->tcp->clients[i];
+
+		if (!c->number || !c->bond.bound || !endpoint_same_address(&c->from, &from))
+			continue;
+		tcpstack_abort(n->tcp->stack, c->socket);
+		client_gone(n->tcp, c);
+	}
+}
+
 static void call_event(struct punchnet_server *s, const struct tcpstack_event *e)
 {
 	struct calls_event event = {.number = e->socket - CALL_SOCKETS, .error = e->error};
@@ -566,6 +639,7 @@ static int create_party(struct net *n, int number)
 		return -ENOMEM;
 	n->party[number].tcp = t;
 	t->net = n;
+	t->number = number;
 	t->host = n->party[number].host;
 	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
 		t->stack_of[i] = NO_STACK;

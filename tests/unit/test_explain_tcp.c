@@ -15,7 +15,7 @@
 
 #include "judge/explain.h"
 
-enum { ED, ER, SR, BLOCKED, UNREACHED, OPEN, KINDS };
+enum { ED, ER, EU, SR, BLOCKED, UNREACHED, OPEN, KINDS };
 
 static const struct pair_tcp_side kinds[KINDS] = {
 	[ED] = {.nat = TRI_YES,
@@ -31,6 +31,11 @@ static const struct pair_tcp_side kinds[KINDS] = {
 		.allocation = ALLOCATION_PRESERVING,
 		.early = EARLY_SYN_RST,
 		.simultaneous = TRI_YES,
+		.status = PATH_OK},
+	[EU] = {.nat = TRI_YES,
+		.mapping = DEPENDENCE_ENDPOINT_INDEPENDENT,
+		.filtering = DEPENDENCE_ADDRESS_AND_PORT,
+		.allocation = ALLOCATION_PRESERVING,
 		.status = PATH_OK},
 	[SR] = {.nat = TRI_YES,
 		.mapping = DEPENDENCE_ADDRESS_AND_PORT,
@@ -66,7 +71,7 @@ static void assert_has(const struct explain_list *l, const char *part)
 
 /* What happened in each attempt of the plans between two kinds. */
 struct happened {
-	unsigned sent, opened, received, resets;
+	unsigned sent, opened, accepted, received, resets;
 	const char *icmp; /* who sent a "prohibited" */
 	struct explain_peer said;
 };
@@ -82,6 +87,15 @@ static void add(struct trail *t, enum trail_kind kind, unsigned times, const cha
 		assert_int_equal(endpoint_parse(from, 1, &e.from), 0);
 	if (from)
 		e.from.port = 0;
+	while (times--)
+		trail_add(t, &e);
+}
+
+static void add_accepted(struct trail *t, unsigned times)
+{
+	const struct trail_event e = {
+		.t_us = 5, .kind = TRAIL_OPENED, .accepted = true, .to = peer, .from = peer};
+
 	while (times--)
 		trail_add(t, &e);
 }
@@ -105,6 +119,7 @@ static void explain(int own, int other, const struct happened *h, struct explana
 		trail_attempt(t, 2, plans.plan[i].strategy);
 		add(t, TRAIL_SENT, h->sent, NULL);
 		add(t, TRAIL_OPENED, h->opened, NULL);
+		add_accepted(t, h->accepted);
 		add(t, TRAIL_RECEIVED, h->received, NULL);
 		add(t, TRAIL_RESET, h->resets, NULL);
 		if (h->icmp)
@@ -125,24 +140,45 @@ static void test_rows(void **state)
 	} rows[] = {
 		/* nothing came, although the NATs let it expect that */
 		{ED, ED, {.sent = 1},
-			"attempt 1, simultaneous: 1 attempts to connect, 0 refused by a RST",
+			"attempt 1, simultaneous: 1 connections begun, 0 refused by a RST",
 			"a firewall that the measurement does not show keeps back SYNs",
 			"udppunch"},
 		{ED, ER, {.sent = 40, .resets = 39}, "39 refused by a RST",
 			"the NAT of the other side refuses SYNs that come before its own",
 			"drop TCP to the router itself instead of refusing it (RFC 5382 REQ-4)"},
 		{ER, ED, {.sent = 1, .said = {.said = true, .sent = 9, .resets = 8}},
-			"the peer says of its last attempt: 9 attempts to connect, 8 refused by a "
+			"the peer says of its last attempt: 9 connections begun, 8 refused by a "
 			"RST",
 			"the NAT of this side refuses SYNs",
 			"on the router of this side: drop TCP"},
 		{ED, ED, {.sent = 3, .resets = 3}, "3 refused by a RST",
 			"although that did not show when it was measured", "IPv6 on both sides"},
-		{ED, ED, {.sent = 1, .opened = 1}, "1 came about and not with the peer",
+		/* either side refuses, and only of one that is known */
+		{ER, ED, {.sent = 3, .resets = 3}, "3 refused by a RST",
+			"the host, or the NAT, of the other side refuses SYNs, although that did "
+			"not show",
+			"on the router of this side: drop TCP"},
+		{ER, EU, {.sent = 3, .resets = 3}, "3 refused by a RST",
+			"of the other side refuses SYNs; how it takes those that come too early "
+			"could not be measured",
+			"on the router of this side: drop TCP"},
+		{ER, ER, {.sent = 3, .resets = 3, .said = {.said = true, .sent = 9, .resets = 8}},
+			"3 refused by a RST", "the NAT of each side refuses SYNs that come before",
+			"on the router of each side: drop TCP"},
+		{ED, ED, {.sent = 1, .opened = 1}, "1 came about, with nothing of the peer",
 			"somebody else answers at the peer's endpoint", "--bind"},
 		{ED, ED, {.sent = 1, .opened = 1, .received = 1},
-			"1 came about and none was proved",
-			"it breaks before both have proved themselves", "relay"},
+			"1 came about, with 1 messages of the peer",
+			"it breaks before both are done", "relay"},
+		{ED, ED, {.sent = 1, .accepted = 2},
+			"1, simultaneous: 1 connections begun, 0 "
+			"refused by a RST, 0 by ICMP, 2 came in, with nothing of the peer",
+			"what came in was of strangers", "relay"},
+		{ED, ED, {.sent = 1, .accepted = 2}, "",
+			"a firewall that the measurement does not show", "relay"},
+		{ED, ED, {.sent = 1, .opened = 1, .accepted = 2},
+			"1 came about, 2 came in, with nothing of the peer",
+			"somebody else answers at the peer's endpoint", "relay"},
 		{ED, ED, {.sent = 1, .said = {.said = true, .sent = 1, .opened = 1}},
 			"1 came about",
 			"connections of the peer come about, and not with this side", "relay"},
@@ -166,7 +202,8 @@ static void test_rows(void **state)
 		struct explanation e;
 
 		explain(rows[i].own, rows[i].other, &rows[i].h, &e);
-		assert_has(&e.certain, rows[i].certain);
+		if (*rows[i].certain)
+			assert_has(&e.certain, rows[i].certain);
 		if (*rows[i].likely)
 			assert_has(&e.likely, rows[i].likely);
 		assert_has(&e.try_next, rows[i].next);
@@ -204,18 +241,24 @@ static void test_sides(void **state)
 static void test_server(void **state)
 {
 	static const struct {
+		bool taken;
 		int error;
 		const char *certain, *likely;
-	} rows[] = {{0, "no answer came from 198.51.100.9:5000", "silence does not tell which"},
-		{-ETIMEDOUT, "no answer came", "silence does not tell which"},
-		{-ECONNREFUSED, "198.51.100.9:5000 refuses TCP", "its port 5000 is closed"},
-		{-EHOSTUNREACH, "No route to host", "there is no way to it"}};
+	} rows[] = {
+		{false, 0, "no answer came from 198.51.100.9:5000", "silence does not tell which"},
+		{false, -ETIMEDOUT, "no answer came", "silence does not tell which"},
+		{false, -ECONNREFUSED, "198.51.100.9:5000 refuses TCP", "its port 5000 is closed"},
+		{false, -EHOSTUNREACH, "No route to host", "there is no way to it"},
+		{true, 0, "198.51.100.9:5000 takes connections, and does not answer",
+			"it takes connections and is no natprobed"},
+		{true, -ECONNRESET, "takes connections, and ends them", "is no natprobed"},
+		{true, -EBADMSG, "and sends what is no message of natprobed", "is no natprobed"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct explanation e = {.certain.count = 0};
 
-		explain_tcp_server(&peer, rows[i].error, &e);
+		explain_tcp_server(&peer, rows[i].taken, rows[i].error, &e);
 		assert_has(&e.certain, rows[i].certain);
 		assert_has(&e.likely, rows[i].likely);
 		assert_true(e.try_next.count == 2);

@@ -38,6 +38,7 @@ static void test_connected(void **state)
 		"\"first_inbound\":70.0,\"confirmed\":111.0,\"total\":520.0}",
 		"attempts=[{\"strategy\":\"direct\",\"packets_sent\":1,\"packets_received\":1,"
 		"\"packets_refused\":0,\"icmp_errors\":0,\"connections_opened\":0,"
+		"\"connections_accepted\":0,"
 		"\"resets\":0,\"duration_ms\":110.0,"
 		"\"result\":\"connected\"}]",
 		"steps.1={\"t_ms\":100.0,\"text\":\"register: done\"}");

@@ -383,6 +383,212 @@ static void test_server_dies(void **state)
 		}
 }
 
+/* A family over which the server is not reached, in silence, is not waited for. */
+static void test_lost_family(void **state)
+{
+	static const enum family lost[] = {FAMILY_IPV4, FAMILY_IPV6};
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[ED].kind, kinds[ER].kind, "");
+	for (size_t i = 0; i < LENGTH(lost); i++)
+		for (unsigned run = 0; run < 4; run++) {
+			struct punchnet_config c = make_config(topology, run);
+			struct punchnet_result r;
+
+			c.ipv4 = c.ipv6 = true;
+			c.tcp_lost = lost[i];
+			punchnet_run(&c, &r);
+			if (!have_met(&r, "a lost family") || r.duration_us > 12 * SECOND)
+				fail_with(&r, "a lost family");
+			punchnet_free(&r);
+		}
+}
+
+/* Each attempt has a new connection to the server, and the end of the old one is not the end of its side. */
+static void test_many_attempts(void **state)
+{
+	static const int cells[][2] = {{SQ, SR}, {ED, SR}, {LS, LS}, {ER, ER}};
+	static const char *const links[] = {"", "loss=5% jitter=15ms"};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells) * LENGTH(links); i++)
+		for (unsigned run = 0; run < 6; run++) {
+			const int *cell = cells[i / LENGTH(links)];
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cell[0]].kind,
+				kinds[cell[1]].kind, links[i % LENGTH(links)]);
+			c = make_config(topology, run);
+			punchnet_run(&c, &r);
+			for (int p = 0; p < PUNCHNET_PARTIES; p++)
+				if (r.party[p].view.state == SESSION_FAILED &&
+					r.party[p].view.failure != SESSION_NO_PATH)
+					fail_with(&r, "many attempts");
+			punchnet_free(&r);
+		}
+}
+
+/* One of the two loses its connection to the server, whenever that is: both meet all the same. */
+static void test_reset(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ED, ER}, {ER, ER}, {FC, SQ}};
+	char topology[700], what[60];
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned at_ms = 200; at_ms < 6000; at_ms += 143) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+				kinds[cells[i][1]].kind, "");
+			c = make_config(topology, at_ms);
+			c.party[at_ms & 1].reset_us = at_ms * MS;
+			punchnet_run(&c, &r);
+			snprintf(what, sizeof(what), "%s x %s, reset after %u ms",
+				kinds[cells[i][0]].name, kinds[cells[i][1]].name, at_ms);
+			if (!have_met(&r, what))
+				fail_with(&r, what);
+			punchnet_free(&r);
+		}
+}
+
+/* A server that is there again soon, and has forgotten all: from then on both are at other ports. */
+static void test_server_restarts(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ED, ER}};
+	char topology[700], what[60];
+	unsigned at_once = 0, runs = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned at_ms = 300; at_ms < 2400; at_ms += 41, runs++) {
+			struct punchnet_config c;
+			struct punchnet_result r;
+
+			make_topology(topology, sizeof(topology), kinds[cells[i][0]].kind,
+				kinds[cells[i][1]].kind, "");
+			c = make_config(topology, at_ms);
+			c.server_dies_us = at_ms * MS;
+			c.server_returns_us = (at_ms + 300) * MS;
+			for (int p = 0; p < PUNCHNET_PARTIES; p++)
+				c.party[p].reset_us = c.server_returns_us + 1;
+			punchnet_run(&c, &r);
+			snprintf(what, sizeof(what), "%s x %s, the server restarts after %u ms",
+				kinds[cells[i][0]].name, kinds[cells[i][1]].name, at_ms);
+			if (!have_met(&r, what))
+				fail_with(&r, what);
+			at_once += r.party[0].view.attempt == 1;
+			punchnet_free(&r);
+		}
+	/* but where it happens in the middle of the first attempt */
+	assert_in_range(at_once, runs * 9 / 10, runs);
+}
+
+/* A server that ends what it has taken is asked ever more rarely. */
+static void test_back_off(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), "linux", "linux", "");
+	c = make_config(topology, 1);
+	c.party[0].start_us = 0;
+	c.party[0].reset_us = c.party[0].reset_every_us = 100 * MS;
+	c.party[1].start_us = 110 * SECOND;
+	c.wait_us = c.limit_us = 60 * SECOND;
+	punchnet_run(&c, &r);
+	/* at once, then after 1, 2 and 4 s, and every 8 s from there */
+	assert_in_range(r.party[0].connects, 8, 12);
+	punchnet_free(&r);
+}
+
+/*
+ * A server that lies: to an address that it alone names go two SYNs of each side, and where it has both sides vouch for
+ * it what the plans say.
+ */
+static void test_named(void **state)
+{
+	static const int cells[][2] = {{ED, ED}, {ER, ER}, {ED, ER}, {FC, SQ}, {ED, SB}};
+	/* eight for a connection that nobody answers, and in the last one as many connections as there may be */
+	static const unsigned most[] = {16, 16, 16, 16, 8 * 512};
+	const struct endpoint victim = {FAMILY_IPV4, 7777, 0, {192, 0, 2, 200}};
+	char topology[700];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * LENGTH(cells); i++) {
+		const int *cell = cells[i / 2];
+		struct punchnet_config c;
+		struct punchnet_result r;
+
+		make_topology(
+			topology, sizeof(topology), kinds[cell[0]].kind, kinds[cell[1]].kind, "");
+		c = make_config(topology, (unsigned)i);
+		c.named = victim;
+		c.vouch = i & 1;
+		punchnet_run(&c, &r);
+		assert_string_equal(r.broken, "");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			assert_in_range(r.party[p].named, 0, c.vouch ? most[i / 2] : 2);
+		punchnet_free(&r);
+	}
+}
+
+/* The port that is given out last is worth some seconds, and no more. */
+static void test_latest_lost(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+	char topology[700];
+
+	(void)state;
+	make_topology(topology, sizeof(topology), kinds[SQ].kind, kinds[ED].kind, "");
+	for (unsigned run = 0; run < 4; run++) {
+		c = make_config(topology, run);
+		c.party[0].latest_lost = true;
+		punchnet_run(&c, &r);
+		have_met(&r, "the latest port is lost");
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			if (r.party[p].view.state == SESSION_FAILED &&
+				r.party[p].view.failure != SESSION_NO_PATH)
+				fail_with(&r, "the latest port is lost");
+		punchnet_free(&r);
+	}
+}
+
+/* Behind the same NAT nothing that the plans are about has to come of it, nor has there to be a plan. */
+static void test_without_plan(void **state)
+{
+	struct punchnet_config c;
+	struct punchnet_result r;
+
+	(void)state;
+	c = make_config("link delay=25ms\nnat n kind=symmetric\nlink delay=1ms\n"
+			"host a behind=n\nhost b behind=n\nhost server\n",
+		1);
+	for (int tcp = 0; tcp < 2; tcp++) {
+		c.tcp = tcp;
+		for (int p = 0; p < PUNCHNET_PARTIES; p++)
+			c.party[p].packets_max = 1;
+		punchnet_run(&c, &r);
+		assert_true(have_met(&r, "without a plan"));
+		for (int p = 0; p < PUNCHNET_PARTIES; p++) {
+			const struct trail *t = r.party[p].trail;
+
+			assert_true(t->attempts[t->attempt].succeeded);
+			assert_true(*t->attempts[t->attempt].strategy);
+			if (!r.party[p].view.plans.count)
+				assert_string_equal(t->attempts[0].strategy, "direct");
+		}
+		punchnet_free(&r);
+	}
+}
+
 /* A way that ends is punched anew, whoever notices it first. */
 static void test_again(void **state)
 {
@@ -423,6 +629,14 @@ int main(void)
 		cmocka_unit_test(test_wrong_code),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_server_dies),
+		cmocka_unit_test(test_lost_family),
+		cmocka_unit_test(test_many_attempts),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_server_restarts),
+		cmocka_unit_test(test_back_off),
+		cmocka_unit_test(test_latest_lost),
+		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_without_plan),
 		cmocka_unit_test(test_again),
 	};
 

@@ -314,18 +314,24 @@ static void test_accepted(void **state)
 	done(k);
 }
 
+/* They are heard of after some time only; who has said nothing for the longest time gives way to the next one. */
 static void test_strangers_come_in(void **state)
 {
 	struct kit *k = kit(true);
 	uint16_t port = 1;
-	int socket;
+	int socket, sockets[20];
 
 	(void)state;
 	go(k);
 	expect(k, TCP_CHECKS_CONNECT);
-	for (; port <= 16; port++)
-		assert_true(accept_from(k, port) >= 0);
-	assert_int_equal(accept_from(k, port), -ENOSPC);
+	for (; port <= 20; port++, k->now_us += MS) {
+		sockets[port - 1] = accept_from(k, port);
+		assert_true(sockets[port - 1] >= 0);
+		if (port <= 16)
+			continue;
+		expect(k, TCP_CHECKS_CLOSE);
+		assert_int_equal(k->out.socket, sockets[port - 17]);
+	}
 	assert_false(next(k));
 	k->now_us += 5 * SECOND;
 	for (int i = 0; i < 16; i++)
@@ -341,6 +347,42 @@ static void test_strangers_come_in(void **state)
 		assert_int_equal(k->out.socket, socket);
 	}
 	assert_int_equal(k->trail->attempts[0].refused, 40);
+	done(k);
+}
+
+/* Who knows the key keeps its place; nor is there an end to those who may come one after the other. */
+static void test_peer_among_strangers(void **state)
+{
+	struct kit *k = kit(false);
+	int socket;
+
+	(void)state;
+	go(k);
+	expect(k, TCP_CHECKS_CONNECT);
+	socket = accept_from(k, 1);
+	say(k, (unsigned)socket, STUN_REQUEST, NULL, 0);
+	expect(k, TCP_CHECKS_SEND);
+	expect(k, TCP_CHECKS_SEND);
+	for (unsigned i = 0; i < 3 * TCP_CHECKS_LINKS; i++, k->now_us += MS) {
+		assert_true(accept_from(k, (uint16_t)(2 + i)) >= 0);
+		if (next(k))
+			assert_int_equal(k->out.action, TCP_CHECKS_CLOSE);
+	}
+	assert_int_equal(k->state[(unsigned)socket - FIRST], CONNECTED);
+	assert_int_equal(count(k, CONNECTED), 16);
+	say(k, (unsigned)socket, STUN_REQUEST, NULL, 0);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->out.socket, socket);
+	/* where all of them know the key nobody gives way */
+	for (unsigned i = 0; i < 15; i++) {
+		int one = accept_from(k, (uint16_t)(10000 + i));
+
+		assert_true(one >= 0);
+		say(k, (unsigned)one, STUN_REQUEST, NULL, 0);
+		while (next(k))
+			;
+	}
+	assert_int_equal(accept_from(k, 20000), -ENOSPC);
 	done(k);
 }
 
@@ -407,6 +449,74 @@ static void test_chosen_breaks(void **state)
 	expect(k, TCP_CHECKS_CLOSE);
 	assert_false(next(k));
 	assert_int_equal(count(k, CONNECTED), 1);
+	done(k);
+}
+
+/* … also when the other one was proved before that. */
+static void test_proved_takes_over(void **state)
+{
+	struct kit *k = kit(true);
+	const struct checks_result *r = tcp_checks_result(k->checks);
+	struct stun_id ids[2];
+	int sockets[2];
+
+	(void)state;
+	go(k);
+	expect(k, TCP_CHECKS_CONNECT);
+	for (int i = 0; i < 2; i++) {
+		sockets[i] = accept_from(k, (uint16_t)(1 + i));
+		say(k, (unsigned)sockets[i], STUN_REQUEST, NULL, 0);
+		expect(k, TCP_CHECKS_SEND);
+		expect(k, TCP_CHECKS_SEND);
+		ids[i] = k->said.id;
+	}
+	for (int i = 0; i < 2; i++)
+		say(k, (unsigned)sockets[i], STUN_SUCCESS, &ids[i], 0);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->out.socket, sockets[0]);
+	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
+	assert_false(next(k)); /* one is enough */
+	tcp_checks_closed(k->checks, k->now_us, (unsigned)sockets[0], -ECONNRESET);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->out.socket, sockets[1]);
+	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
+	say(k, (unsigned)sockets[1], STUN_SUCCESS, &k->said.id, PUNCH_NOMINATE);
+	assert_true(r->connected);
+	assert_int_equal(r->socket, sockets[1]);
+	done(k);
+}
+
+/* A proof that comes on is not given up in the middle, and one that stops is. */
+static void test_slow_proof(void **state)
+{
+	struct kit *k = kit(true);
+	unsigned socket;
+	struct stun_id id;
+
+	(void)state;
+	go(k);
+	expect(k, TCP_CHECKS_CONNECT);
+	socket = connected(k);
+	expect(k, TCP_CHECKS_SEND);
+	id = k->said.id;
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us - k->now_us, 5 * SECOND);
+	k->now_us += 4900 * MS;
+	say(k, socket, STUN_SUCCESS, &id, 0);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us - k->now_us, 5 * SECOND);
+	k->now_us += 4900 * MS;
+	say(k, socket, STUN_REQUEST, NULL, 0);
+	expect(k, TCP_CHECKS_SEND);
+	expect(k, TCP_CHECKS_SEND);
+	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us - k->now_us, 5 * SECOND);
+	k->now_us += 5 * SECOND;
+	expect(k, TCP_CHECKS_CLOSE);
+	assert_int_equal(k->out.socket, socket);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us, UINT64_MAX);
 	done(k);
 }
 
@@ -496,21 +606,10 @@ static void test_not_again(void **state)
 	done(k);
 }
 
-/* Of endpoints that nobody vouches for few are tried, each once, and with few SYNs. */
-static void test_unvouched(void **state)
+static unsigned count_attempts(struct kit *k)
 {
-	struct kit *k = kit(true);
-	struct endpoint e = other;
 	unsigned tries = 0;
 
-	(void)state;
-	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
-	for (unsigned i = 0; i < 30; i++) {
-		e.port++;
-		assert_int_equal(
-			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
-			i < 8 ? 0 : -ENOSPC);
-	}
 	while (next(k)) {
 		if (k->out.action != TCP_CHECKS_CONNECT)
 			continue;
@@ -518,8 +617,101 @@ static void test_unvouched(void **state)
 		tries++;
 		refused(k, false);
 	}
-	assert_int_equal(tries, 8);
 	assert_int_equal(k->deadline_us, UINT64_MAX);
+	return tries;
+}
+
+/* Of addresses that nobody vouches for few are tried, each once, whatever the ports, and with few SYNs. */
+static void test_unvouched(void **state)
+{
+	struct kit *k = kit(true);
+	struct endpoint e = other;
+
+	(void)state;
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
+	for (unsigned i = 0; i < 30; i++) {
+		e.address[3]++;
+		e.port++;
+		assert_int_equal(
+			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
+			i < 8 ? 0 : -ENOSPC);
+		e.port++;
+		assert_int_equal(
+			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
+			-ENOSPC);
+	}
+	assert_int_equal(count_attempts(k), 8);
+	/* nor from another port of this side */
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN + 1);
+	e = other;
+	e.address[3]++;
+	assert_int_equal(
+		tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false), -ENOSPC);
+	assert_int_equal(count_attempts(k), 0);
+	/* a way that is looked for anew may be there */
+	tcp_checks_again(k->checks);
+	for (unsigned i = 0; i < 9; i++, e.address[3]++)
+		assert_int_equal(
+			tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &e, false),
+			i < 8 ? 0 : -ENOSPC);
+	assert_int_equal(count_attempts(k), 8);
+	done(k);
+}
+
+/* The limit of SYNs is not all: kernels send more than that. */
+static void test_unvouched_is_silent(void **state)
+{
+	struct kit *k = kit(true);
+	unsigned socket;
+
+	(void)state;
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
+	assert_int_equal(
+		tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &other, false), 0);
+	expect(k, TCP_CHECKS_CONNECT);
+	socket = k->out.socket;
+	assert_false(next(k));
+	assert_in_range(k->deadline_us - k->now_us, 1500 * MS, 1950 * MS);
+	k->now_us = k->deadline_us;
+	while (!next(k))
+		assert_int_equal(k->deadline_us, k->now_us);
+	assert_int_equal(k->out.action, TCP_CHECKS_CLOSE);
+	assert_int_equal(k->out.socket, socket);
+	assert_false(next(k));
+	assert_int_equal(k->deadline_us, UINT64_MAX);
+	done(k);
+}
+
+/* An endpoint for which nobody vouches is no better for being what a plan is about. */
+static void test_claimed(void **state)
+{
+	struct kit *k = kit(true);
+	struct tcp_checks_attempt a = attempt();
+	struct checks_target t = {.peer = peer, .claimed = true};
+
+	(void)state;
+	a.role.retry_low_us = a.role.retry_high_us = 5 * MS;
+	a.role.aim.packets = 200;
+	tcp_checks_set_main(k->checks, FAMILY_IPV4, MAIN);
+	for (unsigned candidate = 0; candidate < 2; candidate++) {
+		tcp_checks_again(k->checks);
+		if (candidate)
+			assert_int_equal(tcp_checks_add_candidate(
+						 k->checks, k->now_us, CHECK_HOST, &peer, false),
+				0);
+		tcp_checks_begin(k->checks, k->now_us, &a);
+		tcp_checks_go(k->checks, k->now_us, &t);
+		assert_int_equal(count_attempts(k), 1);
+		assert_true(tcp_checks_has_sent_all(k->checks));
+		/* once more: the same, and another port */
+		for (t.peer.port = peer.port; t.peer.port < peer.port + 3; t.peer.port++) {
+			tcp_checks_begin(k->checks, k->now_us, &a);
+			tcp_checks_go(k->checks, k->now_us, &t);
+			assert_int_equal(count_attempts(k), 0);
+			assert_true(tcp_checks_has_sent_all(k->checks));
+		}
+		t.peer.port = peer.port;
+	}
 	done(k);
 }
 
@@ -652,12 +844,17 @@ int main(void)
 		cmocka_unit_test(test_controlled),
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_strangers_come_in),
+		cmocka_unit_test(test_peer_among_strangers),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_chosen_breaks),
+		cmocka_unit_test(test_proved_takes_over),
+		cmocka_unit_test(test_slow_proof),
 		cmocka_unit_test(test_again_after_rst),
 		cmocka_unit_test(test_again_after_icmp),
 		cmocka_unit_test(test_not_again),
 		cmocka_unit_test(test_unvouched),
+		cmocka_unit_test(test_unvouched_is_silent),
+		cmocka_unit_test(test_claimed),
 		cmocka_unit_test(test_bad_endpoints),
 		cmocka_unit_test(test_band),
 		cmocka_unit_test(test_second),

@@ -102,6 +102,7 @@ static json_t *make_attempt(struct maker *m, const struct trail_attempt *a)
 	make_set(m, o, "packets_refused", json_integer(a->refused));
 	make_set(m, o, "icmp_errors", json_integer(a->errors));
 	make_set(m, o, "connections_opened", json_integer(a->opened));
+	make_set(m, o, "connections_accepted", json_integer(a->accepted));
 	make_set(m, o, "resets", json_integer(a->resets));
 	make_set(m, o, "duration_ms", make_span(a->begin_us, a->end_us));
 	make_set(m, o, "result", json_string(a->succeeded ? "connected" : "failed"));

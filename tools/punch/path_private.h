@@ -42,6 +42,7 @@ struct path {
 	uint64_t until_us; /* the phase ends then at the latest; UINT64_MAX: it does not */
 	bool repairing; /* of CARRYING: another way is looked for */
 	bool input_ended, left;
+	bool aborted; /* over TCP: the other side cannot read or write what is its own */
 	bool mute; /* nothing has come over the way that was proved */
 	bool other_use; /* the other side uses the way for something else, and that was said */
 	bool stuck; /* standard output: nobody reads */

@@ -3,6 +3,8 @@
 
 #include <config.h>
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "tools/punch/path_private.h"
 
@@ -76,6 +78,10 @@ static void on_streams_ended(void *context, int error)
 
 	if (error && path_use_differs(p)) /* it was refused for that, which is said elsewhere */
 		return;
+	if (error == -ECONNABORTED) { /* nothing is wrong here */
+		p->aborted = true;
+		return;
+	}
 	if (error)
 		p->result->error = error;
 	p->input_ended = true;
@@ -119,8 +125,8 @@ bool path_use_is_done(const struct path *p)
 /* Over TCP the last word ends both directions, and comes when both sides have all; or its user is in a hurry. */
 bool path_use_is_cut(const struct path *p)
 {
-	return p->config->tcp && p->config->use == PATH_STDIO && p->result->closed &&
-		!path_use_is_done(p);
+	return p->config->tcp && p->config->use == PATH_STDIO &&
+		(p->aborted || (p->result->closed && !path_use_is_done(p)));
 }
 
 /* --- the other side's line --- */

@@ -271,7 +271,7 @@ static void explain_unreachable(const struct session_view *v, const struct endpo
 	const struct trail *trail, struct explanation *out)
 {
 	if (!v->registered_us && v->tcp) {
-		explain_tcp_server(server, v->server_error, out);
+		explain_tcp_server(server, v->server_taken, v->server_error, out);
 		return;
 	}
 	if (!v->registered_us) {

@@ -23,7 +23,10 @@ struct streams_config {
 	struct event_base *base;
 	enum streams_use use;
 	struct endpoint listen, target; /* of those two */
-	/* Standard input and output have come to their end (0), or are broken (negative errno). */
+	/*
+	 * Standard input and output have come to their end (0), or are broken (negative errno); -ECONNABORTED: those of
+	 * the other side are.
+	 */
 	void (*ended)(void *context, int error);
 	void *context;
 };

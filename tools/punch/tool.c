@@ -210,7 +210,9 @@ static void print_event(const struct trail *t, const struct trail_event *e)
 		fprintf(stderr, "%s\n", e->text);
 		return;
 	}
-	fprintf(stderr, "%s %zu bytes", names[e->kind], e->bytes);
+	fprintf(stderr, "%s", e->accepted && e->kind == TRAIL_OPENED ? "accepted" : names[e->kind]);
+	if (e->bytes) /* else it is no packet that is told of, but a connection */
+		fprintf(stderr, " %zu bytes", e->bytes);
 	if (e->from.family != FAMILY_NONE)
 		fprintf(stderr, " from %s", endpoint_format(&e->from, from));
 	if (e->to.family != FAMILY_NONE)

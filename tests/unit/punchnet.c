@@ -449,7 +449,7 @@ static void set_knock(struct net *n, int number, struct session_config *c)
 	memset(k->key.bytes, (int)strlen(n->party[number].config->secret), sizeof(k->key.bytes));
 	k->from[k->from_count++] = punchnet_address(n, n->party[number].host, family, 0);
 	k->target = n->config->ipv6 ? punchnet_address(n, n->party[0].host, family, 0)
-				    : outermost(n, n->party[0].host);
+				    : punchnet_outermost(n, n->party[0].host);
 	k->target.port = n->config->knock_port;
 	c->sockets_max = (uint16_t)n->config->knock_further;
 	c->rate_pps = 500;

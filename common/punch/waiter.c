@@ -30,7 +30,7 @@ struct spot {
 	enum spot_state state;
 	struct endpoint local;
 	uint64_t slot; /* whose port it has; of further ones 0 */
-	bool further, closing;
+	bool further, closing, kept;
 	uint64_t due_us;
 	unsigned turn; /* of the places */
 };
@@ -58,7 +58,7 @@ struct waiter {
 	struct knock_place places[2];
 	size_t place_count;
 	struct spot spots[WAITER_SOCKETS];
-	bool resting, has_visit;
+	bool resting, has_visit, lacking; /* sockets, for which there was no room */
 	struct waiter_visit visit;
 	struct knock answer;
 	bool answers;
@@ -80,7 +80,10 @@ static uint64_t utc_us(const struct waiter *w, uint64_t now_us)
 
 static struct spot *find_free(struct waiter *w, bool further)
 {
-	for (unsigned i = further ? 0 : WAITER_FURTHER; i < WAITER_SOCKETS; i++)
+	unsigned first = further ? 0 : WAITER_FURTHER,
+		 end = further ? WAITER_FURTHER : WAITER_SOCKETS;
+
+	for (unsigned i = first; i < end; i++)
 		if (w->spots[i].state == SPOT_FREE)
 			return &w->spots[i];
 	return NULL;
@@ -102,7 +105,10 @@ static void want_place(struct waiter *w, uint64_t now_us, const struct knock_pla
 		struct spot *s;
 
 		local.port = place->port;
-		s = has_spot(w, &local) ? NULL : find_free(w, false);
+		if (has_spot(w, &local))
+			continue;
+		s = find_free(w, false);
+		w->lacking |= !s;
 		if (s)
 			*s = (struct spot){.state = SPOT_WANTED,
 				.local = local,
@@ -116,10 +122,13 @@ static void want_further(struct waiter *w, uint64_t now_us)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < WAITER_FURTHER; i++)
-		count += w->spots[i].state != SPOT_FREE;
-	for (; count < w->config.further && count < WAITER_FURTHER; count++) {
+		count += w->spots[i].state != SPOT_FREE && !w->spots[i].closing;
+	for (; count < w->config.further; count++) {
 		struct spot *s = find_free(w, true);
 
+		w->lacking |= !s;
+		if (!s)
+			return;
 		*s = (struct spot){.state = SPOT_WANTED,
 			.local = {.family = FAMILY_IPV4},
 			.further = true,
@@ -143,24 +152,40 @@ static bool is_present(const struct waiter *w, uint64_t slot)
 	return false;
 }
 
+static void want_sockets(struct waiter *w, uint64_t now_us)
+{
+	w->lacking = false;
+	for (size_t i = 0; i < w->place_count; i++)
+		want_place(w, now_us, &w->places[i]);
+	want_further(w, now_us);
+}
+
+/* In a new slot of time what could not be opened is tried again. */
+static void drop_old(struct waiter *w, bool is_new)
+{
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+		struct spot *s = &w->spots[i];
+
+		if (s->further ? is_new && s->state == SPOT_FAILED
+			       : !s->kept && s->state != SPOT_FREE && !is_present(w, s->slot))
+			drop(s);
+	}
+}
+
 /* Ports come and go with the time; with a visitor all stays as it is. */
 static void heed_time(struct waiter *w, uint64_t now_us)
 {
 	struct knock_place places[2];
 	size_t count = knock_places(&w->config.key, utc_us(w, now_us), places);
+	bool is_new = !is_present(w, places[count - 1].slot);
 
 	if (w->resting || w->answers ||
-		(count == w->place_count && places[0].slot == w->places[0].slot &&
-			(count == 1 || places[1].slot == w->places[1].slot)))
+		(!is_new && count == w->place_count && places[0].slot == w->places[0].slot))
 		return;
 	memcpy(w->places, places, sizeof(places));
 	w->place_count = count;
-	for (unsigned i = WAITER_FURTHER; i < WAITER_SOCKETS; i++)
-		if (w->spots[i].state != SPOT_FREE && !is_present(w, w->spots[i].slot))
-			drop(&w->spots[i]);
-	for (size_t i = 0; i < count; i++)
-		want_place(w, now_us, &places[i]);
-	want_further(w, now_us);
+	drop_old(w, is_new);
+	want_sockets(w, now_us);
 	trail_step(w->config.trail, now_us, "wait: for a knock at port %u%s", places[0].port,
 		count > 1 ? " and at the next one" : "");
 }
@@ -193,8 +218,12 @@ void waiter_opened(
 		w->counts.flows++;
 		return;
 	}
-	s->state = SPOT_FAILED;
 	w->counts.error = error;
+	s->state = SPOT_FAILED;
+	if (s->closing) {
+		*s = (struct spot){.state = SPOT_FREE};
+		return;
+	}
 	if (!s->further)
 		trail_step(w->config.trail, now_us, "socket: none at %s: %s",
 			endpoint_format(&s->local, text), strerror(-error));
@@ -205,27 +234,41 @@ unsigned waiter_hopes(const struct waiter *w)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
-		count += w->spots[i].state != SPOT_FREE && w->spots[i].state != SPOT_FAILED;
+		count += !w->spots[i].closing && w->spots[i].state != SPOT_FREE &&
+			w->spots[i].state != SPOT_FAILED;
 	return count;
 }
 
-static bool poll_sockets(struct waiter *w, struct knock_output *out)
+static bool poll_closing(struct waiter *w, struct knock_output *out)
 {
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
 		struct spot *s = &w->spots[i];
 
-		if (s->state == SPOT_WANTED) {
-			s->state = SPOT_ASKED;
-			*out = (struct knock_output){
-				.action = KNOCK_OPEN, .socket = i, .local = s->local};
-			return true;
-		}
-		if (s->closing && s->state != SPOT_ASKED) {
-			w->counts.flows -= s->state == SPOT_OPEN;
-			*s = (struct spot){.state = SPOT_FREE};
-			*out = (struct knock_output){.action = KNOCK_CLOSE, .socket = i};
-			return true;
-		}
+		if (!s->closing || s->state != SPOT_OPEN)
+			continue;
+		w->counts.flows--;
+		*s = (struct spot){.state = SPOT_FREE};
+		*out = (struct knock_output){.action = KNOCK_CLOSE, .socket = i};
+		return true;
+	}
+	return false;
+}
+
+/* First those that go: a new one may have the port of one of them. */
+static bool poll_sockets(struct waiter *w, uint64_t now_us, struct knock_output *out)
+{
+	if (poll_closing(w, out))
+		return true;
+	if (w->lacking && !w->resting)
+		want_sockets(w, now_us);
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+		struct spot *s = &w->spots[i];
+
+		if (s->state != SPOT_WANTED)
+			continue;
+		s->state = SPOT_ASKED;
+		*out = (struct knock_output){.action = KNOCK_OPEN, .socket = i, .local = s->local};
+		return true;
 	}
 	return false;
 }
@@ -434,7 +477,7 @@ static bool poll_answers(
 bool waiter_poll(struct waiter *w, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
 	heed_time(w, now_us);
-	if (poll_sockets(w, out))
+	if (poll_sockets(w, now_us, out))
 		return true;
 	if (w->resting)
 		return false;
@@ -587,12 +630,16 @@ void waiter_rest(struct waiter *w, unsigned keep)
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
 		if (i != keep)
 			drop(&w->spots[i]);
+		else
+			w->spots[i].kept = true;
 }
 
 void waiter_resume(struct waiter *w, uint64_t now_us, bool forget)
 {
 	w->resting = w->answers = false;
 	w->has_visit &= !forget;
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
+		w->spots[i].kept &= !forget;
 	w->place_count = 0; /* all that is missing is opened anew */
 	heed_time(w, now_us);
 }
@@ -609,11 +656,16 @@ const struct waiter_counts *waiter_counts(const struct waiter *w)
 
 int waiter_create(const struct waiter_config *config, uint64_t now_us, struct waiter **out)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
+	struct waiter *w;
 
+	if (config->from_count > HELLO_CANDIDATES)
+		return -EINVAL;
+	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->config = *config;
+	if (w->config.further > WAITER_FURTHER)
+		w->config.further = WAITER_FURTHER;
 	w->start_us = now_us;
 	heed_time(w, now_us);
 	*out = w;

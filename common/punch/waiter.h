@@ -14,7 +14,8 @@
  */
 
 #define WAITER_FURTHER 256
-#define WAITER_SOCKETS (WAITER_FURTHER + 2 * HELLO_CANDIDATES)
+/* of two slots of time, and the one that waiter_rest was told to keep */
+#define WAITER_SOCKETS (WAITER_FURTHER + 2 * HELLO_CANDIDATES + 1)
 #define WAITER_TTL \
 	8 /* of what goes to the dark: behind every NAT of a host's own side, and not far */
 
@@ -25,7 +26,7 @@ struct waiter_config {
 		from[HELLO_CANDIDATES]; /* own addresses that may be knocked at; ports ignored */
 	size_t from_count;
 	struct endpoint dark[2]; /* FAMILY_NONE: as code and time say */
-	unsigned further; /* flows from any port, of IPv4; at most WAITER_FURTHER */
+	unsigned further; /* flows from any port, of IPv4; more than WAITER_FURTHER are as many */
 	struct random random;
 	struct trail *trail;
 };
@@ -60,6 +61,7 @@ struct waiter_counts {
 
 struct waiter;
 
+/* -EINVAL: more addresses than there can be; -ENOMEM. */
 int waiter_create(const struct waiter_config *config, uint64_t now_us, struct waiter **out);
 void waiter_destroy(struct waiter *w);
 
@@ -85,7 +87,10 @@ void waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer
 
 /* The visitor is there: closes all sockets but one, hears no others and says nothing more. */
 void waiter_rest(struct waiter *w, unsigned keep);
-/* Waits again; for others, too, if the visitor is forgotten. */
+/*
+ * Waits again; for others, too, if the visitor is forgotten. As long as it is not, the socket that was kept stays open,
+ * though its port may be of another time.
+ */
 void waiter_resume(struct waiter *w, uint64_t now_us, bool forget);
 
 const struct waiter_visit *waiter_visit(const struct waiter *w);

@@ -29,7 +29,6 @@ enum spot_state { SPOT_FREE, SPOT_WANTED, SPOT_ASKED, SPOT_OPEN, SPOT_FAILED };
 struct spot {
 	enum spot_state state;
 	struct endpoint local;
-	uint64_t slot; /* whose port it has; of further ones 0 */
 	bool further, closing, kept;
 	uint64_t due_us;
 	unsigned turn; /* of the places */
@@ -110,10 +109,7 @@ static void want_place(struct waiter *w, uint64_t now_us, const struct knock_pla
 		s = find_free(w, false);
 		w->lacking |= !s;
 		if (s)
-			*s = (struct spot){.state = SPOT_WANTED,
-				.local = local,
-				.slot = place->slot,
-				.due_us = now_us};
+			*s = (struct spot){.state = SPOT_WANTED, .local = local, .due_us = now_us};
 	}
 }
 
@@ -152,6 +148,14 @@ static bool is_present(const struct waiter *w, uint64_t slot)
 	return false;
 }
 
+static bool has_port_of_place(const struct waiter *w, const struct spot *s)
+{
+	for (size_t i = 0; i < w->place_count; i++)
+		if (w->places[i].port == s->local.port)
+			return true;
+	return false;
+}
+
 static void want_sockets(struct waiter *w, uint64_t now_us)
 {
 	w->lacking = false;
@@ -167,8 +171,20 @@ static void drop_old(struct waiter *w, bool is_new)
 		struct spot *s = &w->spots[i];
 
 		if (s->further ? is_new && s->state == SPOT_FAILED
-			       : !s->kept && s->state != SPOT_FREE && !is_present(w, s->slot))
+			       : !s->kept && !has_port_of_place(w, s))
 			drop(s);
+	}
+}
+
+/* Flows to a new place are needed now, from sockets that have been there before, too. */
+static void hasten(struct waiter *w, uint64_t now_us)
+{
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+		struct spot *s = &w->spots[i];
+		uint64_t at_us = now_us + (s->further ? i * SPREAD_US : 0);
+
+		s->turn = 0;
+		s->due_us = at_us < s->due_us ? at_us : s->due_us;
 	}
 }
 
@@ -186,6 +202,8 @@ static void heed_time(struct waiter *w, uint64_t now_us)
 	w->place_count = count;
 	drop_old(w, is_new);
 	want_sockets(w, now_us);
+	if (is_new)
+		hasten(w, now_us);
 	trail_step(w->config.trail, now_us, "wait: for a knock at port %u%s", places[0].port,
 		count > 1 ? " and at the next one" : "");
 }
@@ -275,16 +293,22 @@ static bool poll_sockets(struct waiter *w, uint64_t now_us, struct knock_output 
 
 /* --- flows --- */
 
-static const struct endpoint *dark_of(const struct waiter *w, const struct spot *s)
+/* Where the flows of a socket go: to the places that have its port, or to all if none has. */
+static size_t darks_of(
+	const struct waiter *w, const struct spot *s, const struct endpoint *out[static 2])
 {
+	bool all = s->further || !has_port_of_place(w, s);
 	int f = s->local.family == FAMILY_IPV6;
+	size_t count = 0;
 
-	if (w->config.dark[f].family != FAMILY_NONE)
-		return &w->config.dark[f];
-	for (size_t i = 0; i < w->place_count && !s->further; i++)
-		if (w->places[i].slot == s->slot)
-			return &w->places[i].dark[f];
-	return &w->places[s->turn % w->place_count].dark[f];
+	if (w->config.dark[f].family != FAMILY_NONE) {
+		out[0] = &w->config.dark[f];
+		return 1;
+	}
+	for (size_t i = 0; i < w->place_count; i++)
+		if (all || w->places[i].port == s->local.port)
+			out[count++] = &w->places[i].dark[f];
+	return count;
 }
 
 bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoint *to)
@@ -301,13 +325,15 @@ bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoi
 	return false;
 }
 
-/* The next one of the spot: to the other place at once, where there are two. */
-static void schedule(struct waiter *w, uint64_t now_us, struct spot *s)
+/* The present one of the spot; to the other place at once, where there are two. */
+static const struct endpoint *next_dark(struct waiter *w, uint64_t now_us, struct spot *s)
 {
-	s->turn++;
-	if (s->further && s->turn % w->place_count)
-		return;
-	s->due_us = now_us + REFRESH_US + random_below(&w->config.random, REFRESH_US / 4);
+	const struct endpoint *darks[2];
+	size_t count = darks_of(w, s, darks), turn = s->turn++ % count;
+
+	if (turn + 1 == count)
+		s->due_us = now_us + REFRESH_US + random_below(&w->config.random, REFRESH_US / 4);
+	return darks[turn];
 }
 
 static bool poll_flows(
@@ -325,11 +351,10 @@ static bool poll_flows(
 		}
 		*out = (struct knock_output){.action = KNOCK_SEND,
 			.socket = i,
-			.to = *dark_of(w, s),
+			.to = *next_dark(w, now_us, s),
 			.ttl = WAITER_TTL,
 			.length = DARK_BYTES};
 		random_bytes(&w->config.random, out->data, DARK_BYTES);
-		schedule(w, now_us, s);
 		w->counts.sent++;
 		return true;
 	}

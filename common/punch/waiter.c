@@ -18,6 +18,7 @@
 #define ANSWER_US      250000u
 #define BROAD_AFTER_US 1000000u /* nothing has come directly: answers from all sockets */
 #define BROAD_TIMES    2
+#define ANSWERS_ALL    2048 /* to one visitor, whatever it says of where it is */
 #define NONCES_MAX     1024
 #define VISITORS_MAX   16
 #define REMEMBERED_US  (2u * 2 * KNOCK_CLOCK_S * 1000000u) /* longer than anything stays fresh */
@@ -61,6 +62,7 @@ struct waiter {
 	struct waiter_visit visit;
 	struct knock answer;
 	bool answers;
+	unsigned answers_left;
 	struct target targets[ANSWERS_MAX];
 	size_t target_count;
 	uint64_t broad_us; /* the next answer from all sockets */
@@ -369,12 +371,21 @@ void waiter_unsent(struct waiter *w, int error)
 
 /* --- answers --- */
 
+/* A hello can name anything: never what no host has, nor what is on this one. */
+static bool may_be_at(const struct waiter *w, unsigned socket, const struct endpoint *e)
+{
+	const struct endpoint *local = &w->spots[socket].local;
+
+	return endpoint_is_unicast(e) && e->family == local->family &&
+		(!endpoint_is_loopback(e) || endpoint_is_loopback(local));
+}
+
 static void add_target(
 	struct waiter *w, uint64_t now_us, unsigned socket, const struct endpoint *to)
 {
 	struct target *t = NULL;
 
-	if (!endpoint_is_unicast(to) || to->family != w->spots[socket].local.family)
+	if (!may_be_at(w, socket, to))
 		return;
 	for (size_t i = 0; i < w->target_count; i++)
 		if (w->targets[i].socket == socket && endpoint_equal(&w->targets[i].to, to))
@@ -408,21 +419,24 @@ static void aim(struct waiter *w, uint64_t now_us)
 		add_target(w, now_us, v->socket, &v->from);
 		return;
 	}
+	add_target(w, now_us, v->socket, &e);
 	for (size_t i = 0; i < v->ask.hello.candidate_count; i++)
 		add_target(w, now_us, v->socket, &v->ask.hello.candidates[i].endpoint);
-	add_target(w, now_us, v->socket, &e);
 }
 
-void waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer)
+int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer)
 {
 	w->answer = *answer;
 	w->answer.kind = KNOCK_ANSWER;
-	w->answers = true;
+	w->answers = !knock_digest(&w->answer);
+	if (!w->answers)
+		return -EMSGSIZE;
 	w->target_count = 0;
 	w->broad_at = 0;
 	w->broad_left = BROAD_TIMES;
 	w->broad_us = now_us + BROAD_AFTER_US;
 	aim(w, now_us);
+	return 0;
 }
 
 static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct endpoint *to,
@@ -430,6 +444,9 @@ static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct
 {
 	int length;
 
+	if (!w->answers_left)
+		return false;
+	w->answers_left--;
 	*out = (struct knock_output){.action = KNOCK_SEND, .socket = socket, .to = *to};
 	w->answer.utc_ms = utc_us(w, now_us) / 1000;
 	length = knock_seal(
@@ -438,16 +455,34 @@ static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct
 	return length > 0;
 }
 
-/* Where the visitor may be, if it knows that itself. */
-static const struct endpoint *reflexive(const struct waiter *w)
+/* Where the visitor is seen from outside, if it knows that itself, or the error's sender says it. */
+static bool is_outside(const struct waiter *w, const struct endpoint *e)
+{
+	return e->family == FAMILY_IPV4 && !endpoint_is_private(e) &&
+		may_be_at(w, w->visit.socket, e);
+}
+
+static struct endpoint reflexive(const struct waiter *w)
 {
 	const struct hello *h = &w->visit.ask.hello;
+	struct endpoint e = behind_offender(&w->visit);
 
 	for (size_t i = 0; i < h->candidate_count; i++)
-		if (h->candidates[i].endpoint.family == FAMILY_IPV4 &&
-			!endpoint_is_private(&h->candidates[i].endpoint))
-			return &h->candidates[i].endpoint;
-	return NULL;
+		if (is_outside(w, &h->candidates[i].endpoint))
+			return h->candidates[i].endpoint;
+	return is_outside(w, &e) ? e : (struct endpoint){.family = FAMILY_NONE};
+}
+
+/* The next of the further sockets that is open; WAITER_FURTHER: all had their turn. */
+static unsigned next_further(struct waiter *w)
+{
+	while (w->broad_at < WAITER_FURTHER) {
+		const struct spot *s = &w->spots[w->broad_at++];
+
+		if (s->state == SPOT_OPEN && !s->closing)
+			return w->broad_at - 1;
+	}
+	return WAITER_FURTHER;
 }
 
 /*
@@ -457,31 +492,30 @@ static const struct endpoint *reflexive(const struct waiter *w)
 static bool poll_broad(
 	struct waiter *w, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
-	const struct endpoint *to = reflexive(w);
+	struct endpoint to = reflexive(w);
 
-	if (!w->broad_left || !to || !w->config.further)
+	if (!w->config.further || to.family == FAMILY_NONE)
 		return false;
-	if (w->broad_us > now_us) {
-		if (w->broad_us < *deadline_us)
-			*deadline_us = w->broad_us;
-		return false;
-	}
-	while (w->broad_at < WAITER_FURTHER) {
-		unsigned i = w->broad_at++;
+	while (w->broad_left && w->broad_us <= now_us) {
+		unsigned socket = next_further(w);
 
-		if (w->spots[i].state == SPOT_OPEN && !w->spots[i].closing)
-			return say(w, now_us, i, to, out);
+		if (socket < WAITER_FURTHER) {
+			w->broad_us = now_us + SPREAD_US;
+			return say(w, now_us, socket, &to, out);
+		}
+		w->broad_at = 0;
+		w->broad_left--;
+		w->broad_us = now_us + 2 * BROAD_AFTER_US;
 	}
-	w->broad_at = 0;
-	w->broad_left--;
-	w->broad_us = now_us + 2 * BROAD_AFTER_US;
-	return poll_broad(w, now_us, out, deadline_us);
+	if (w->broad_left && w->broad_us < *deadline_us)
+		*deadline_us = w->broad_us;
+	return false;
 }
 
 static bool poll_answers(
 	struct waiter *w, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
-	if (!w->answers)
+	if (!w->answers || !w->answers_left)
 		return false;
 	for (size_t i = 0; i < w->target_count; i++) {
 		struct target *t = &w->targets[i];
@@ -606,6 +640,10 @@ static enum waiter_heard hear(struct waiter *w, uint64_t now_us, const struct wa
 		return WAITER_NOTHING;
 	}
 	w->counts.heard++;
+	if (!again) {
+		w->answers = false;
+		w->answers_left = ANSWERS_ALL;
+	}
 	/* a datagram shows where it is; an error that comes later says no more than the first */
 	if (!again || (v->datagram && !w->resting)) {
 		w->visit = *v;
@@ -662,6 +700,7 @@ void waiter_rest(struct waiter *w, unsigned keep)
 void waiter_resume(struct waiter *w, uint64_t now_us, bool forget)
 {
 	w->resting = w->answers = false;
+	w->answers_left = ANSWERS_ALL;
 	w->has_visit &= !forget;
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
 		w->spots[i].kept &= !forget;

@@ -82,8 +82,11 @@ enum waiter_heard waiter_input(struct waiter *w, uint64_t now_us, unsigned socke
 /* One could not be sent; negative errno. */
 void waiter_unsent(struct waiter *w, int error);
 
-/* Says this to the visitor, several times, from now on; kind and time are filled in. */
-void waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer);
+/*
+ * Says this to the visitor, several times, from now on; kind and time are filled in. 0; -EMSGSIZE, and nothing is said:
+ * the hello is too long.
+ */
+int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer);
 
 /* The visitor is there: closes all sockets but one, hears no others and says nothing more. */
 void waiter_rest(struct waiter *w, unsigned keep);

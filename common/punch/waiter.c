@@ -21,7 +21,8 @@
 #define ANSWERS_ALL    2048 /* to one visitor, whatever it says of where it is */
 #define NONCES_MAX     1024
 #define VISITORS_MAX   16
-#define REMEMBERED_US  (2u * 2 * KNOCK_CLOCK_S * 1000000u) /* longer than anything stays fresh */
+#define REMEMBERED_US  ((2 * 2 * KNOCK_CLOCK_S + 1) * 1000000u) /* longer than anything is fresh */
+#define STALE_US       60000000u /* between two steps of the trail about them */
 #define NONCE_PART     8
 
 enum spot_state { SPOT_FREE, SPOT_WANTED, SPOT_ASKED, SPOT_OPEN, SPOT_FAILED };
@@ -58,7 +59,9 @@ struct waiter {
 	struct knock_place places[2];
 	size_t place_count;
 	struct spot spots[WAITER_SOCKETS];
-	bool resting, has_visit, lacking; /* sockets, for which there was no room */
+	bool resting, has_visit;
+	bool lacking; /* sockets, for which there was no room */
+	bool renews; /* the visit, with the next knock: its sockets may be gone */
 	struct waiter_visit visit;
 	struct knock answer;
 	bool answers;
@@ -69,6 +72,7 @@ struct waiter {
 	unsigned broad_at, broad_left; /* the next socket, and how often all */
 	struct nonce nonces[NONCES_MAX];
 	struct visitor visitors[VISITORS_MAX];
+	uint64_t stale_us; /* the next step about one */
 	struct waiter_counts counts;
 };
 
@@ -557,13 +561,17 @@ static bool remember_nonce(struct waiter *w, uint64_t now_us, const uint8_t *non
 	for (size_t i = 0; i < NONCES_MAX; i++) {
 		struct nonce *n = &w->nonces[i];
 
-		if (n->until_us <= now_us)
+		if (n->until_us <= now_us) {
 			place = n;
-		else if (!memcmp(n->part, nonce, NONCE_PART))
+		} else if (!memcmp(n->part, nonce, NONCE_PART)) {
+			w->counts.replayed++;
 			return false;
+		}
 	}
-	if (!place)
+	if (!place) {
+		w->counts.surplus++;
 		return false;
+	}
 	memcpy(place->part, nonce, NONCE_PART);
 	place->until_us = now_us + REMEMBERED_US;
 	return true;
@@ -593,6 +601,17 @@ static bool remember_share(struct waiter *w, uint64_t now_us, const uint8_t *sha
 	return true;
 }
 
+/* Anybody can play old ones back, as often as he likes. */
+static void note_stale(struct waiter *w, uint64_t now_us)
+{
+	if (now_us < w->stale_us)
+		return;
+	w->stale_us = now_us + STALE_US;
+	trail_step(w->config.trail, now_us,
+		"knock: with the right code, and a clock that differs by %lld s",
+		(long long)(w->counts.clock_ms / 1000));
+}
+
 static bool is_good(struct waiter *w, uint64_t now_us, struct span sealed, struct knock *ask)
 {
 	uint64_t now_ms = utc_us(w, now_us) / 1000;
@@ -604,23 +623,23 @@ static bool is_good(struct waiter *w, uint64_t now_us, struct span sealed, struc
 	if (!knock_is_fresh(ask, now_ms)) {
 		w->counts.stale++;
 		w->counts.clock_ms = (int64_t)(ask->utc_ms - now_ms);
-		trail_step(w->config.trail, now_us,
-			"knock: with the right code, and a clock that differs by %lld s",
-			(long long)(w->counts.clock_ms / 1000));
+		note_stale(w, now_us);
 		return false;
 	}
-	if (!remember_nonce(w, now_us, sealed.data)) {
-		w->counts.replayed++;
-		return false;
-	}
-	return true;
+	return remember_nonce(w, now_us, sealed.data);
 }
 
-static void note_visit(struct waiter *w, uint64_t now_us)
+static void visit(struct waiter *w, uint64_t now_us, const struct waiter_visit *v)
 {
-	const struct waiter_visit *v = &w->visit;
+	bool same = w->has_visit && !w->renews && v->datagram == w->visit.datagram &&
+		v->socket == w->visit.socket && endpoint_equal(&v->from, &w->visit.from);
 	char text[ENDPOINT_TEXT];
 
+	w->visit = *v;
+	w->has_visit = true;
+	w->renews = false;
+	if (same)
+		return;
 	if (v->datagram)
 		trail_step(w->config.trail, now_us, "knock: a datagram from %s",
 			endpoint_format(&v->from, text));
@@ -641,15 +660,12 @@ static enum waiter_heard hear(struct waiter *w, uint64_t now_us, const struct wa
 	}
 	w->counts.heard++;
 	if (!again) {
-		w->answers = false;
+		w->answers = w->has_visit = false;
 		w->answers_left = ANSWERS_ALL;
 	}
 	/* a datagram shows where it is; an error that comes later says no more than the first */
-	if (!again || (v->datagram && !w->resting)) {
-		w->visit = *v;
-		note_visit(w, now_us);
-	}
-	w->has_visit = true;
+	if (!again || ((v->datagram || w->renews) && !w->resting))
+		visit(w, now_us, v);
 	if (again && w->answers && !w->resting)
 		aim(w, now_us);
 	return again ? WAITER_AGAIN : WAITER_NEW;
@@ -660,7 +676,8 @@ static enum waiter_heard take(struct waiter *w, uint64_t now_us, unsigned socket
 {
 	struct waiter_visit v = {.socket = socket, .from = *from, .datagram = datagram};
 
-	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN)
+	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN ||
+		w->spots[socket].closing)
 		return WAITER_NOTHING;
 	if (!is_good(w, now_us, sealed, &v.ask))
 		return WAITER_NOTHING;
@@ -701,6 +718,7 @@ void waiter_resume(struct waiter *w, uint64_t now_us, bool forget)
 {
 	w->resting = w->answers = false;
 	w->answers_left = ANSWERS_ALL;
+	w->renews = true;
 	w->has_visit &= !forget;
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
 		w->spots[i].kept &= !forget;

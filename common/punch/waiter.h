@@ -54,7 +54,9 @@ struct waiter_counts {
 	unsigned
 		usual; /* ICMP errors that routers send by themselves: they show that errors come in */
 	unsigned foreign; /* others that are no knock, or not with this code; and such datagrams */
-	unsigned stale, replayed, surplus;
+	unsigned stale; /* of another time, by this host's clock */
+	unsigned replayed; /* copies, and visitors who have had their turn */
+	unsigned surplus; /* others during waiter_rest, and more than can be remembered */
 	int64_t clock_ms; /* by which the clock of the latest stale one differs */
 	int error; /* of the latest socket that could not be opened or that could not send; negative errno */
 };
@@ -87,6 +89,11 @@ void waiter_unsent(struct waiter *w, int error);
  * the hello is too long.
  */
 int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer);
+
+/*
+ * The next visitor replaces one that is being answered, and who was replaced is not heard again for as long as its knocks
+ * are fresh. The places stay those of the first answer until waiter_resume: call it when the visitor does not come.
+ */
 
 /* The visitor is there: closes all sockets but one, hears no others and says nothing more. */
 void waiter_rest(struct waiter *w, unsigned keep);

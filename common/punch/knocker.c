@@ -47,6 +47,7 @@ struct knocker {
 	bool answered;
 	struct knock answer;
 	struct endpoint answer_from;
+	uint64_t answer_ms; /* UTC of the latest one: each is later than the one before */
 	struct knocker_counts counts;
 };
 
@@ -171,7 +172,6 @@ static bool seal(struct knocker *k, uint64_t now_us, struct knock_output *out)
 	struct knock ask = k->config.ask;
 	int length;
 
-	ask.kind = KNOCK_ASK;
 	ask.utc_ms = utc_us(k, now_us) / 1000;
 	ask.quoted_port = out->action == KNOCK_ERROR ? out->quoted_from.port : 0;
 	length = knock_seal(&k->config.key, &ask, &k->config.random, out->data, sizeof(out->data));
@@ -263,12 +263,17 @@ bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *fr
 	struct knock answer;
 	char text[ENDPOINT_TEXT];
 
+	bool late;
+
 	if (knock_open(&k->config.key, (struct span){data, length}, &answer) ||
-		answer.kind != KNOCK_ANSWER || !knock_is_fresh(&answer, utc_us(k, now_us) / 1000)) {
+		answer.kind != KNOCK_ANSWER || answer.answered != knock_tag(&k->config.ask) ||
+		!knock_is_fresh(&answer, utc_us(k, now_us) / 1000)) {
 		k->counts.foreign++;
 		return false;
 	}
-	if (k->answered)
+	late = answer.utc_ms <= k->answer_ms;
+	k->answer_ms = late ? k->answer_ms : answer.utc_ms;
+	if (k->answered || late)
 		return false;
 	k->answered = true;
 	k->answer = answer;
@@ -319,14 +324,17 @@ int knocker_create(const struct knocker_config *config, uint64_t now_us, struct 
 	struct knocker *k;
 
 	probe.port = probe.port ? probe.port : 1;
-	if (!endpoint_is_unicast(&probe))
+	if (!endpoint_is_unicast(&probe) ||
+		(config->dark.family != FAMILY_NONE && config->dark.family != probe.family))
 		return -EINVAL;
+	ask.kind = KNOCK_ASK;
 	if (knock_digest(&ask))
 		return -EMSGSIZE;
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
 	k->config = *config;
+	k->config.ask = ask;
 	k->start_us = now_us;
 	k->counts = config->before;
 	if (!k->config.rate_pps)

@@ -26,7 +26,7 @@ struct knocker_counts {
 	unsigned rounds;
 	unsigned unsent; /* errors that did not leave this host */
 	int error; /* … and why, the latest; negative errno */
-	unsigned foreign; /* datagrams that were no answer */
+	unsigned foreign; /* datagrams that were no answer, or to others */
 };
 
 struct knocker_config {
@@ -52,7 +52,7 @@ void knocker_destroy(struct knocker *k);
 bool knocker_poll(
 	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us);
 
-/* Whether it was an answer, and the first since the beginning or knocker_resume. */
+/* Whether it was an answer to these words, and the first since the beginning or knocker_resume; never a copy. */
 bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *from,
 	const void *data, size_t length);
 /* An error could not be sent; negative errno. */

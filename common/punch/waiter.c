@@ -432,6 +432,7 @@ int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer)
 {
 	w->answer = *answer;
 	w->answer.kind = KNOCK_ANSWER;
+	w->answer.answered = knock_tag(&w->visit.ask);
 	w->answers = !knock_digest(&w->answer);
 	if (!w->answers)
 		return -EMSGSIZE;

@@ -85,7 +85,7 @@ enum waiter_heard waiter_input(struct waiter *w, uint64_t now_us, unsigned socke
 void waiter_unsent(struct waiter *w, int error);
 
 /*
- * Says this to the visitor, several times, from now on; kind and time are filled in. 0; -EMSGSIZE, and nothing is said:
+ * Says this to the visitor, several times, from now on; kind, time and for whom are filled in. 0; -EMSGSIZE, and nothing is said:
  * the hello is too long.
  */
 int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer);

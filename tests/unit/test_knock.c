@@ -260,14 +260,15 @@ static void check_round_trip(enum knock_kind kind, uint64_t utc_ms, uint16_t por
 	int n;
 
 	k.utc_ms = utc_ms;
-	k.quoted_port = port;
+	k.quoted_port = k.answered = port;
 	n = knock_seal(&key, &k, &numbers, data, sizeof(data));
 	assert_true(n > KNOCK_OVERHEAD);
 	memset(&out, 0xff, sizeof(out));
 	assert_int_equal(open_exact(&key, data, (size_t)n, &out), 0);
 	assert_int_equal(out.kind, kind);
 	assert_true(out.utc_ms == utc_ms);
-	assert_int_equal(out.quoted_port, port);
+	assert_int_equal(out.quoted_port, kind == KNOCK_ASK ? port : 0);
+	assert_int_equal(out.answered, kind == KNOCK_ANSWER ? port : 0);
 	assert_memory_equal(out.share, k.share, sizeof(k.share));
 	assert_same_hello(&out.hello, &k.hello);
 	assert_memory_equal(out.digest, k.digest, sizeof(k.digest));
@@ -436,9 +437,10 @@ static void test_digest(void **state)
 	(void)state;
 	assert_int_equal(knock_digest(&k), 0);
 	assert_digest(&k, &k, true);
+	assert_int_equal(knock_tag(&k), k.digest[0] << 8 | k.digest[1]);
 	other = k;
 	other.utc_ms++;
-	other.quoted_port = 1;
+	other.quoted_port = other.answered = 1;
 	assert_digest(&other, &k, true);
 	other = k;
 	other.kind = KNOCK_ANSWER;

@@ -34,8 +34,9 @@ struct knocker_config {
 	uint64_t utc_us; /* at knocker_create */
 	struct endpoint target; /* port 0: not known */
 	struct endpoint dark; /* FAMILY_NONE: as code and time say */
-	uint32_t packets_max; /* in one search, of both kinds */
-	uint32_t rate_pps;
+	uint32_t
+		packets_max; /* of both kinds, from the beginning of a round to the end of its search */
+	uint32_t rate_pps; /* never more in any second; 0: 1 */
 	struct knock ask; /* what is said: share and hello */
 	struct knocker_counts before; /* of the knocks before this one, which go on */
 	struct random random;

@@ -152,7 +152,7 @@ static void end_search(struct knocker *k, uint64_t now_us)
 
 static uint64_t packet_us(const struct knocker *k)
 {
-	return (1000000 + k->config.rate_pps - 1) / k->config.rate_pps;
+	return (UINT64_C(999999) + k->config.rate_pps) / k->config.rate_pps;
 }
 
 static void begin_search(struct knocker *k, uint64_t now_us)
@@ -259,6 +259,8 @@ static bool put(struct knocker *k, uint64_t now_us, struct knock_output *out)
 bool knocker_poll(
 	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
+	uint64_t over_us;
+
 	if (k->answered)
 		return false;
 	if (!is_trying(k))
@@ -271,9 +273,11 @@ bool knocker_poll(
 	}
 	sooner(deadline_us, k->step_us);
 	sooner(deadline_us, k->search_us);
-	k->is_over = now_us >= k->over_us;
+	/* a packet of the next knocker is no earlier than one of this would be */
+	over_us = k->over_us > k->next_us ? k->over_us : k->next_us;
+	k->is_over = now_us >= over_us;
 	if (!k->is_over)
-		sooner(deadline_us, k->over_us);
+		sooner(deadline_us, over_us);
 	return false;
 }
 

@@ -116,6 +116,13 @@ int knock_digest(struct knock *k)
 	return 0;
 }
 
+uint16_t knock_tag(const struct knock *ask)
+{
+	struct reader r = reader_over(ask->digest, sizeof(ask->digest));
+
+	return reader_u16(&r);
+}
+
 int knock_seal(
 	const struct knock_key *key, struct knock *k, struct random *random, void *out, size_t size)
 {
@@ -129,7 +136,7 @@ int knock_seal(
 	writer_u8(&w, FORMAT);
 	writer_u8(&w, (uint8_t)k->kind);
 	put_utc(&w, k->utc_ms);
-	writer_u16(&w, k->quoted_port);
+	writer_u16(&w, k->kind == KNOCK_ANSWER ? k->answered : k->quoted_port);
 	digest((uint8_t)k->kind, plain + w.position, (size_t)said, k->digest);
 	random_bytes(random, nonce, KNOCK_NONCE);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + KNOCK_NONCE, &length, plain,
@@ -141,14 +148,19 @@ int knock_seal(
 static int read_plain(const uint8_t *plain, size_t length, struct knock *out)
 {
 	struct reader r = reader_over(plain, length);
-	struct knock k;
+	struct knock k = {0};
+	uint16_t number;
 	int err;
 
 	if (reader_u8(&r) != FORMAT)
 		return -EPROTO;
 	k.kind = reader_u8(&r);
 	k.utc_ms = take_utc(&r);
-	k.quoted_port = reader_u16(&r);
+	number = reader_u16(&r);
+	if (k.kind == KNOCK_ANSWER)
+		k.answered = number;
+	else
+		k.quoted_port = number;
 	reader_copy(&r, k.share, sizeof(k.share));
 	if (k.kind != KNOCK_ASK && k.kind != KNOCK_ANSWER)
 		return -EBADMSG;

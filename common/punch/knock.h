@@ -21,7 +21,7 @@
  *	sealed with XChaCha20-Poly1305:
  *		version (1), kind (1)
  *		UTC in ms (6)
- *		quoted port (2)		of the waiting side; 0: it came as a datagram
+ *		quoted port (2)		of the waiting side; 0: it came as a datagram. Of an answer: knock_tag of the ask
  *		CPace share (32)
  *		hello			see hello.h
  */
@@ -61,15 +61,22 @@ enum knock_kind {
 struct knock {
 	enum knock_kind kind;
 	uint64_t utc_ms;
-	uint16_t quoted_port;
+	uint16_t quoted_port; /* of an ask */
+	uint16_t answered; /* of an answer: knock_tag of what it answers */
 	uint8_t share[CPACE_POINT_BYTES];
 	struct hello hello;
 	uint8_t digest
 		[KNOCK_DIGEST]; /* of kind, share and hello, for CPace: the same in all copies */
 };
 
-/* Fills k->digest: 0, or -EMSGSIZE: the hello is longer than KNOCK_HELLO_MAX. */
+/*
+ * Fills k->digest, of what this host says: 0, or -EMSGSIZE: the hello is longer than KNOCK_HELLO_MAX. Of what the other
+ * one has said it is knock_open's, since a hello may have parts that this version skips.
+ */
 int knock_digest(struct knock *k);
+
+/* By which an answer shows whose ask it is for: earlier ones may still be under way, or be played back. */
+uint16_t knock_tag(const struct knock *ask);
 
 /* The length, and k->digest; -EMSGSIZE: as above, or size is too small. */
 int knock_seal(const struct knock_key *key, struct knock *k, struct random *random, void *out,

@@ -18,13 +18,14 @@
 
 /* When; and the TTL of the datagram, for one NAT, two or three on the own side. */
 static const uint32_t steps_us[] = {0, 200000, 400000, 800000};
-#define STEPS	(sizeof(steps_us) / sizeof(*steps_us))
-#define TTL_MIN 2
-#define TTLS	3
+#define STEPS	    (sizeof(steps_us) / sizeof(*steps_us))
+#define TTL_MIN	    2
+#define TTLS	    3
+
+#define TRY_PACKETS 3 /* at most, for one port */
 
 /* A port that is tried: a datagram and an error. */
-struct
-try {
+struct trial {
 	uint16_t port;
 	uint8_t ttl;
 	unsigned kind; /* of the error */
@@ -34,19 +35,22 @@ try {
 
 struct knocker {
 	struct knocker_config config;
-	uint64_t start_us, round_us; /* of the present search */
+	uint64_t start_us, round_us; /* when all began, and the present round */
 	unsigned step; /* of this round */
 	uint64_t step_us; /* the next */
-	struct try now; /* being sent */
+	struct trial now; /* being sent */
 	int neighbour; /* the next of them; NEIGHBOURS + 1: none */
 	bool searching;
-	uint64_t search_us, over_us;
+	uint64_t search_us; /* the next port; UINT64_MAX: no search, or it has ended */
+	uint64_t over_us; /* the end of the pause behind it */
+	uint64_t next_us; /* no packet earlier */
 	bool is_over;
 	unsigned sent; /* in this search */
 	uint8_t tried[65536 / 8]; /* ports of it */
 	bool answered;
 	struct knock answer;
 	struct endpoint answer_from;
+	uint64_t answer_ms; /* UTC of the latest one: each is later than the one before */
 	struct knocker_counts counts;
 };
 
@@ -78,7 +82,7 @@ static uint16_t known_port(const struct knocker *k, uint64_t now_us)
 
 static void try_port(struct knocker *k, uint16_t port, uint8_t ttl, unsigned kind)
 {
-	k->now = (struct try){
+	k->now = (struct trial){
 		.port = port, .ttl = ttl, .kind = kind, .datagram_due = true, .error_due = true};
 	k->tried[port / 8] |= (uint8_t)(1u << port % 8);
 }
@@ -106,12 +110,23 @@ static void next_step(struct knocker *k, uint64_t now_us)
 	k->step_us = k->step < STEPS ? k->round_us + steps_us[k->step] : now_us + STEP_LATER_US;
 }
 
-static uint16_t random_port(struct knocker *k)
+static bool is_tried(const struct knocker *k, uint16_t port)
 {
-	uint16_t port = (uint16_t)(PORT_MIN + random_below(&k->config.random, PORTS));
+	return k->tried[port / 8] & 1u << port % 8;
+}
 
+static uint16_t search_port(struct knocker *k, uint64_t now_us)
+{
+	uint16_t port;
+
+	while (k->neighbour <= NEIGHBOURS) {
+		port = (uint16_t)(known_port(k, now_us) + k->neighbour++);
+		if (!is_tried(k, port))
+			return port;
+	}
+	port = (uint16_t)(PORT_MIN + random_below(&k->config.random, PORTS));
 	/* there are far more than are ever tried */
-	while (k->tried[port / 8] & 1u << port % 8)
+	while (is_tried(k, port))
 		port = port == UINT16_MAX ? PORT_MIN : (uint16_t)(port + 1);
 	return port;
 }
@@ -135,33 +150,30 @@ static void end_search(struct knocker *k, uint64_t now_us)
 		k->counts.ports, (unsigned)(pause_us(k) / 1000000));
 }
 
+static uint64_t packet_us(const struct knocker *k)
+{
+	return (UINT64_C(999999) + k->config.rate_pps) / k->config.rate_pps;
+}
+
+static void begin_search(struct knocker *k, uint64_t now_us)
+{
+	k->searching = true;
+	trail_step(k->config.trail, now_us, "knock: at ports at random, %u packets a second",
+		(unsigned)k->config.rate_pps);
+}
+
+static bool is_spent(const struct knocker *k)
+{
+	return k->sent + (uint64_t)TRY_PACKETS > k->config.packets_max ||
+		k->counts.ports == PORTS / 2;
+}
+
 static void next_of_search(struct knocker *k, uint64_t now_us)
 {
-	uint16_t port;
-
-	if (!is_searchable(k)) {
-		end_search(k, now_us);
-		return;
-	}
-	if (!k->searching)
-		trail_step(k->config.trail, now_us,
-			"knock: at ports at random, %u packets a second",
-			(unsigned)k->config.rate_pps);
-	k->searching = true;
-	if (k->sent + 2 > k->config.packets_max || k->counts.ports == PORTS / 2) {
-		end_search(k, now_us);
-		return;
-	}
-	if (k->neighbour == 0)
-		k->neighbour++;
-	if (k->neighbour <= NEIGHBOURS)
-		port = (uint16_t)(known_port(k, now_us) + k->neighbour++);
-	else
-		port = random_port(k);
 	/* one type a search: what one firewall drops is all of it, and the next search has another */
-	try_port(k, port, 0, k->counts.rounds - 1);
+	try_port(k, search_port(k, now_us), 0, k->counts.rounds - 1);
 	k->counts.ports++;
-	k->search_us += 2 * UINT64_C(1000000) / k->config.rate_pps;
+	k->search_us = now_us + 2 * packet_us(k);
 }
 
 /* --- output --- */
@@ -171,7 +183,6 @@ static bool seal(struct knocker *k, uint64_t now_us, struct knock_output *out)
 	struct knock ask = k->config.ask;
 	int length;
 
-	ask.kind = KNOCK_ASK;
 	ask.utc_ms = utc_us(k, now_us) / 1000;
 	ask.quoted_port = out->action == KNOCK_ERROR ? out->quoted_from.port : 0;
 	length = knock_seal(&k->config.key, &ask, &k->config.random, out->data, sizeof(out->data));
@@ -193,7 +204,6 @@ static bool put_datagram(struct knocker *k, uint64_t now_us, struct knock_output
 	else
 		k->now.far = false;
 	k->counts.datagrams++;
-	k->sent++;
 	return seal(k, now_us, out);
 }
 
@@ -210,12 +220,15 @@ static bool put_error(struct knocker *k, uint64_t now_us, struct knock_output *o
 	knock_kind(k->config.target.family, k->now.kind, &out->type, &out->code);
 	out->quoted_from.port = k->now.port;
 	k->counts.errors++;
-	k->sent++;
 	return seal(k, now_us, out);
 }
 
 static void choose(struct knocker *k, uint64_t now_us)
 {
+	if (now_us >= k->search_us && !k->searching && is_searchable(k))
+		begin_search(k, now_us);
+	if ((k->searching && is_spent(k)) || (now_us >= k->search_us && !k->searching))
+		end_search(k, now_us);
 	if (now_us >= k->step_us)
 		next_step(k, now_us);
 	else if (now_us >= k->search_us)
@@ -228,24 +241,43 @@ static void sooner(uint64_t *deadline_us, uint64_t at_us)
 		*deadline_us = at_us;
 }
 
+static bool is_trying(const struct knocker *k)
+{
+	return k->now.datagram_due || k->now.error_due || k->now.far;
+}
+
+/* The next packet of the port that is tried. */
+static bool put(struct knocker *k, uint64_t now_us, struct knock_output *out)
+{
+	k->next_us = now_us + packet_us(k);
+	k->sent++;
+	if (k->now.error_due && !k->now.datagram_due)
+		return put_error(k, now_us, out);
+	return put_datagram(k, now_us, out);
+}
+
 bool knocker_poll(
 	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
+	uint64_t over_us;
+
 	if (k->answered)
 		return false;
-	if (!k->now.datagram_due && !k->now.error_due && !k->now.far)
+	if (!is_trying(k))
 		choose(k, now_us);
-	if (k->now.datagram_due)
-		return put_datagram(k, now_us, out);
-	if (k->now.error_due)
-		return put_error(k, now_us, out);
-	if (k->now.far)
-		return put_datagram(k, now_us, out);
+	if (is_trying(k) && now_us >= k->next_us)
+		return put(k, now_us, out);
+	if (is_trying(k)) {
+		sooner(deadline_us, k->next_us);
+		return false;
+	}
 	sooner(deadline_us, k->step_us);
 	sooner(deadline_us, k->search_us);
-	k->is_over = now_us >= k->over_us;
+	/* a packet of the next knocker is no earlier than one of this would be */
+	over_us = k->over_us > k->next_us ? k->over_us : k->next_us;
+	k->is_over = now_us >= over_us;
 	if (!k->is_over)
-		sooner(deadline_us, k->over_us);
+		sooner(deadline_us, over_us);
 	return false;
 }
 
@@ -263,12 +295,17 @@ bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *fr
 	struct knock answer;
 	char text[ENDPOINT_TEXT];
 
+	bool late;
+
 	if (knock_open(&k->config.key, (struct span){data, length}, &answer) ||
-		answer.kind != KNOCK_ANSWER || !knock_is_fresh(&answer, utc_us(k, now_us) / 1000)) {
+		answer.kind != KNOCK_ANSWER || answer.answered != knock_tag(&k->config.ask) ||
+		!knock_is_fresh(&answer, utc_us(k, now_us) / 1000)) {
 		k->counts.foreign++;
 		return false;
 	}
-	if (k->answered)
+	late = answer.utc_ms <= k->answer_ms;
+	k->answer_ms = late ? k->answer_ms : answer.utc_ms;
+	if (k->answered || late)
 		return false;
 	k->answered = true;
 	k->answer = answer;
@@ -308,7 +345,7 @@ bool knocker_is_searching(const struct knocker *k)
 void knocker_resume(struct knocker *k, uint64_t now_us)
 {
 	k->answered = false;
-	k->now = (struct try){.port = 0};
+	k->now = (struct trial){.port = 0};
 	begin_round(k, now_us);
 }
 
@@ -319,14 +356,17 @@ int knocker_create(const struct knocker_config *config, uint64_t now_us, struct 
 	struct knocker *k;
 
 	probe.port = probe.port ? probe.port : 1;
-	if (!endpoint_is_unicast(&probe))
+	if (!endpoint_is_unicast(&probe) ||
+		(config->dark.family != FAMILY_NONE && config->dark.family != probe.family))
 		return -EINVAL;
+	ask.kind = KNOCK_ASK;
 	if (knock_digest(&ask))
 		return -EMSGSIZE;
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
 	k->config = *config;
+	k->config.ask = ask;
 	k->start_us = now_us;
 	k->counts = config->before;
 	if (!k->config.rate_pps)

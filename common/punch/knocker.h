@@ -26,7 +26,7 @@ struct knocker_counts {
 	unsigned rounds;
 	unsigned unsent; /* errors that did not leave this host */
 	int error; /* … and why, the latest; negative errno */
-	unsigned foreign; /* datagrams that were no answer */
+	unsigned foreign; /* datagrams that were no answer, or to others */
 };
 
 struct knocker_config {
@@ -34,8 +34,9 @@ struct knocker_config {
 	uint64_t utc_us; /* at knocker_create */
 	struct endpoint target; /* port 0: not known */
 	struct endpoint dark; /* FAMILY_NONE: as code and time say */
-	uint32_t packets_max; /* in one search, of both kinds */
-	uint32_t rate_pps;
+	uint32_t
+		packets_max; /* of both kinds, from the beginning of a round to the end of its search */
+	uint32_t rate_pps; /* never more in any second; 0: 1 */
 	struct knock ask; /* what is said: share and hello */
 	struct knocker_counts before; /* of the knocks before this one, which go on */
 	struct random random;
@@ -52,7 +53,7 @@ void knocker_destroy(struct knocker *k);
 bool knocker_poll(
 	struct knocker *k, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us);
 
-/* Whether it was an answer, and the first since the beginning or knocker_resume. */
+/* Whether it was an answer to these words, and the first since the beginning or knocker_resume; never a copy. */
 bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *from,
 	const void *data, size_t length);
 /* An error could not be sent; negative errno. */

@@ -18,9 +18,11 @@
 #define ANSWER_US      250000u
 #define BROAD_AFTER_US 1000000u /* nothing has come directly: answers from all sockets */
 #define BROAD_TIMES    2
+#define ANSWERS_ALL    2048 /* to one visitor, whatever it says of where it is */
 #define NONCES_MAX     1024
 #define VISITORS_MAX   16
-#define REMEMBERED_US  (2u * 2 * KNOCK_CLOCK_S * 1000000u) /* longer than anything stays fresh */
+#define REMEMBERED_US  ((2 * 2 * KNOCK_CLOCK_S + 1) * 1000000u) /* longer than anything is fresh */
+#define STALE_US       60000000u /* between two steps of the trail about them */
 #define NONCE_PART     8
 
 enum spot_state { SPOT_FREE, SPOT_WANTED, SPOT_ASKED, SPOT_OPEN, SPOT_FAILED };
@@ -29,8 +31,7 @@ enum spot_state { SPOT_FREE, SPOT_WANTED, SPOT_ASKED, SPOT_OPEN, SPOT_FAILED };
 struct spot {
 	enum spot_state state;
 	struct endpoint local;
-	uint64_t slot; /* whose port it has; of further ones 0 */
-	bool further, closing;
+	bool further, closing, kept;
 	uint64_t due_us;
 	unsigned turn; /* of the places */
 };
@@ -59,15 +60,19 @@ struct waiter {
 	size_t place_count;
 	struct spot spots[WAITER_SOCKETS];
 	bool resting, has_visit;
+	bool lacking; /* sockets, for which there was no room */
+	bool renews; /* the visit, with the next knock: its sockets may be gone */
 	struct waiter_visit visit;
 	struct knock answer;
 	bool answers;
+	unsigned answers_left;
 	struct target targets[ANSWERS_MAX];
 	size_t target_count;
 	uint64_t broad_us; /* the next answer from all sockets */
 	unsigned broad_at, broad_left; /* the next socket, and how often all */
 	struct nonce nonces[NONCES_MAX];
 	struct visitor visitors[VISITORS_MAX];
+	uint64_t stale_us; /* the next step about one */
 	struct waiter_counts counts;
 };
 
@@ -80,7 +85,10 @@ static uint64_t utc_us(const struct waiter *w, uint64_t now_us)
 
 static struct spot *find_free(struct waiter *w, bool further)
 {
-	for (unsigned i = further ? 0 : WAITER_FURTHER; i < WAITER_SOCKETS; i++)
+	unsigned first = further ? 0 : WAITER_FURTHER,
+		 end = further ? WAITER_FURTHER : WAITER_SOCKETS;
+
+	for (unsigned i = first; i < end; i++)
 		if (w->spots[i].state == SPOT_FREE)
 			return &w->spots[i];
 	return NULL;
@@ -102,12 +110,12 @@ static void want_place(struct waiter *w, uint64_t now_us, const struct knock_pla
 		struct spot *s;
 
 		local.port = place->port;
-		s = has_spot(w, &local) ? NULL : find_free(w, false);
+		if (has_spot(w, &local))
+			continue;
+		s = find_free(w, false);
+		w->lacking |= !s;
 		if (s)
-			*s = (struct spot){.state = SPOT_WANTED,
-				.local = local,
-				.slot = place->slot,
-				.due_us = now_us};
+			*s = (struct spot){.state = SPOT_WANTED, .local = local, .due_us = now_us};
 	}
 }
 
@@ -116,10 +124,13 @@ static void want_further(struct waiter *w, uint64_t now_us)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < WAITER_FURTHER; i++)
-		count += w->spots[i].state != SPOT_FREE;
-	for (; count < w->config.further && count < WAITER_FURTHER; count++) {
+		count += w->spots[i].state != SPOT_FREE && !w->spots[i].closing;
+	for (; count < w->config.further; count++) {
 		struct spot *s = find_free(w, true);
 
+		w->lacking |= !s;
+		if (!s)
+			return;
 		*s = (struct spot){.state = SPOT_WANTED,
 			.local = {.family = FAMILY_IPV4},
 			.further = true,
@@ -143,24 +154,62 @@ static bool is_present(const struct waiter *w, uint64_t slot)
 	return false;
 }
 
+static bool has_port_of_place(const struct waiter *w, const struct spot *s)
+{
+	for (size_t i = 0; i < w->place_count; i++)
+		if (w->places[i].port == s->local.port)
+			return true;
+	return false;
+}
+
+static void want_sockets(struct waiter *w, uint64_t now_us)
+{
+	w->lacking = false;
+	for (size_t i = 0; i < w->place_count; i++)
+		want_place(w, now_us, &w->places[i]);
+	want_further(w, now_us);
+}
+
+/* In a new slot of time what could not be opened is tried again. */
+static void drop_old(struct waiter *w, bool is_new)
+{
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+		struct spot *s = &w->spots[i];
+
+		if (s->further ? is_new && s->state == SPOT_FAILED
+			       : !s->kept && !has_port_of_place(w, s))
+			drop(s);
+	}
+}
+
+/* Flows to a new place are needed now, from sockets that have been there before, too. */
+static void hasten(struct waiter *w, uint64_t now_us)
+{
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+		struct spot *s = &w->spots[i];
+		uint64_t at_us = now_us + (s->further ? i * SPREAD_US : 0);
+
+		s->turn = 0;
+		s->due_us = at_us < s->due_us ? at_us : s->due_us;
+	}
+}
+
 /* Ports come and go with the time; with a visitor all stays as it is. */
 static void heed_time(struct waiter *w, uint64_t now_us)
 {
 	struct knock_place places[2];
 	size_t count = knock_places(&w->config.key, utc_us(w, now_us), places);
+	bool is_new = !is_present(w, places[count - 1].slot);
 
 	if (w->resting || w->answers ||
-		(count == w->place_count && places[0].slot == w->places[0].slot &&
-			(count == 1 || places[1].slot == w->places[1].slot)))
+		(!is_new && count == w->place_count && places[0].slot == w->places[0].slot))
 		return;
 	memcpy(w->places, places, sizeof(places));
 	w->place_count = count;
-	for (unsigned i = WAITER_FURTHER; i < WAITER_SOCKETS; i++)
-		if (w->spots[i].state != SPOT_FREE && !is_present(w, w->spots[i].slot))
-			drop(&w->spots[i]);
-	for (size_t i = 0; i < count; i++)
-		want_place(w, now_us, &places[i]);
-	want_further(w, now_us);
+	drop_old(w, is_new);
+	want_sockets(w, now_us);
+	if (is_new)
+		hasten(w, now_us);
 	trail_step(w->config.trail, now_us, "wait: for a knock at port %u%s", places[0].port,
 		count > 1 ? " and at the next one" : "");
 }
@@ -193,8 +242,12 @@ void waiter_opened(
 		w->counts.flows++;
 		return;
 	}
-	s->state = SPOT_FAILED;
 	w->counts.error = error;
+	s->state = SPOT_FAILED;
+	if (s->closing) {
+		*s = (struct spot){.state = SPOT_FREE};
+		return;
+	}
 	if (!s->further)
 		trail_step(w->config.trail, now_us, "socket: none at %s: %s",
 			endpoint_format(&s->local, text), strerror(-error));
@@ -205,43 +258,63 @@ unsigned waiter_hopes(const struct waiter *w)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
-		count += w->spots[i].state != SPOT_FREE && w->spots[i].state != SPOT_FAILED;
+		count += !w->spots[i].closing && w->spots[i].state != SPOT_FREE &&
+			w->spots[i].state != SPOT_FAILED;
 	return count;
 }
 
-static bool poll_sockets(struct waiter *w, struct knock_output *out)
+static bool poll_closing(struct waiter *w, struct knock_output *out)
 {
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
 		struct spot *s = &w->spots[i];
 
-		if (s->state == SPOT_WANTED) {
-			s->state = SPOT_ASKED;
-			*out = (struct knock_output){
-				.action = KNOCK_OPEN, .socket = i, .local = s->local};
-			return true;
-		}
-		if (s->closing && s->state != SPOT_ASKED) {
-			w->counts.flows -= s->state == SPOT_OPEN;
-			*s = (struct spot){.state = SPOT_FREE};
-			*out = (struct knock_output){.action = KNOCK_CLOSE, .socket = i};
-			return true;
-		}
+		if (!s->closing || s->state != SPOT_OPEN)
+			continue;
+		w->counts.flows--;
+		*s = (struct spot){.state = SPOT_FREE};
+		*out = (struct knock_output){.action = KNOCK_CLOSE, .socket = i};
+		return true;
+	}
+	return false;
+}
+
+/* First those that go: a new one may have the port of one of them. */
+static bool poll_sockets(struct waiter *w, uint64_t now_us, struct knock_output *out)
+{
+	if (poll_closing(w, out))
+		return true;
+	if (w->lacking && !w->resting)
+		want_sockets(w, now_us);
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+		struct spot *s = &w->spots[i];
+
+		if (s->state != SPOT_WANTED)
+			continue;
+		s->state = SPOT_ASKED;
+		*out = (struct knock_output){.action = KNOCK_OPEN, .socket = i, .local = s->local};
+		return true;
 	}
 	return false;
 }
 
 /* --- flows --- */
 
-static const struct endpoint *dark_of(const struct waiter *w, const struct spot *s)
+/* Where the flows of a socket go: to the places that have its port, or to all if none has. */
+static size_t darks_of(
+	const struct waiter *w, const struct spot *s, const struct endpoint *out[static 2])
 {
+	bool all = s->further || !has_port_of_place(w, s);
 	int f = s->local.family == FAMILY_IPV6;
+	size_t count = 0;
 
-	if (w->config.dark[f].family != FAMILY_NONE)
-		return &w->config.dark[f];
-	for (size_t i = 0; i < w->place_count && !s->further; i++)
-		if (w->places[i].slot == s->slot)
-			return &w->places[i].dark[f];
-	return &w->places[s->turn % w->place_count].dark[f];
+	if (w->config.dark[f].family != FAMILY_NONE) {
+		out[0] = &w->config.dark[f];
+		return 1;
+	}
+	for (size_t i = 0; i < w->place_count; i++)
+		if (all || w->places[i].port == s->local.port)
+			out[count++] = &w->places[i].dark[f];
+	return count;
 }
 
 bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoint *to)
@@ -258,13 +331,15 @@ bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoi
 	return false;
 }
 
-/* The next one of the spot: to the other place at once, where there are two. */
-static void schedule(struct waiter *w, uint64_t now_us, struct spot *s)
+/* The present one of the spot; to the other place at once, where there are two. */
+static const struct endpoint *next_dark(struct waiter *w, uint64_t now_us, struct spot *s)
 {
-	s->turn++;
-	if (s->further && s->turn % w->place_count)
-		return;
-	s->due_us = now_us + REFRESH_US + random_below(&w->config.random, REFRESH_US / 4);
+	const struct endpoint *darks[2];
+	size_t count = darks_of(w, s, darks), turn = s->turn++ % count;
+
+	if (turn + 1 == count)
+		s->due_us = now_us + REFRESH_US + random_below(&w->config.random, REFRESH_US / 4);
+	return darks[turn];
 }
 
 static bool poll_flows(
@@ -282,11 +357,10 @@ static bool poll_flows(
 		}
 		*out = (struct knock_output){.action = KNOCK_SEND,
 			.socket = i,
-			.to = *dark_of(w, s),
+			.to = *next_dark(w, now_us, s),
 			.ttl = WAITER_TTL,
 			.length = DARK_BYTES};
 		random_bytes(&w->config.random, out->data, DARK_BYTES);
-		schedule(w, now_us, s);
 		w->counts.sent++;
 		return true;
 	}
@@ -301,12 +375,21 @@ void waiter_unsent(struct waiter *w, int error)
 
 /* --- answers --- */
 
+/* A hello can name anything: never what no host has, nor what is on this one. */
+static bool may_be_at(const struct waiter *w, unsigned socket, const struct endpoint *e)
+{
+	const struct endpoint *local = &w->spots[socket].local;
+
+	return endpoint_is_unicast(e) && e->family == local->family &&
+		(!endpoint_is_loopback(e) || endpoint_is_loopback(local));
+}
+
 static void add_target(
 	struct waiter *w, uint64_t now_us, unsigned socket, const struct endpoint *to)
 {
 	struct target *t = NULL;
 
-	if (!endpoint_is_unicast(to) || to->family != w->spots[socket].local.family)
+	if (!may_be_at(w, socket, to))
 		return;
 	for (size_t i = 0; i < w->target_count; i++)
 		if (w->targets[i].socket == socket && endpoint_equal(&w->targets[i].to, to))
@@ -340,21 +423,25 @@ static void aim(struct waiter *w, uint64_t now_us)
 		add_target(w, now_us, v->socket, &v->from);
 		return;
 	}
+	add_target(w, now_us, v->socket, &e);
 	for (size_t i = 0; i < v->ask.hello.candidate_count; i++)
 		add_target(w, now_us, v->socket, &v->ask.hello.candidates[i].endpoint);
-	add_target(w, now_us, v->socket, &e);
 }
 
-void waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer)
+int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer)
 {
 	w->answer = *answer;
 	w->answer.kind = KNOCK_ANSWER;
-	w->answers = true;
+	w->answer.answered = knock_tag(&w->visit.ask);
+	w->answers = !knock_digest(&w->answer);
+	if (!w->answers)
+		return -EMSGSIZE;
 	w->target_count = 0;
 	w->broad_at = 0;
 	w->broad_left = BROAD_TIMES;
 	w->broad_us = now_us + BROAD_AFTER_US;
 	aim(w, now_us);
+	return 0;
 }
 
 static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct endpoint *to,
@@ -362,6 +449,9 @@ static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct
 {
 	int length;
 
+	if (!w->answers_left)
+		return false;
+	w->answers_left--;
 	*out = (struct knock_output){.action = KNOCK_SEND, .socket = socket, .to = *to};
 	w->answer.utc_ms = utc_us(w, now_us) / 1000;
 	length = knock_seal(
@@ -370,16 +460,34 @@ static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct
 	return length > 0;
 }
 
-/* Where the visitor may be, if it knows that itself. */
-static const struct endpoint *reflexive(const struct waiter *w)
+/* Where the visitor is seen from outside, if it knows that itself, or the error's sender says it. */
+static bool is_outside(const struct waiter *w, const struct endpoint *e)
+{
+	return e->family == FAMILY_IPV4 && !endpoint_is_private(e) &&
+		may_be_at(w, w->visit.socket, e);
+}
+
+static struct endpoint reflexive(const struct waiter *w)
 {
 	const struct hello *h = &w->visit.ask.hello;
+	struct endpoint e = behind_offender(&w->visit);
 
 	for (size_t i = 0; i < h->candidate_count; i++)
-		if (h->candidates[i].endpoint.family == FAMILY_IPV4 &&
-			!endpoint_is_private(&h->candidates[i].endpoint))
-			return &h->candidates[i].endpoint;
-	return NULL;
+		if (is_outside(w, &h->candidates[i].endpoint))
+			return h->candidates[i].endpoint;
+	return is_outside(w, &e) ? e : (struct endpoint){.family = FAMILY_NONE};
+}
+
+/* The next of the further sockets that is open; WAITER_FURTHER: all had their turn. */
+static unsigned next_further(struct waiter *w)
+{
+	while (w->broad_at < WAITER_FURTHER) {
+		const struct spot *s = &w->spots[w->broad_at++];
+
+		if (s->state == SPOT_OPEN && !s->closing)
+			return w->broad_at - 1;
+	}
+	return WAITER_FURTHER;
 }
 
 /*
@@ -389,31 +497,30 @@ static const struct endpoint *reflexive(const struct waiter *w)
 static bool poll_broad(
 	struct waiter *w, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
-	const struct endpoint *to = reflexive(w);
+	struct endpoint to = reflexive(w);
 
-	if (!w->broad_left || !to || !w->config.further)
+	if (!w->config.further || to.family == FAMILY_NONE)
 		return false;
-	if (w->broad_us > now_us) {
-		if (w->broad_us < *deadline_us)
-			*deadline_us = w->broad_us;
-		return false;
-	}
-	while (w->broad_at < WAITER_FURTHER) {
-		unsigned i = w->broad_at++;
+	while (w->broad_left && w->broad_us <= now_us) {
+		unsigned socket = next_further(w);
 
-		if (w->spots[i].state == SPOT_OPEN && !w->spots[i].closing)
-			return say(w, now_us, i, to, out);
+		if (socket < WAITER_FURTHER) {
+			w->broad_us = now_us + SPREAD_US;
+			return say(w, now_us, socket, &to, out);
+		}
+		w->broad_at = 0;
+		w->broad_left--;
+		w->broad_us = now_us + 2 * BROAD_AFTER_US;
 	}
-	w->broad_at = 0;
-	w->broad_left--;
-	w->broad_us = now_us + 2 * BROAD_AFTER_US;
-	return poll_broad(w, now_us, out, deadline_us);
+	if (w->broad_left && w->broad_us < *deadline_us)
+		*deadline_us = w->broad_us;
+	return false;
 }
 
 static bool poll_answers(
 	struct waiter *w, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
-	if (!w->answers)
+	if (!w->answers || !w->answers_left)
 		return false;
 	for (size_t i = 0; i < w->target_count; i++) {
 		struct target *t = &w->targets[i];
@@ -434,7 +541,7 @@ static bool poll_answers(
 bool waiter_poll(struct waiter *w, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
 	heed_time(w, now_us);
-	if (poll_sockets(w, out))
+	if (poll_sockets(w, now_us, out))
 		return true;
 	if (w->resting)
 		return false;
@@ -455,13 +562,17 @@ static bool remember_nonce(struct waiter *w, uint64_t now_us, const uint8_t *non
 	for (size_t i = 0; i < NONCES_MAX; i++) {
 		struct nonce *n = &w->nonces[i];
 
-		if (n->until_us <= now_us)
+		if (n->until_us <= now_us) {
 			place = n;
-		else if (!memcmp(n->part, nonce, NONCE_PART))
+		} else if (!memcmp(n->part, nonce, NONCE_PART)) {
+			w->counts.replayed++;
 			return false;
+		}
 	}
-	if (!place)
+	if (!place) {
+		w->counts.surplus++;
 		return false;
+	}
 	memcpy(place->part, nonce, NONCE_PART);
 	place->until_us = now_us + REMEMBERED_US;
 	return true;
@@ -491,6 +602,17 @@ static bool remember_share(struct waiter *w, uint64_t now_us, const uint8_t *sha
 	return true;
 }
 
+/* Anybody can play old ones back, as often as he likes. */
+static void note_stale(struct waiter *w, uint64_t now_us)
+{
+	if (now_us < w->stale_us)
+		return;
+	w->stale_us = now_us + STALE_US;
+	trail_step(w->config.trail, now_us,
+		"knock: with the right code, and a clock that differs by %lld s",
+		(long long)(w->counts.clock_ms / 1000));
+}
+
 static bool is_good(struct waiter *w, uint64_t now_us, struct span sealed, struct knock *ask)
 {
 	uint64_t now_ms = utc_us(w, now_us) / 1000;
@@ -502,23 +624,23 @@ static bool is_good(struct waiter *w, uint64_t now_us, struct span sealed, struc
 	if (!knock_is_fresh(ask, now_ms)) {
 		w->counts.stale++;
 		w->counts.clock_ms = (int64_t)(ask->utc_ms - now_ms);
-		trail_step(w->config.trail, now_us,
-			"knock: with the right code, and a clock that differs by %lld s",
-			(long long)(w->counts.clock_ms / 1000));
+		note_stale(w, now_us);
 		return false;
 	}
-	if (!remember_nonce(w, now_us, sealed.data)) {
-		w->counts.replayed++;
-		return false;
-	}
-	return true;
+	return remember_nonce(w, now_us, sealed.data);
 }
 
-static void note_visit(struct waiter *w, uint64_t now_us)
+static void visit(struct waiter *w, uint64_t now_us, const struct waiter_visit *v)
 {
-	const struct waiter_visit *v = &w->visit;
+	bool same = w->has_visit && !w->renews && v->datagram == w->visit.datagram &&
+		v->socket == w->visit.socket && endpoint_equal(&v->from, &w->visit.from);
 	char text[ENDPOINT_TEXT];
 
+	w->visit = *v;
+	w->has_visit = true;
+	w->renews = false;
+	if (same)
+		return;
 	if (v->datagram)
 		trail_step(w->config.trail, now_us, "knock: a datagram from %s",
 			endpoint_format(&v->from, text));
@@ -538,12 +660,13 @@ static enum waiter_heard hear(struct waiter *w, uint64_t now_us, const struct wa
 		return WAITER_NOTHING;
 	}
 	w->counts.heard++;
-	/* a datagram shows where it is; an error that comes later says no more than the first */
-	if (!again || (v->datagram && !w->resting)) {
-		w->visit = *v;
-		note_visit(w, now_us);
+	if (!again) {
+		w->answers = w->has_visit = false;
+		w->answers_left = ANSWERS_ALL;
 	}
-	w->has_visit = true;
+	/* a datagram shows where it is; an error that comes later says no more than the first */
+	if (!again || ((v->datagram || w->renews) && !w->resting))
+		visit(w, now_us, v);
 	if (again && w->answers && !w->resting)
 		aim(w, now_us);
 	return again ? WAITER_AGAIN : WAITER_NEW;
@@ -554,7 +677,8 @@ static enum waiter_heard take(struct waiter *w, uint64_t now_us, unsigned socket
 {
 	struct waiter_visit v = {.socket = socket, .from = *from, .datagram = datagram};
 
-	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN)
+	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN ||
+		w->spots[socket].closing)
 		return WAITER_NOTHING;
 	if (!is_good(w, now_us, sealed, &v.ask))
 		return WAITER_NOTHING;
@@ -587,12 +711,18 @@ void waiter_rest(struct waiter *w, unsigned keep)
 	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
 		if (i != keep)
 			drop(&w->spots[i]);
+		else
+			w->spots[i].kept = true;
 }
 
 void waiter_resume(struct waiter *w, uint64_t now_us, bool forget)
 {
 	w->resting = w->answers = false;
+	w->answers_left = ANSWERS_ALL;
+	w->renews = true;
 	w->has_visit &= !forget;
+	for (unsigned i = 0; i < WAITER_SOCKETS; i++)
+		w->spots[i].kept &= !forget;
 	w->place_count = 0; /* all that is missing is opened anew */
 	heed_time(w, now_us);
 }
@@ -609,11 +739,16 @@ const struct waiter_counts *waiter_counts(const struct waiter *w)
 
 int waiter_create(const struct waiter_config *config, uint64_t now_us, struct waiter **out)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
+	struct waiter *w;
 
+	if (config->from_count > HELLO_CANDIDATES)
+		return -EINVAL;
+	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->config = *config;
+	if (w->config.further > WAITER_FURTHER)
+		w->config.further = WAITER_FURTHER;
 	w->start_us = now_us;
 	heed_time(w, now_us);
 	*out = w;

@@ -14,7 +14,8 @@
  */
 
 #define WAITER_FURTHER 256
-#define WAITER_SOCKETS (WAITER_FURTHER + 2 * HELLO_CANDIDATES)
+/* of two slots of time, and the one that waiter_rest was told to keep */
+#define WAITER_SOCKETS (WAITER_FURTHER + 2 * HELLO_CANDIDATES + 1)
 #define WAITER_TTL \
 	8 /* of what goes to the dark: behind every NAT of a host's own side, and not far */
 
@@ -25,7 +26,7 @@ struct waiter_config {
 		from[HELLO_CANDIDATES]; /* own addresses that may be knocked at; ports ignored */
 	size_t from_count;
 	struct endpoint dark[2]; /* FAMILY_NONE: as code and time say */
-	unsigned further; /* flows from any port, of IPv4; at most WAITER_FURTHER */
+	unsigned further; /* flows from any port, of IPv4; more than WAITER_FURTHER are as many */
 	struct random random;
 	struct trail *trail;
 };
@@ -53,13 +54,16 @@ struct waiter_counts {
 	unsigned
 		usual; /* ICMP errors that routers send by themselves: they show that errors come in */
 	unsigned foreign; /* others that are no knock, or not with this code; and such datagrams */
-	unsigned stale, replayed, surplus;
+	unsigned stale; /* of another time, by this host's clock */
+	unsigned replayed; /* copies, and visitors who have had their turn */
+	unsigned surplus; /* others during waiter_rest, and more than can be remembered */
 	int64_t clock_ms; /* by which the clock of the latest stale one differs */
 	int error; /* of the latest socket that could not be opened or that could not send; negative errno */
 };
 
 struct waiter;
 
+/* -EINVAL: more addresses than there can be; -ENOMEM. */
 int waiter_create(const struct waiter_config *config, uint64_t now_us, struct waiter **out);
 void waiter_destroy(struct waiter *w);
 
@@ -80,12 +84,23 @@ enum waiter_heard waiter_input(struct waiter *w, uint64_t now_us, unsigned socke
 /* One could not be sent; negative errno. */
 void waiter_unsent(struct waiter *w, int error);
 
-/* Says this to the visitor, several times, from now on; kind and time are filled in. */
-void waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer);
+/*
+ * Says this to the visitor, several times, from now on; kind, time and for whom are filled in. 0; -EMSGSIZE, and nothing is said:
+ * the hello is too long.
+ */
+int waiter_answer(struct waiter *w, uint64_t now_us, const struct knock *answer);
+
+/*
+ * The next visitor replaces one that is being answered, and who was replaced is not heard again for as long as its knocks
+ * are fresh. The places stay those of the first answer until waiter_resume: call it when the visitor does not come.
+ */
 
 /* The visitor is there: closes all sockets but one, hears no others and says nothing more. */
 void waiter_rest(struct waiter *w, unsigned keep);
-/* Waits again; for others, too, if the visitor is forgotten. */
+/*
+ * Waits again; for others, too, if the visitor is forgotten. As long as it is not, the socket that was kept stays open,
+ * though its port may be of another time.
+ */
 void waiter_resume(struct waiter *w, uint64_t now_us, bool forget);
 
 const struct waiter_visit *waiter_visit(const struct waiter *w);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/call.h"
+#include "server/quota.h"
 
 #define NEVER	    UINT64_MAX
 #define THIRD_PORTS (CALL_FROM_THIRD | CALL_FROM_THIRD_ADDRESS)
@@ -31,21 +32,13 @@ struct call {
 	uint32_t patience_us;
 };
 
-/* A call that counts for its source. */
-struct recent {
-	uint64_t until_us;
-	struct source *source;
-};
-
 struct calls {
 	struct calls_config config;
 	struct calls_counts counts;
 	uint64_t next_us; /* nothing is due before */
 	unsigned count;
 	struct call table[CALLS_MAX];
-	struct sources *sources;
-	uint32_t oldest, recent_count; /* of the ring */
-	struct recent ring[CALLS_PER_MINUTE];
+	struct quota *quota;
 };
 
 /* One request being dealt with. */
@@ -83,49 +76,12 @@ static void release(struct calls *c, struct call *call)
 
 /* --- limits --- */
 
-static void forget_newest(struct calls *c)
-{
-	c->recent_count--;
-	sources_give_back(
-		c->sources, c->ring[(c->oldest + c->recent_count) % CALLS_PER_MINUTE].source);
-}
-
-static void forget_old(struct calls *c, uint64_t now_us)
-{
-	while (c->recent_count && c->ring[c->oldest].until_us <= now_us) {
-		sources_give_back(c->sources, c->ring[c->oldest].source);
-		c->oldest = (c->oldest + 1) % CALLS_PER_MINUTE;
-		c->recent_count--;
-	}
-}
-
 /* All of them or none. 0 or an enum call_error. */
-static uint16_t charge_source(
-	struct calls *c, uint64_t now_us, const struct endpoint *from, unsigned wanted)
-{
-	struct source *source;
-	int err;
-
-	forget_old(c, now_us);
-	if (c->recent_count + wanted > CALLS_PER_MINUTE)
-		return CALL_BUSY;
-	for (unsigned i = 0; i < wanted; i++) {
-		err = sources_take(c->sources, from, &source);
-		if (err) {
-			while (i--)
-				forget_newest(c);
-			return err == -EDQUOT ? CALL_QUOTA : CALL_BUSY;
-		}
-		c->ring[(c->oldest + c->recent_count++) % CALLS_PER_MINUTE] =
-			(struct recent){now_us + CALLS_MINUTE_US, source};
-	}
-	return 0;
-}
-
 static uint16_t charge(const struct exchange *x, unsigned wanted)
 {
 	struct calls *c = x->calls;
 	unsigned own = 0;
+	int err;
 
 	for (unsigned i = 0; i < CALLS_MAX; i++)
 		own += c->table[i].state != STATE_FREE &&
@@ -135,7 +91,8 @@ static uint16_t charge(const struct exchange *x, unsigned wanted)
 		return CALL_QUOTA;
 	if (c->count + wanted > CALLS_MAX)
 		return CALL_BUSY;
-	return charge_source(c, x->now_us, &x->in->from, wanted);
+	err = quota_take(c->quota, x->now_us, &x->in->from, wanted);
+	return err == -EDQUOT ? CALL_QUOTA : err ? CALL_BUSY : 0;
 }
 
 /* --- requests --- */
@@ -474,7 +431,7 @@ int calls_create(struct calls **out, const struct calls_config *config,
 
 	if (!c)
 		return -ENOMEM;
-	err = sources_create(&c->sources, CALLS_PER_MINUTE, CALLS_OF_SOURCE, key);
+	err = quota_create(&c->quota, CALLS_PER_MINUTE, CALLS_OF_SOURCE, key);
 	if (err) {
 		free(c);
 		return err;
@@ -489,6 +446,6 @@ void calls_destroy(struct calls *c)
 {
 	if (!c)
 		return;
-	sources_destroy(c->sources);
+	quota_destroy(c->quota);
 	free(c);
 }

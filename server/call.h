@@ -25,7 +25,6 @@ struct calls;
 #define CALLS_PER_CONNECTION 8 /* at once */
 #define CALLS_OF_CONNECTION  32 /* in all */
 #define CALLS_OF_SOURCE	     64 /* a minute; a source is an IPv4 address or an IPv6 /64 */
-#define CALLS_MINUTE_US	     60000000u
 
 /* What a connection has made so far; all zero at first. */
 struct calls_tally {

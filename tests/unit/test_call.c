@@ -16,6 +16,7 @@
 
 #include "base/random.h"
 #include "server/call.h"
+#include "server/quota.h"
 
 #define MS	    ((uint64_t)1000)
 #define SECOND	    ((uint64_t)1000000)
@@ -644,7 +645,7 @@ static void test_source_limit(void **state)
 	}
 	assert_int_equal(one_more(w, "192.0.2.7:3"), CALL_QUOTA);
 	assert_int_equal(one_more(w, "192.0.2.8:3"), 0);
-	w->now_us = START + CALLS_MINUTE_US - 1;
+	w->now_us = START + QUOTA_MINUTE_US - 1;
 	assert_int_equal(one_more(w, "192.0.2.7:3"), CALL_QUOTA);
 	w->now_us++;
 	assert_int_equal(one_more(w, "192.0.2.7:3"), 0); /* in the place of the first one */
@@ -716,7 +717,7 @@ static void test_all_in_a_minute(void **state)
 	}
 	p = numbered_peer(i);
 	assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), CALL_BUSY);
-	w->now_us += CALLS_MINUTE_US - 1;
+	w->now_us += QUOTA_MINUTE_US - 1;
 	assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), CALL_BUSY);
 	w->now_us++;
 	assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), 0);
@@ -781,7 +782,7 @@ static void check_source(const struct storm *s, uint32_t address)
 {
 	unsigned recent = 0;
 
-	for (size_t i = s->count; i-- && s->made[i].at_us + CALLS_MINUTE_US > s->w->now_us;)
+	for (size_t i = s->count; i-- && s->made[i].at_us + QUOTA_MINUTE_US > s->w->now_us;)
 		recent += s->made[i].address == address;
 	assert_in_range(recent, 0, CALLS_OF_SOURCE);
 }

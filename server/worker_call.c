@@ -58,14 +58,8 @@ static void send_output(struct worker *w)
 {
 	const struct calls_output *out = &w->call_output;
 
-	if (!out->length)
-		return;
-	if (!out->connection)
-		worker_queue(w, out->local, &out->to, out->bytes, out->length);
-	else if (!stream_send(w->stream, out->connection, out->bytes, out->length))
-		w->counts.replies++;
-	else
-		w->counts.unsent++;
+	if (out->length)
+		worker_send(w, out->connection, out->local, &out->to, out->bytes, out->length);
 }
 
 static void act(struct worker *w);

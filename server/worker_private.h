@@ -78,6 +78,10 @@ int worker_open_rendezvous(
 	struct worker *w, const struct settings *settings, char *error, size_t error_size);
 void worker_close_rendezvous(struct worker *w);
 
+/* Over this connection, or, when it is 0, as worker_queue does. */
+void worker_send(struct worker *w, uint64_t connection, unsigned local, const struct endpoint *to,
+	const void *data, size_t length);
+
 /* One message of the rendezvous, and its answer. */
 void worker_meet(struct worker *w, const struct rendezvous_input *in);
 

@@ -67,16 +67,22 @@ static void log_output(struct worker *w, const struct endpoint *from)
 
 /* --- messages --- */
 
+void worker_send(struct worker *w, uint64_t connection, unsigned local, const struct endpoint *to,
+	const void *data, size_t length)
+{
+	if (!connection)
+		worker_queue(w, local, to, data, length);
+	else if (!stream_send(w->stream, connection, data, length))
+		w->counts.replies++;
+	else
+		w->counts.unsent++;
+}
+
 static void send_output(struct worker *w)
 {
 	const struct rendezvous_output *out = &w->output;
 
-	if (!out->connection)
-		worker_queue(w, out->local, &out->to, out->bytes, out->length);
-	else if (!stream_send(w->stream, out->connection, out->bytes, out->length))
-		w->counts.replies++;
-	else
-		w->counts.unsent++;
+	worker_send(w, out->connection, out->local, &out->to, out->bytes, out->length);
 }
 
 /*
@@ -172,10 +178,8 @@ static void serve_binding(struct worker *w, const struct stream_message *m)
 	cost = limits_cost(1, m->length, reply->length);
 	if (!limits_take(w->limits, &m->from, cost, w->now_us))
 		worker_refuse(w, &m->from);
-	else if (!stream_send(w->stream, m->connection, reply->bytes, reply->length))
-		w->counts.replies++;
 	else
-		w->counts.unsent++;
+		worker_send(w, m->connection, m->local, &m->from, reply->bytes, reply->length);
 }
 
 static void on_message(void *context, const struct stream_message *m)

@@ -30,6 +30,8 @@ struct call {
 	int error; /* it could not be bound */
 	uint64_t due_us, begun_us;
 	uint32_t patience_us;
+	unsigned local; /* index of our endpoint, but for its port */
+	uint8_t answered_ttl, reset_ttl; /* of the newest SYN-ACK and RST; 0: none was seen */
 };
 
 struct calls {
@@ -198,6 +200,7 @@ static struct endpoint add_call(struct exchange *x, unsigned kind)
 		.which = (enum call_from)(1u << kind),
 		.from = c->config.advertised[local],
 		.to = x->in->from,
+		.local = local,
 		.due_us = x->now_us + x->m.wait_ms * (uint64_t)1000,
 		.patience_us = patience_us(&x->m)};
 	if (third)
@@ -285,6 +288,10 @@ static void report(struct calls *c, const struct call *call, uint64_t now_us,
 	m.which = call->which;
 	m.outcome = outcome;
 	m.error = (uint16_t)-e->error;
+	if (outcome == CALL_CONNECTED)
+		m.ttl = call->answered_ttl;
+	else if (outcome == CALL_REFUSED && !e->has_icmp)
+		m.ttl = call->reset_ttl;
 	m.elapsed_us = call->state == STATE_CALLING ? (uint32_t)(now_us - call->begun_us) : 0;
 	m.has_icmp = e->has_icmp;
 	m.icmp = e->icmp;
@@ -333,6 +340,21 @@ void calls_event(
 	} else {
 		release(c, call);
 		out->step = CALLS_CLOSE;
+	}
+}
+
+void calls_heard(struct calls *c, const struct calls_segment *s)
+{
+	bool reset = s->flags & PACKET_RST;
+
+	for (unsigned i = 0; i < CALLS_MAX && c->count; i++) {
+		struct call *call = &c->table[i];
+
+		if (call->state != STATE_CALLING || call->from.port != s->port ||
+			(call->local ^ s->local) & ~(unsigned)RESPONDER_PORT ||
+			!endpoint_equal(&call->to, &s->from))
+			continue;
+		*(reset ? &call->reset_ttl : &call->answered_ttl) = s->ttl;
 	}
 }
 

@@ -120,6 +120,8 @@ static void on_event(void *context, const struct calls_event *event)
 {
 	struct worker *w = context;
 
+	/* the segment that has brought this about was seen before */
+	worker_look(w);
 	calls_event(w->calls, clock_now_us(), event, &w->call_output);
 	act(w);
 }

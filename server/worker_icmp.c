@@ -109,8 +109,18 @@ static void on_icmp(void *context, unsigned local, const struct icmp_message *me
 static void on_segment(void *context, unsigned local, const struct packet *segment)
 {
 	struct worker *w = context;
+	struct calls_segment heard = {.from = segment->source,
+		.local = local,
+		.port = segment->destination.port,
+		.flags = segment->flags,
+		.ttl = segment->ttl};
 
-	inquiries_syn(w->inquiries, clock_now_us(), local, segment);
+	if (segment->flags & (PACKET_ACK | PACKET_RST)) {
+		if (w->calls)
+			calls_heard(w->calls, &heard);
+	} else {
+		inquiries_syn(w->inquiries, clock_now_us(), local, segment);
+	}
 }
 
 void worker_look(struct worker *w)

@@ -145,9 +145,10 @@ static void end_search(struct knocker *k, uint64_t now_us)
 	k->searching = false;
 	k->search_us = UINT64_MAX;
 	k->over_us = now_us + pause_us(k);
-	trail_step(k->config.trail, now_us,
-		"knock: %u ports at random tried, no answer; at the known port on for %u s",
-		k->counts.ports, (unsigned)(pause_us(k) / 1000000));
+	if (k->counts.ports)
+		trail_step(k->config.trail, now_us,
+			"knock: %u ports at random tried, no answer; at the known port on for %u s",
+			k->counts.ports, (unsigned)(pause_us(k) / 1000000));
 }
 
 static uint64_t packet_us(const struct knocker *k)

@@ -9,6 +9,7 @@
 #include "judge/behaviour.h"
 #include "judge/plan.h"
 #include "punch/checks.h"
+#include "punch/egress.h"
 #include "punch/hello.h"
 #include "punch/knocker.h"
 #include "punch/keys.h"
@@ -137,6 +138,7 @@ struct session_knock_view {
 	bool met; /* a knock was good, or answered */
 	struct endpoint target; /* of who knocks */
 	struct endpoint source; /* of who knocks: the local address towards it */
+	struct egress_result egress; /* of who knocks, where it has a server for that; else all 0 */
 	struct endpoint visitor; /* where the latest knock or the answer came from */
 };
 

@@ -15,6 +15,7 @@
  */
 
 #define ATTEMPT_US 10000000u
+#define HOPE_US	   3000000u
 
 static int family_index(const struct endpoint *e)
 {
@@ -250,6 +251,54 @@ static void end_knocking(struct session *s)
 	s->view.state = SESSION_REGISTERING;
 }
 
+/* --- whether knocks leave the own NAT --- */
+
+static void begin_egress(struct session *s, uint64_t now_us)
+{
+	int f = family_index(&s->config.knock.target);
+	const struct endpoint *server = &s->config.servers[f];
+	struct knock_place place;
+	struct random random;
+
+	if (s->knock.egress_begun || server->family == FAMILY_NONE ||
+		s->main[f].state != OPENING_DONE)
+		return;
+	s->knock.egress_begun = true;
+	knock_place_at(&s->config.knock.key, 0, &place);
+	random_bytes(&s->config.random, random.seed, sizeof(random.seed));
+	egress_begin(&s->knock.egress, now_us, server, &place.dark[f], &random);
+}
+
+static bool poll_egress(
+	struct session *s, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
+{
+	const struct egress_result *r = &s->knock.egress.result;
+	bool due = s->knock.egress_begun && s->view.state < SESSION_EXCHANGING &&
+		egress_poll(&s->knock.egress, now_us, out, deadline_us);
+
+	if (r->state == EGRESS_DROPPED && !s->knock.dropped_us)
+		s->knock.dropped_us = now_us;
+	s->view.knock.egress = *r;
+	return due;
+}
+
+/* No knock will ever arrive; only where a datagram is let in there can be an answer, and that comes soon. */
+static uint64_t hopeless_us(const struct session *s)
+{
+	return s->knock.dropped_us && !s->view.knock.met && s->view.state == SESSION_WAITING
+		? s->knock.dropped_us + HOPE_US
+		: UINT64_MAX;
+}
+
+static bool take_egress(struct session *s, uint64_t now_us, const struct endpoint *from,
+	const void *data, size_t length)
+{
+	int f = family_index(&s->config.knock.target);
+
+	return s->knock.egress_begun && endpoint_equal(from, &s->config.servers[f]) &&
+		egress_input(&s->knock.egress, now_us, data, length);
+}
+
 static void advance_knocking(struct session *s, uint64_t now_us)
 {
 	int f = family_index(&s->config.knock.target);
@@ -264,6 +313,7 @@ static void advance_knocking(struct session *s, uint64_t now_us)
 	if (s->knock.knocker || s->view.state != SESSION_REGISTERING)
 		return;
 	want_far(s);
+	begin_egress(s, now_us);
 	if (s->main[f].state == OPENING_DONE && is_reflexive_known(s, f) &&
 		!is_pending(&s->knock.far))
 		begin_knocking(s, now_us);
@@ -300,13 +350,17 @@ void session_knock_advance(struct session *s, uint64_t now_us)
 		advance_waiting(s, now_us);
 	else
 		advance_knocking(s, now_us);
-	if (now_us >= end_of_wait_us(s))
+	if (now_us >= end_of_wait_us(s) || now_us >= hopeless_us(s))
 		session_fail(s, now_us, s->view.knock.met ? SESSION_NO_PATH : SESSION_NO_PEER);
 }
 
 uint64_t session_knock_deadline(const struct session *s)
 {
-	return s->view.state == SESSION_CONNECTED ? UINT64_MAX : end_of_wait_us(s);
+	uint64_t end_us = end_of_wait_us(s), hopeless = hopeless_us(s);
+
+	if (s->view.state == SESSION_CONNECTED)
+		return UINT64_MAX;
+	return hopeless < end_us ? hopeless : end_us;
 }
 
 void session_knock_plan(struct session *s)
@@ -431,10 +485,15 @@ bool session_knock_poll(
 	rest(s);
 	if (!s->knock.waiter && poll_far(s, out))
 		return true;
+	if (!s->knock.waiter && poll_egress(s, now_us, &k, deadline_us)) {
+		s->knock.egress_sent = true;
+		return carry(s, &k, out);
+	}
 	if (s->knock.waiter && waiter_poll(s->knock.waiter, now_us, &k, deadline_us))
 		return carry(s, &k, out);
 	if (s->knock.knocker && s->view.state < SESSION_CONNECTED &&
 		knocker_poll(s->knock.knocker, now_us, &k, deadline_us)) {
+		s->knock.egress_sent = false;
 		carry(s, &k, out);
 		note_datagram(s, now_us, out);
 		return true;
@@ -467,6 +526,8 @@ bool session_knock_input(struct session *s, uint64_t now_us, unsigned socket,
 
 	if (s->view.state >= SESSION_CONNECTED)
 		return false;
+	if (take_egress(s, now_us, from, data, length))
+		return true;
 	if (s->knock.knocker) {
 		if (!knocker_input(s->knock.knocker, now_us, from, data, length))
 			return false;
@@ -483,6 +544,10 @@ bool session_knock_input(struct session *s, uint64_t now_us, unsigned socket,
 bool session_knock_error(struct session *s, uint64_t now_us, unsigned socket,
 	const struct endpoint *to, const struct icmp_seen *error, struct span quoted)
 {
+	if (s->knock.egress_sent && socket == SESSION_RAW) {
+		egress_unsent(&s->knock.egress);
+		return true;
+	}
 	if (s->knock.knocker && socket == SESSION_RAW) {
 		knocker_unsent(s->knock.knocker, -error->error);
 		return true;

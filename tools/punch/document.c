@@ -306,6 +306,20 @@ static void add_reason(struct maker *m, json_t *root, const struct punch_facts *
 	make_set(m, root, "explanation", failed ? make_explanation(m, &e) : json_null());
 }
 
+/* Whether ICMP errors that belong to nothing leave the own NAT. */
+static json_t *make_egress(struct maker *m, const struct egress_result *e)
+{
+	json_t *o;
+
+	if (e->state != EGRESS_DROPPED && e->state != EGRESS_OUT)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "sent", json_integer(e->sent));
+	make_set(m, o, "seen", json_integer(e->seen));
+	make_set(m, o, "from", e->state == EGRESS_OUT ? make_address(&e->from) : json_null());
+	return o;
+}
+
 /* Of a knock: what was done and heard without any server. */
 static json_t *make_knock(struct maker *m, const struct session_view *v)
 {
@@ -326,6 +340,7 @@ static json_t *make_knock(struct maker *m, const struct session_view *v)
 				    : 0));
 	make_set(m, o, "errors_sent", json_integer(k ? k->errors - k->unsent : 0));
 	make_set(m, o, "unsent", json_integer(w ? w->unsent : k ? k->unsent : 0));
+	make_set(m, o, "egress", make_egress(m, &v->knock.egress));
 	make_set(m, o, "rounds", json_integer(k ? k->rounds : 0));
 	make_set(m, o, "heard", json_integer(w ? w->heard : 0));
 	make_set(m, o, "usual", json_integer(w ? w->usual : 0));

@@ -18,7 +18,11 @@ const char *reason_knock_message(unsigned reason, const struct session_view *v)
 				      : "no socket could be opened to knock from";
 	case SESSION_NO_PEER:
 		return v->knock.waits ? "nobody has knocked in time"
-				      : "nothing has answered the knock";
+			: v->knock.egress.state == EGRESS_DROPPED
+			? "nothing has answered the knock: this side's NAT or firewall lets no "
+			  "such "
+			  "ICMP errors out"
+			: "nothing has answered the knock";
 	case SESSION_NO_PATH:
 		return v->knock.waits
 			? "somebody knocked with the right code, and no way to there was found"
@@ -111,8 +115,8 @@ static void add_own_nat(const struct session_view *v, struct explanation *out)
 
 	if (v->mapped[f].family != FAMILY_NONE)
 		explain_add(&out->certain, "this host is %s, and seen from outside %s",
-			endpoint_format(&v->knock.source, local),
-			endpoint_format(&v->mapped[f], mapped));
+			endpoint_format_address(&v->knock.source, local),
+			endpoint_format_address(&v->mapped[f], mapped));
 	else if (endpoint_is_private(&v->knock.source))
 		explain_add(&out->certain,
 			"this host's address, %s, is private, and that of %s is %s",
@@ -153,6 +157,36 @@ static void add_errors(
 	}
 }
 
+/* natprobed has looked for errors that belong to nothing: whether this settles it. */
+static bool add_egress(const struct session_view *v, struct explanation *out)
+{
+	const struct egress_result *e = &v->knock.egress;
+	char from[ENDPOINT_TEXT];
+
+	if (e->state == EGRESS_OUT) {
+		explain_add(&out->certain,
+			"natprobed saw %u of %u ICMP errors that this host sent to it: they get "
+			"out, "
+			"with the address %s",
+			e->seen, e->sent, endpoint_format_address(&e->from, from));
+		if (endpoint_is_private(&e->from) && !endpoint_is_private(&v->knock.target))
+			explain_add(&out->likely,
+				"the own NAT lets such errors out with the private address %s, and "
+				"networks on the way drop that",
+				from);
+	}
+	if (e->state != EGRESS_DROPPED)
+		return false;
+	explain_add(&out->certain,
+		"%u ICMP errors left this host for natprobed, and none has arrived, while UDP has",
+		e->sent);
+	explain_add(&out->likely,
+		"this side's NAT or firewall drops ICMP errors that belong to no flow of its own, "
+		"as "
+		"RFC 5508 REQ-5 asks it to: no knock gets out");
+	return true;
+}
+
 static void explain_no_answer(
 	const struct session_view *v, const struct trail *trail, struct explanation *out)
 {
@@ -170,7 +204,14 @@ static void explain_no_answer(
 	add_own_nat(v, out);
 	if (c->unsent && c->unsent == c->errors)
 		return;
-	if (is_behind_nat(v)) {
+	if (add_egress(v, out)) {
+		explain_add(&out->try_next,
+			"let the other side knock, and this one wait; or knock from a host with a "
+			"public address");
+		explain_add(&out->try_next, "udppunch, which meets at a server");
+		return;
+	}
+	if (is_behind_nat(v) && v->knock.egress.state != EGRESS_OUT) {
 		explain_add(&out->likely,
 			"this side's NAT drops ICMP errors that belong to no flow of its own, as "
 			"RFC "

@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright (c) 2026 The natutils authors
+"""What came of the runs of knock-kernel.sh: a line for each cell, and what is wrong.
+
+usage: icmppunch_kernel.py FOLDER KINDS RUN...     each run NUMBER:WHO:FAMILY:EXPECTED
+       icmppunch_kernel.py FOLDER --sum
+
+Exit status 0, or 1 something was wrong."""
+
+import collections
+import json
+import os
+import statistics
+import sys
+
+sys.dont_write_bytecode = True
+import punch_matrix  # noqa: E402
+import punchlab  # noqa: E402
+
+WORST = 0.982  # of 256 flows and 1016 ports that are tried one is right; and then it is tried again
+OUTSIDE = {  # how a host is seen
+    "public4": "192.0.2.100", "host4": "192.0.2.11", "host6": "2001:db8:1::2", "srv4": "198.51.100.10",
+    "srv6": "2001:db8:51::10", "open4": "192.0.2.210", "open6": "2001:db8:40::2", "strict4": "192.0.2.226",
+    "strict6": "2001:db8:50::2"}
+
+
+class Run:
+    def __init__(self, folder, kinds, text):
+        self.number, self.who, self.family, self.expected = text.split(":")
+        self.waits, self.knocks = (punch_matrix.read_side(f"{folder}/{self.number}-{side}") for side in ("wait", "knock"))
+        self.host = OUTSIDE["public4" if kinds[0] == "public" and self.family == "4" else "host" + self.family]
+        self.from_ = OUTSIDE[self.who + self.family]
+        self.errors_get_in = kinds[0] != "no-errors"
+
+    def sides(self):
+        return self.waits, self.knocks
+
+    def connected(self):
+        return self.waits["outcome"] == self.knocks["outcome"] == "connected"
+
+    def ms(self):
+        """From the moment when both were there to the proof, of the later side."""
+        ready = max(punch_matrix.started(d) + d["time_ms"]["register"] for d in self.sides())
+        return punch_matrix.later(self.sides(), "confirmed") - ready
+
+    def defects(self):
+        found = [f"{name}: {text}" for name, document in (("waits", self.waits), ("knocks", self.knocks))
+                 for text in punchlab.defects_of_one(document) + self.counts(document)]
+        if self.waits["outcome"] != self.knocks["outcome"]:
+            return found + [f"who waits has {self.waits['outcome']}, and who knocks has {self.knocks['outcome']}"]
+        if not self.connected():
+            return found + self.failure()
+        if self.expected == "failed":
+            found.append("connected: too good to be true")
+        return found + self.agreement()
+
+    def counts(self, document):
+        knock = document["knock"]
+        waits = document is self.waits
+        if knock["role"] != ("wait" if waits else "knock"):
+            return [f"role {knock['role']}"]
+        found = []
+        if knock["met"] != (document["outcome"] == "connected") and document["failure"] != "no-path":
+            found.append(f"{document['outcome']}, but met: {knock['met']}")
+        if knock["stale"] or knock["replayed"] or (waits and knock["foreign"]):
+            found.append(f"there was nobody else: {knock}")
+        if knock["unsent"]:
+            found.append(f"nothing keeps it from sending: {knock}")
+        return found
+
+    def agreement(self):
+        found = punch_matrix.disagreements(self.sides())
+        if (self.waits["mapped"] or {}).get("address") != self.host:
+            found.append(f"who waits is seen as {self.waits['mapped']}, not at {self.host}")
+        if (self.knocks["mapped"] or {}).get("address") != self.from_:
+            found.append(f"who knocks is seen as {self.knocks['mapped']}, not at {self.from_}")
+        return found
+
+    def failure(self):
+        found = [] if self.expected != "connected" else ["no way"]
+        for name, document, way in (("waits", self.waits, ("no-peer", 4)), ("knocks", self.knocks, ("no-peer", 1))):
+            if (document["failure"], document["exit"]) not in (way, ("no-path", 1)):
+                found.append(f"{name}: {document['failure']}, exit status {document['exit']}")
+        return found + self.explanations()
+
+    def explanations(self):
+        found = []
+        for name, document in (("waits", self.waits), ("knocks", self.knocks)):
+            e = document["explanation"] or {}
+            if not e.get("certain") or not e.get("likely") or not e.get("try_next"):
+                found.append(f"{name}: no explanation: {e}")
+            found += [f"{name}: says \"{word}\", which is false: {e}" for word in self.lies(document)
+                      if word in " ".join(sum(e.values(), []))]
+        said = " ".join(sum(self.knocks["explanation"].values(), []))
+        if self.who == "strict" and self.family == "4" and "this side's NAT drops ICMP errors" not in said:
+            found.append(f"knocks: does not say that its NAT drops them: {self.knocks['explanation']}")
+        if not self.errors_get_in and "other side lets no ICMP errors in" not in said:
+            found.append(f"knocks: does not say that the other side's NAT drops them: {self.knocks['explanation']}")
+        if self.who == "open" and self.family == "4" and self.from_ not in said:
+            found.append(f"knocks: does not say how it is seen: {self.knocks['explanation']}")
+        return found
+
+    def lies(self, document):
+        """What nobody may say here."""
+        words = ["the server", "nameplate", " none ", "clock that differs", "no route", "recorded"]
+        if document is self.knocks and self.who == "srv":
+            words += ["this side's NAT", "is private"]
+        if document is self.knocks and self.family == "6":
+            words += ["is private", "this side's NAT"]
+        return words
+
+
+def tell(run):
+    for name, document in (("waits", run.waits), ("knocks", run.knocks)):
+        print(f"    {run.number} {name}: {document['outcome']} ({document['failure']}), knock {document['knock']}: " +
+              " | ".join(f"{step['t_ms']:.0f} {step['text']}" for step in document["steps"][-8:]))
+
+
+def check(folder, kinds, texts):
+    cells = collections.OrderedDict()
+    wrong = 0
+    for text in texts:
+        run = Run(folder, kinds, text)
+        cells.setdefault((run.who, run.family, run.expected), []).append(run)
+        found = run.defects()
+        wrong += bool(found)
+        for word in found:
+            print(f"{' '.join(kinds)}, {run.who}, IPv{run.family}: {word}")
+        if found:
+            tell(run)
+    for (who, family, expected), runs in cells.items():
+        wrong += finish(folder, kinds, who, family, expected, runs)
+    return wrong
+
+
+def finish(folder, kinds, who, family, expected, runs):
+    """The line of a cell; whether luck was too bad to be luck."""
+    kind = kinds[-1] if family == "6" else kinds[0]
+    times = sorted(run.ms() for run in runs if run.connected())
+    cell = {"kind": kind, "who": who, "family": family, "expected": expected, "runs": len(runs), "times": times}
+    with open(f"{folder}/cells", "a", encoding="ascii") as file:
+        file.write(json.dumps(cell) + "\n")
+    unlucky = expected == "lucky" and \
+        punch_matrix.chance_of(len(runs) - len(times), len(runs), 1 - WORST) < 0.002
+    print(f"{row(cell)}{'  TOO FEW' * unlucky}", flush=True)
+    return unlucky
+
+
+def row(cell):
+    times = cell["times"]
+    median = f"{statistics.median(times):6.0f} ms" if times else "     -   "
+    late = f"{times[min(len(times) - 1, len(times) * 95 // 100)]:6.0f} ms" if times else "     -   "
+    return f"{cell['kind']:24} {cell['who']:7} IPv{cell['family']} {len(times):5} of {cell['runs']:3}  {median}  {late}"
+
+
+def main(folder, first, *texts):
+    if first != "--sum":
+        return check(folder, first.split(), texts)
+    if not os.path.exists(f"{folder}/cells"):
+        return 1
+    with open(f"{folder}/cells", encoding="ascii") as file:
+        cells = [json.loads(line) for line in file]
+    print(f"{sum(cell['runs'] for cell in cells)} runs, {sum(len(cell['times']) for cell in cells)} connected")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(*sys.argv[1:]) else 0)

@@ -613,12 +613,14 @@ static void note_stale(struct waiter *w, uint64_t now_us)
 		(long long)(w->counts.clock_ms / 1000));
 }
 
-static bool is_good(struct waiter *w, uint64_t now_us, struct span sealed, struct knock *ask)
+static bool is_good(
+	struct waiter *w, uint64_t now_us, bool datagram, struct span sealed, struct knock *ask)
 {
 	uint64_t now_ms = utc_us(w, now_us) / 1000;
 
 	if (knock_open(&w->config.key, sealed, ask) || ask->kind != KNOCK_ASK) {
-		w->counts.foreign++;
+		/* from a visitor more comes than knocks */
+		w->counts.foreign += !(datagram && w->answers);
 		return false;
 	}
 	if (!knock_is_fresh(ask, now_ms)) {
@@ -680,7 +682,7 @@ static enum waiter_heard take(struct waiter *w, uint64_t now_us, unsigned socket
 	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN ||
 		w->spots[socket].closing)
 		return WAITER_NOTHING;
-	if (!is_good(w, now_us, sealed, &v.ask))
+	if (!is_good(w, now_us, datagram, sealed, &v.ask))
 		return WAITER_NOTHING;
 	v.local = w->spots[socket].local;
 	return hear(w, now_us, &v);

@@ -34,6 +34,7 @@ struct spot {
 	bool further, closing, kept;
 	uint64_t due_us;
 	unsigned turn; /* of the places */
+	uint8_t said[DARK_BYTES]; /* to the dark */
 };
 
 struct target {
@@ -239,6 +240,7 @@ void waiter_opened(
 	if (!error) {
 		s->state = SPOT_OPEN;
 		s->local = *local;
+		random_bytes(&w->config.random, s->said, DARK_BYTES);
 		w->counts.flows++;
 		return;
 	}
@@ -360,7 +362,7 @@ static bool poll_flows(
 			.to = *next_dark(w, now_us, s),
 			.ttl = WAITER_TTL,
 			.length = DARK_BYTES};
-		random_bytes(&w->config.random, out->data, DARK_BYTES);
+		memcpy(out->data, s->said, DARK_BYTES);
 		w->counts.sent++;
 		return true;
 	}
@@ -688,10 +690,17 @@ static enum waiter_heard take(struct waiter *w, uint64_t now_us, unsigned socket
 	return hear(w, now_us, &v);
 }
 
+/* It quotes what we have sent there, or a part of it, or more: behind it there may be an extension (RFC 4884). */
+static bool is_usual(const struct waiter *w, unsigned socket, const void *quoted, size_t length)
+{
+	return length <= DARK_BYTES ||
+		(socket < WAITER_SOCKETS && !memcmp(quoted, w->spots[socket].said, DARK_BYTES));
+}
+
 enum waiter_heard waiter_error(struct waiter *w, uint64_t now_us, unsigned socket,
 	const struct endpoint *offender, const void *quoted, size_t length)
 {
-	if (length <= DARK_BYTES) { /* all that we have sent there */
+	if (is_usual(w, socket, quoted, length)) {
 		w->counts.usual++;
 		return WAITER_NOTHING;
 	}

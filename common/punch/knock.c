@@ -198,7 +198,7 @@ void knock_kind(enum family family, unsigned turn, uint8_t *type, uint8_t *code)
 {
 	/*
 	 * Time exceeded, port unreachable, parameter problem, host unreachable. Not reassembly time exceeded:
-	 * Linux hands that of IPv4 to nobody. Of IPv6: reassembly instead of host.
+	 * Linux hands that of IPv4 to nobody, and so it is of IPv6 only, instead of the last one.
 	 */
 	static const uint8_t four[][2] = {{11, 0}, {3, 3}, {12, 0}, {3, 1}};
 	static const uint8_t six[][2] = {{3, 0}, {1, 4}, {3, 1}, {4, 0}};

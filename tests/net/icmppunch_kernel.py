@@ -3,8 +3,8 @@
 # Copyright (c) 2026 The natutils authors
 """What came of the runs of knock-kernel.sh: a line for each cell, and what is wrong.
 
-usage: icmppunch_kernel.py FOLDER KINDS RUN...     each run NUMBER:WHO:FAMILY:EXPECTED
-       icmppunch_kernel.py FOLDER --sum
+usage: icmppunch_kernel.py FOLDER KINDS RUN...     each run NUMBER:WHO:FAMILY:EXPECTED:VARIANT
+       icmppunch_kernel.py FOLDER --sum | --table
 
 Exit status 0, or 1 something was wrong."""
 
@@ -27,7 +27,7 @@ OUTSIDE = {  # how a host is seen, or how its addresses begin
 
 class Run:
     def __init__(self, folder, kinds, text):
-        self.number, self.who, self.family, self.expected = text.split(":")
+        self.number, self.who, self.family, self.expected, self.variant = text.split(":")
         self.waits, self.knocks = (punch_matrix.read_side(f"{folder}/{self.number}-{side}") for side in ("wait", "knock"))
         self.host = OUTSIDE["public4" if kinds[0] == "public" and self.family == "4" else "host" + self.family]
         self.from_ = OUTSIDE[self.who + self.family]
@@ -122,47 +122,76 @@ def check(folder, kinds, texts):
     wrong = 0
     for text in texts:
         run = Run(folder, kinds, text)
-        cells.setdefault((run.who, run.family, run.expected), []).append(run)
+        cells.setdefault((run.who, run.family, run.expected, run.variant), []).append(run)
         found = run.defects()
         wrong += bool(found)
         for word in found:
             print(f"{' '.join(kinds)}, {run.who}, IPv{run.family}: {word}")
         if found:
             tell(run)
-    for (who, family, expected), runs in cells.items():
-        wrong += finish(folder, kinds, who, family, expected, runs)
+    for (who, family, expected, variant), runs in cells.items():
+        wrong += finish(folder, kinds, who, family, expected, variant, runs)
     return wrong
 
 
-def finish(folder, kinds, who, family, expected, runs):
+def finish(folder, kinds, who, family, expected, variant, runs):
     """The line of a cell; whether luck was too bad to be luck."""
     kind = kinds[-1] if family == "6" else kinds[0]
-    times = sorted(run.ms() for run in runs if run.connected())
-    cell = {"kind": kind, "who": who, "family": family, "expected": expected, "runs": len(runs), "times": times}
+    times = [run.ms() for run in runs if run.connected()]
+    cell = {"kind": kind, "who": who, "family": family, "variant": variant, "runs": len(runs), "times": times}
     with open(f"{folder}/cells", "a", encoding="ascii") as file:
         file.write(json.dumps(cell) + "\n")
     unlucky = expected == "lucky" and \
         punch_matrix.chance_of(len(runs) - len(times), len(runs), 1 - WORST) < 0.002
-    print(f"{row(cell)}{'  TOO FEW' * unlucky}", flush=True)
+    print(f"{head(cell)}{columns(cell)}{'  ' * bool(variant)}{variant}{'  TOO FEW' * unlucky}", flush=True)
     return unlucky
 
 
-def row(cell):
-    times = cell["times"]
-    median = f"{statistics.median(times):6.0f} ms" if times else "     -   "
-    late = f"{times[min(len(times) - 1, len(times) * 95 // 100)]:6.0f} ms" if times else "     -   "
-    return f"{cell['kind']:24} {cell['who']:7} IPv{cell['family']} {len(times):5} of {cell['runs']:3}  {median}  {late}"
+def head(cell):
+    return f"{cell['kind']:24} {cell['who']:7} IPv{cell['family']} {cell['runs']:4}"
+
+
+def columns(cell):
+    """So many have connected, and the median and the 95th of a hundred times that took."""
+    times = sorted(cell["times"])
+    if not times:
+        return f"{0:11} {'-':>9} {'-':>9}"
+    late = times[min(len(times) - 1, len(times) * 95 // 100)]
+    return f"{len(times):11} {statistics.median(times):6.0f} ms {late:6.0f} ms"
+
+
+def read_cells(folder):
+    if not os.path.exists(f"{folder}/cells"):
+        return []
+    with open(f"{folder}/cells", encoding="ascii") as file:
+        return [json.loads(line) for line in file]
+
+
+def table(folder):
+    """A line for each cell with all its runs, and side by side the variants."""
+    rows = collections.OrderedDict()
+    for cell in read_cells(folder):
+        row = rows.setdefault((cell["kind"], cell["who"], cell["family"]), {})
+        whole = row.setdefault(cell["variant"], {**cell, "runs": 0, "times": []})
+        whole["runs"] += cell["runs"]
+        whole["times"] += cell["times"]
+    variants = sorted({variant for row in rows.values() for variant in row})
+    print(f"{'who waits is behind':24} {'knocks':12} runs" +
+          "".join(f"{variant or 'connected':>11} {'median':>9} {'95 %':>9}" for variant in variants))
+    for row in rows.values():
+        print(head(next(iter(row.values()))) +
+              "".join(columns(row[variant]) if variant in row else " " * 31 for variant in variants))
+    return 0
 
 
 def main(folder, first, *texts):
+    if first == "--table":
+        return table(folder)
     if first != "--sum":
         return check(folder, first.split(), texts)
-    if not os.path.exists(f"{folder}/cells"):
-        return 1
-    with open(f"{folder}/cells", encoding="ascii") as file:
-        cells = [json.loads(line) for line in file]
+    cells = read_cells(folder)
     print(f"{sum(cell['runs'] for cell in cells)} runs, {sum(len(cell['times']) for cell in cells)} connected")
-    return 0
+    return not cells
 
 
 if __name__ == "__main__":

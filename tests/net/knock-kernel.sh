@@ -16,8 +16,10 @@
 #   knock_from WHO FAMILY EXPECTED RUNS   begins so many: connected, lucky (all but a few), or failed
 #   knock_all                   waits for what has begun, checks it, prints a line for each cell
 #   knock_end                   the sum of all
-#   knock_wait_options          more of who waits
-#   knock_options               more of who knocks
+#   knock_table                 a line for each cell, over all knock_all
+#
+# Variables for what begins from then on: knock_wait_options and knock_options (more for who waits, and who knocks),
+# knock_variant (a word for the cells that are meant by them).
 
 LAB_OPEN_W=192.0.2.210
 LAB_STRICT_W=192.0.2.226
@@ -28,6 +30,7 @@ knock_list=
 knock_failures=0
 knock_wait_options=
 knock_options=
+knock_variant=
 
 # Nobody's, without any capability; who is root of a user namespace only has no other user.
 knock_find_nobody()
@@ -151,7 +154,7 @@ knock_from()
 		knock_code=$knock_count-acorn-albatross-aimless-bravado
 		knock_start host "$knock_count-wait" "$knock_nobody $knock_path $knock_common --wait $knock_wait_options $knock_code"
 		knock_start "$1" "$knock_count-knock" "$knock_path $knock_common $knock_stun $knock_options $knock_where $knock_code"
-		knock_list="$knock_list $knock_count:$1:$2:$3"
+		knock_list="$knock_list $knock_count:$1:$2:$3:$knock_variant"
 	done
 }
 
@@ -169,10 +172,33 @@ knock_all()
 	# shellcheck disable=SC2086
 	"$LAB_PYTHON" "$LAB_HOME/icmppunch_kernel.py" "$LAB_DIR" "$knock_kinds" $knock_list ||
 		knock_failures=$((knock_failures + 1))
-	for knock_run in $knock_list; do
-		rm -f "$LAB_DIR/${knock_run%%:*}"-*.pid
-	done
+	knock_validate
 	knock_list=
+}
+
+# The lines of all, against their schema, where this can be done.
+knock_validate()
+{
+	set --
+	for knock_run in $knock_list; do
+		knock_run=$LAB_DIR/${knock_run%%:*}
+		set -- "$@" "$knock_run-wait.json" "$knock_run-knock.json"
+		rm -f "$knock_run"-*.pid
+	done
+	"$LAB_PYTHON" "$LAB_HOME/../schema_check.py" "$LAB_HOME/../../data/punch-report.schema.json" --lines "$@" \
+		>"$LAB_DIR/schema"
+	case $? in
+	0 | 77) ;;
+	*)
+		head -n 5 "$LAB_DIR/schema"
+		knock_failures=$((knock_failures + 1))
+		;;
+	esac
+}
+
+knock_table()
+{
+	"$LAB_PYTHON" "$LAB_HOME/icmppunch_kernel.py" "$LAB_DIR" --table
 }
 
 knock_end()

@@ -113,7 +113,8 @@ class Attack:
 
     @staticmethod
     def reset():
-        subprocess.run(["ip", "netns", "exec", "host", "nft", "reset", "counters"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["ip", "netns", "exec", "host", "nft", "reset", "counters"], stdout=subprocess.DEVNULL,
+                       check=True)
 
     def expect(self, what, found, wanted):
         if found != wanted:
@@ -147,7 +148,8 @@ class Attack:
 
     def capture(self, code, environment=None):
         """The first packet of a knock that nobody hears."""
-        nft("isp", f"table ip cut {{ chain f {{ type filter hook forward priority 0; ip saddr 198.51.100.0/24 ip daddr {OUTSIDE} drop; }}; }}")
+        nft("isp", f"table ip cut {{ chain f {{ type filter hook forward priority 0; "
+                   f"ip saddr 198.51.100.0/24 ip daddr {OUTSIDE} drop; }}; }}")
         tap = Tap("core", "srv")
         knocks = self.start("srv", [], OUTSIDE, code, environment=environment)
         packet = tap.find(lambda p: p.kind in packetcodec.ERRORS and p.destination == OUTSIDE, 20, "a knock")
@@ -187,7 +189,8 @@ class Attack:
 
     def usual(self):
         """As routers send them: how many."""
-        errors = [self.said[:length] for length in (0, 1, 7, 8)] + [self.said + bytes(120), self.said + self.random.randbytes(200)]
+        errors = [self.said[:length] for length in (0, 1, 7, 8)]
+        errors += [self.said + bytes(120), self.said + self.random.randbytes(200)]
         for payload in errors:
             self.send(payload)
         return len(errors)
@@ -196,7 +199,8 @@ class Attack:
         """How many went out in how long."""
         packets = []
         for _ in range(256):
-            quoted = packetcodec.udp(self.inside, self.dark, self.random.randbytes(self.random.randrange(8, 300)), ttl=1)
+            payload = self.random.randbytes(self.random.randrange(9, 300))
+            quoted = packetcodec.udp(self.inside, self.dark, payload, ttl=1)
             packets.append(packetcodec.icmp(FORGER, OUTSIDE, 11, 0, 0, quoted))
         began = time.monotonic()
         for sent in range(FLOOD_PPS * FLOOD_S):
@@ -209,8 +213,8 @@ class Attack:
     def late_knock(self):
         """One of somebody whose clock is an hour behind; None: there is no compiler."""
         library = f"{self.lab.folder}/clock.so"
-        if not shutil.which("cc") or subprocess.run(
-                ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library, "-ldl"], input=CLOCK, text=True, check=False).returncode:
+        command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library, "-ldl"]
+        if not shutil.which("cc") or subprocess.run(command, input=CLOCK, text=True, check=False).returncode:
             return None
         return self.capture(CODE, environment={**os.environ, "LD_PRELOAD": library}).inner.payload
 
@@ -245,7 +249,7 @@ class Attack:
         self.waits.signal(signal.SIGTERM)
         document = self.document(self.waits, 10)
         knock = document["knock"]
-        if knock["usual"] < usual:
+        if knock["usual"] < usual:  # and of real ones there are some, too
             self.wrong.append(f"forgeries: {knock['usual']} errors of routers, and more were sent")
         for name, wanted in (("foreign", self.foreign), ("heard", 1), ("replayed", 60), ("stale", 1 if late else 0)):
             self.expect(f"forgeries: {name}", knock[name], wanted)
@@ -285,7 +289,8 @@ class Attack:
         self.waits.lines.wait_for(lambda line: b"path: stands" in line, 35, "a way after the flood")
         documents = [self.document(knocks, 20), self.document(self.waits, 20)]
         for document in documents:
-            self.expect(f"flood: {document['knock']['role']}s", (document["outcome"], document["exit"]), ("connected", 0))
+            self.expect(f"flood: {document['knock']['role']}s", (document["outcome"], document["exit"]),
+                        ("connected", 0))
         self.expect("flood: to the forger", self.left("forger"), 0)
         foreign = documents[1]["knock"]["foreign"]
         if not 0 < foreign <= sent:

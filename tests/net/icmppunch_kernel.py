@@ -28,7 +28,8 @@ OUTSIDE = {  # how a host is seen, or how its addresses begin
 class Run:
     def __init__(self, folder, kinds, text):
         self.number, self.who, self.family, self.expected, self.variant = text.split(":")
-        self.waits, self.knocks = (punch_matrix.read_side(f"{folder}/{self.number}-{side}") for side in ("wait", "knock"))
+        self.waits, self.knocks = (punch_matrix.read_side(f"{folder}/{self.number}-{side}")
+                                   for side in ("wait", "knock"))
         self.host = OUTSIDE["public4" if kinds[0] == "public" and self.family == "4" else "host" + self.family]
         self.from_ = OUTSIDE[self.who + self.family]
         self.errors_get_in = kinds[0] != "no-errors"

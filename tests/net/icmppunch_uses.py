@@ -5,8 +5,9 @@
 
 usage: icmppunch_uses.py FOLDER [CASE...]
 
-In the laboratory of knock-kernel.sh, from srv or open to host behind masquerade-drop; all cases at once, and then those
-which hurt the NAT that all share. Prints one line for each, and what is wrong; exit status 0, or 1 something was wrong."""
+In the laboratory of knock-kernel.sh, from srv or open to host behind masquerade-drop; all cases at once, and then
+those which hurt the NAT that all share. Prints one line for each, and what is wrong; exit status 0, or 1 something was
+wrong."""
 
 import os
 import re
@@ -20,6 +21,7 @@ from punchlab import Lines, Missing, Process, Punch  # noqa: E402
 from udppunch_uses import CLIENT, ECHO  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SCHEMA = f"{HERE}/../../data/punch-report.schema.json"
 HOST4, HOST6, STUN = "192.0.2.11", "2001:db8:1::2", "198.51.100.10"
 MEND_S = 90  # a keepalive is due, eight seconds without an answer, and a knock or some
 LOST_S = 120
@@ -107,8 +109,8 @@ class Case(punchlab.Case):
                 self.validate(path)
 
     def validate(self, path):
-        done = subprocess.run(["/usr/bin/python3", f"{HERE}/../schema_check.py", f"{HERE}/../../data/punch-report.schema.json",
-                               "--lines", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True)
+        done = subprocess.run(["/usr/bin/python3", f"{HERE}/../schema_check.py", SCHEMA, "--lines", path],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True)
         if done.returncode not in (0, punchlab.SKIP):
             self.wrong(f"schema: {done.stdout.strip()[:500]}")
 
@@ -155,7 +157,7 @@ def port(test):
 
 @case()
 def command(test):
-    """Who waits shows the whole command of the other side, with a code of its own, and with what a server says it is."""
+    """Who waits shows the whole command of the other side: with a code of its own, and where a server sees it."""
     x = test.start("host", "-4", "-c", "1", "-s", STUN, "--wait")
     path = f"{test.lab.folder}/{x.name}.err"
 
@@ -236,9 +238,11 @@ def hold_blocked(test):
     """The socket of who waits is blocked by its own firewall, in both directions: it is knocked at anew."""
     x, y = test.both("--hold", who="open")
     way = next(event["text"] for event in x.events() if event.get("text", "").startswith("path: stands"))
-    test_port = re.search(r" from \S+:(\d+) to ", way).group(1)
-    nft(test.lab, "host", f"table inet blocked {{ chain o {{ type filter hook output priority 0; udp sport {test_port} drop; }}; "
-                          f"chain i {{ type filter hook input priority 0; udp dport {test_port} drop; }}; }}")
+    port_of_way = re.search(r" from \S+:(\d+) to ", way).group(1)
+    nft(test.lab, "host", f"""table inet blocked {{
+        chain o {{ type filter hook output priority 0; udp sport {port_of_way} drop; }}
+        chain i {{ type filter hook input priority 0; udp dport {port_of_way} drop; }}
+    }}""")
     for side in (x, y):
         side.step("path: stands again", MEND_S)
     test.interrupt(x, y)
@@ -269,10 +273,12 @@ def restarted(test):
     pairs = [test.both("--hold", who=who) for who in ("srv", "open")]
     restart(test.lab, "ip protocol udp masquerade to :20000-21999 fully-random")
     for x, y in pairs:
-        x.step("path: stands again", MEND_S) if y.host == "open" else y.step("path: the peer is at", MEND_S)
+        if y.host == "srv":
+            y.step("path: the peer is at", MEND_S)
+            continue
+        for side in (x, y):
+            side.step("path: stands again", MEND_S)
     for x, y in pairs:
-        if y.host == "open":
-            y.step("path: stands again", MEND_S)
         test.interrupt(x, y)
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright (c) 2026 The natutils authors
 #
-# icmppunch without any server between a host that waits and others that knock, many at once, each side at a random moment
-# of 1.5 s. What the tests of icmppunch and its measurements share: for scripts that have read lab.sh and called
+# icmppunch without any server between a host that waits and others that knock, many at once, each side at a random
+# moment of 1.5 s. What the tests of icmppunch and its measurements share: for scripts that have read lab.sh and called
 # lab_enter. Who knocks is in one of these namespaces, all of which are there at the same time:
 #
 #   srv        has a public address
@@ -21,8 +21,6 @@
 # Variables for what begins from then on: knock_wait_options and knock_options (more for who waits, and who knocks),
 # knock_variant (a word for the cells that are meant by them).
 
-LAB_OPEN_W=192.0.2.210
-LAB_STRICT_W=192.0.2.226
 LAB_PUBLIC=192.0.2.100
 knock_random=${NATUTILS_SEED:-$$}
 knock_count=0
@@ -35,9 +33,9 @@ knock_variant=
 # Nobody's, without any capability; who is root of a user namespace only has no other user.
 knock_find_nobody()
 {
-	knock_nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs"
-	$knock_nobody test -x "$knock_path" 2>/dev/null ||
-		knock_nobody="setpriv --inh-caps=-all --bounding-set=-all --no-new-privs"
+	knock_nothing="--inh-caps=-all --bounding-set=-all --no-new-privs"
+	knock_nobody="setpriv --reuid=65534 --regid=65534 --clear-groups $knock_nothing"
+	$knock_nobody test -x "$knock_path" 2>/dev/null || knock_nobody="setpriv $knock_nothing"
 }
 
 # NAMESPACE NUMBER: a customer of isp with a LAN and a router of his own
@@ -88,7 +86,8 @@ knock_begin()
 	knock_path=$(lab_program icmppunch) || lab_skip "icmppunch has not been built"
 	lab_up || lab_fail "no laboratory"
 	knock_find_nobody
-	knock_customer open 4 && knock_customer strict 5 || lab_fail "nobody who knocks"
+	knock_customer open 4 || lab_fail "cannot build open"
+	knock_customer strict 5 || lab_fail "cannot build strict"
 	for knock_ip in ip ip6; do
 		ip netns exec strict-nat nft insert rule "$knock_ip" lab forw ct state invalid drop || lab_fail "no rule"
 	done
@@ -98,7 +97,7 @@ knock_begin()
 # As a customer who has an address to himself.
 knock_make_public()
 {
-	ip -n isp route replace $LAB_PUBLIC/32 via $LAB_W &&
+	ip -n isp route replace $LAB_PUBLIC/32 via "$LAB_W" &&
 		ip -n nat route replace $LAB_PUBLIC/32 dev lan &&
 		ip -n host addr add $LAB_PUBLIC/32 dev eth0 &&
 		ip -n host route replace default via 10.0.1.1 src $LAB_PUBLIC
@@ -110,13 +109,14 @@ knock_behind()
 	knock_target4=$LAB_W
 	case $1 in
 	public)
-		lab_kind none "${2:-ipv6-none}" && knock_make_public || lab_fail "cannot build public"
+		lab_kind none "${2:-ipv6-none}" || lab_fail "cannot build none"
+		knock_make_public || lab_fail "cannot build public"
 		knock_target4=$LAB_PUBLIC
 		;;
 	no-errors)
 		lab_kind masquerade-drop "${2:-ipv6-none}" || lab_fail "cannot build masquerade-drop"
-		ip netns exec nat nft 'insert rule ip lab forw icmp type { destination-unreachable, time-exceeded, parameter-problem } drop' ||
-			lab_fail "no rule"
+		ip netns exec nat nft "insert rule ip lab forw icmp type \
+			{ destination-unreachable, time-exceeded, parameter-problem } drop" || lab_fail "no rule"
 		;;
 	*) lab_kind "$@" || lab_fail "cannot build $*" ;;
 	esac
@@ -152,8 +152,10 @@ knock_from()
 		knock_count=$((knock_count + 1))
 		knock_common="-$2 -J -w $knock_limit"
 		knock_code=$knock_count-acorn-albatross-aimless-bravado
-		knock_start host "$knock_count-wait" "$knock_nobody $knock_path $knock_common --wait $knock_wait_options $knock_code"
-		knock_start "$1" "$knock_count-knock" "$knock_path $knock_common $knock_stun $knock_options $knock_where $knock_code"
+		knock_start host "$knock_count-wait" "$knock_nobody $knock_path $knock_common --wait $knock_wait_options \
+			$knock_code"
+		knock_start "$1" "$knock_count-knock" "$knock_path $knock_common $knock_stun $knock_options $knock_where \
+			$knock_code"
 		knock_list="$knock_list $knock_count:$1:$2:$3:$knock_variant"
 	done
 }

@@ -196,8 +196,11 @@ bool knock_is_fresh(const struct knock *k, uint64_t utc_ms)
 
 void knock_kind(enum family family, unsigned turn, uint8_t *type, uint8_t *code)
 {
-	/* time exceeded, port unreachable, reassembly time exceeded, parameter problem */
-	static const uint8_t four[][2] = {{11, 0}, {3, 3}, {11, 1}, {12, 0}};
+	/*
+	 * Time exceeded, port unreachable, parameter problem, host unreachable. Not reassembly time exceeded:
+	 * Linux hands that of IPv4 to nobody, and so it is of IPv6 only, instead of the last one.
+	 */
+	static const uint8_t four[][2] = {{11, 0}, {3, 3}, {12, 0}, {3, 1}};
 	static const uint8_t six[][2] = {{3, 0}, {1, 4}, {3, 1}, {4, 0}};
 	const uint8_t *kind = family == FAMILY_IPV6 ? six[turn % 4] : four[turn % 4];
 

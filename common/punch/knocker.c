@@ -301,7 +301,8 @@ bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *fr
 	if (knock_open(&k->config.key, (struct span){data, length}, &answer) ||
 		answer.kind != KNOCK_ANSWER || answer.answered != knock_tag(&k->config.ask) ||
 		!knock_is_fresh(&answer, utc_us(k, now_us) / 1000)) {
-		k->counts.foreign++;
+		/* and more comes from there than answers */
+		k->counts.foreign += !k->answered;
 		return false;
 	}
 	late = answer.utc_ms <= k->answer_ms;

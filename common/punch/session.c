@@ -296,8 +296,9 @@ enum session_action session_poll(struct session *s, uint64_t now_us, struct sess
 		poll_query(&s->reflexive[0], now_us, out, &deadline_us) ||
 		poll_query(&s->reflexive[1], now_us, out, &deadline_us) ||
 		poll_query(&s->latest, now_us, out, &deadline_us) ||
-		session_ways_poll(s, now_us, out, &deadline_us) ||
+		/* who knocks understands no check before the answer */
 		session_knock_poll(s, now_us, out, &deadline_us) ||
+		session_ways_poll(s, now_us, out, &deadline_us) ||
 		session_signal_poll(s, now_us, out, &deadline_us))
 		return out->action;
 	if (session_measure_is_due(s) && s->view.meeting && !is_over(s))

@@ -34,6 +34,7 @@ struct spot {
 	bool further, closing, kept;
 	uint64_t due_us;
 	unsigned turn; /* of the places */
+	uint8_t said[DARK_BYTES]; /* to the dark */
 };
 
 struct target {
@@ -239,6 +240,7 @@ void waiter_opened(
 	if (!error) {
 		s->state = SPOT_OPEN;
 		s->local = *local;
+		random_bytes(&w->config.random, s->said, DARK_BYTES);
 		w->counts.flows++;
 		return;
 	}
@@ -360,7 +362,7 @@ static bool poll_flows(
 			.to = *next_dark(w, now_us, s),
 			.ttl = WAITER_TTL,
 			.length = DARK_BYTES};
-		random_bytes(&w->config.random, out->data, DARK_BYTES);
+		memcpy(out->data, s->said, DARK_BYTES);
 		w->counts.sent++;
 		return true;
 	}
@@ -613,12 +615,14 @@ static void note_stale(struct waiter *w, uint64_t now_us)
 		(long long)(w->counts.clock_ms / 1000));
 }
 
-static bool is_good(struct waiter *w, uint64_t now_us, struct span sealed, struct knock *ask)
+static bool is_good(
+	struct waiter *w, uint64_t now_us, bool datagram, struct span sealed, struct knock *ask)
 {
 	uint64_t now_ms = utc_us(w, now_us) / 1000;
 
 	if (knock_open(&w->config.key, sealed, ask) || ask->kind != KNOCK_ASK) {
-		w->counts.foreign++;
+		/* from a visitor more comes than knocks */
+		w->counts.foreign += !(datagram && w->answers);
 		return false;
 	}
 	if (!knock_is_fresh(ask, now_ms)) {
@@ -680,16 +684,23 @@ static enum waiter_heard take(struct waiter *w, uint64_t now_us, unsigned socket
 	if (socket >= WAITER_SOCKETS || w->spots[socket].state != SPOT_OPEN ||
 		w->spots[socket].closing)
 		return WAITER_NOTHING;
-	if (!is_good(w, now_us, sealed, &v.ask))
+	if (!is_good(w, now_us, datagram, sealed, &v.ask))
 		return WAITER_NOTHING;
 	v.local = w->spots[socket].local;
 	return hear(w, now_us, &v);
 }
 
+/* It quotes what we have sent there, or a part of it, or more: behind it there may be an extension (RFC 4884). */
+static bool is_usual(const struct waiter *w, unsigned socket, const void *quoted, size_t length)
+{
+	return length <= DARK_BYTES ||
+		(socket < WAITER_SOCKETS && !memcmp(quoted, w->spots[socket].said, DARK_BYTES));
+}
+
 enum waiter_heard waiter_error(struct waiter *w, uint64_t now_us, unsigned socket,
 	const struct endpoint *offender, const void *quoted, size_t length)
 {
-	if (length <= DARK_BYTES) { /* all that we have sent there */
+	if (is_usual(w, socket, quoted, length)) {
 		w->counts.usual++;
 		return WAITER_NOTHING;
 	}

@@ -53,7 +53,8 @@ struct waiter_counts {
 	unsigned heard; /* knocks that were good */
 	unsigned
 		usual; /* ICMP errors that routers send by themselves: they show that errors come in */
-	unsigned foreign; /* others that are no knock, or not with this code; and such datagrams */
+	unsigned
+		foreign; /* others that are no knock, or not with this code; and such datagrams while nobody is answered */
 	unsigned stale; /* of another time, by this host's clock */
 	unsigned replayed; /* copies, and visitors who have had their turn */
 	unsigned surplus; /* others during waiter_rest, and more than can be remembered */

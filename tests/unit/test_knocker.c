@@ -232,12 +232,12 @@ static void assert_schedule(const struct row *rows, size_t count, uint16_t port)
 static const struct row four[] = {
 	{0, 2, 11, 0, false},
 	{200, 3, 3, 3, false},
-	{400, 4, 11, 1, false},
-	{800, 2, 12, 0, true},
+	{400, 4, 12, 0, false},
+	{800, 2, 3, 1, true},
 	{2800, 3, 11, 0, true},
 	{4800, 4, 3, 3, true},
-	{6800, 2, 11, 1, true},
-	{8800, 3, 12, 0, true},
+	{6800, 2, 12, 0, true},
+	{8800, 3, 3, 1, true},
 };
 
 static const struct row six[] = {
@@ -358,7 +358,7 @@ static void assert_distinct(const uint16_t *all, size_t count, uint16_t known)
 
 static void test_search(void **state)
 {
-	static const uint8_t types[][2] = {{11, 0}, {3, 3}, {11, 1}, {12, 0}, {11, 0}};
+	static const uint8_t types[][2] = {{11, 0}, {3, 3}, {12, 0}, {3, 1}, {11, 0}};
 	uint16_t known;
 
 	(void)state;

@@ -59,6 +59,42 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	carrier_turn(c);
 }
 
+/* Only what icmp_want has named comes. */
+static void on_raw(evutil_socket_t fd, short what, void *context)
+{
+	struct carrier *c = context;
+	struct icmp_message m;
+	struct icmp_meta meta;
+
+	(void)what;
+	for (int i = 0; i < PACKETS_IN_TURN; i++) {
+		struct icmp_seen seen = {.count = 1, .t_us = clock_now_us()};
+		int err =
+			icmp_receive(fd, FAMILY_IPV4, c->datagram, sizeof(c->datagram), &m, &meta);
+
+		if (err == -EBADMSG)
+			continue;
+		if (err)
+			break;
+		seen.type = m.type;
+		seen.code = m.code;
+		seen.offender = meta.from;
+		session_icmp(c->config.session, seen.t_us, &seen, m.body.data, m.body.length);
+	}
+	carrier_turn(c);
+}
+
+/* 0 or -ENOMEM. */
+static int watch_raw(struct carrier *c)
+{
+	int fd = c->config.raw ? c->config.raw[0] : -1;
+
+	if (fd < 0)
+		return 0;
+	c->raw = event_new(c->config.base, fd, EV_READ | EV_PERSIST, on_raw, c);
+	return c->raw && !event_add(c->raw, NULL) ? 0 : -ENOMEM;
+}
+
 /* --- sockets --- */
 
 static void forget(struct carried *s)
@@ -112,8 +148,10 @@ static void open_socket(struct carrier *c, const struct session_output *out)
 		? out->local
 		: carrier_local_for(c, number, out->family);
 	struct carried *s = &c->sockets[number];
-	int err = udp_open(&local, c->config.interface, UDP_META, &s->fd);
+	int err;
 
+	local.port = out->port ? out->port : local.port;
+	err = udp_open(&local, c->config.interface, UDP_META, &s->fd);
 	s->family = local.family;
 	if (!err)
 		err = udp_local(s->fd, &local);
@@ -190,8 +228,21 @@ static void send_packet(struct carrier *c, const struct session_output *out)
 		c->config.session, seen.t_us, out->socket, &out->to, &seen, out->data, out->length);
 }
 
-/* The quoted datagram as it is when the last hop is over. */
-static void send_error(struct carrier *c, const struct session_output *out)
+/* What an error quotes, as it is when the last hop is over; 0: it is no error. */
+static int build_quoted(uint8_t *quoted, size_t size, const struct session_output *out)
+{
+	struct endpoint from = out->quoted_from;
+
+	if (out->action == SESSION_ECHO)
+		return 0;
+	if (!out->quotes_echo)
+		return packet_build_udp(
+			quoted, size, &from, &out->quoted_to, 1, out->data, out->length);
+	from.port = 0; /* the identifier */
+	return packet_build_echo(quoted, size, &from, &out->quoted_to, 1, false, 0, NULL, 0);
+}
+
+static void send_icmp(struct carrier *c, const struct session_output *out)
 {
 	struct icmp_seen seen = {.count = 1, .local = true, .t_us = clock_now_us()};
 	uint8_t quoted[ICMP_BYTES_MAX];
@@ -200,8 +251,9 @@ static void send_error(struct carrier *c, const struct session_output *out)
 	const struct endpoint *from = &c->config.local[f];
 	int length, err;
 
-	length = packet_build_udp(quoted, sizeof(quoted), &out->quoted_from, &out->quoted_to, 1,
-		out->data, out->length);
+	if (out->action == SESSION_ECHO)
+		from = &out->local;
+	length = build_quoted(quoted, sizeof(quoted), out);
 	message.body = (struct span){quoted, length > 0 ? (size_t)length : 0};
 	err = fd < 0 ? -EBADF : length < 0 ? length : icmp_send(fd, from, &out->to, 0, &message);
 	if (!err || err == -EAGAIN || err == -ENOBUFS)
@@ -236,7 +288,8 @@ static void carry(struct carrier *c, const struct session_output *out)
 			stun_stream_send(c->stream, out->data, out->length);
 		return;
 	case SESSION_ERROR:
-		send_error(c, out);
+	case SESSION_ECHO:
+		send_icmp(c, out);
 		return;
 	default:
 		return;
@@ -312,7 +365,7 @@ int carrier_create(const struct carrier_config *config, struct carrier **out)
 	for (unsigned i = 0; i < SESSION_SOCKETS; i++)
 		c->sockets[i] = (struct carried){.carrier = c, .fd = -1, .number = i};
 	c->timer = event_new(config->base, -1, 0, on_timer, c);
-	if (!c->timer) {
+	if (!c->timer || watch_raw(c)) {
 		carrier_destroy(c);
 		return -ENOMEM;
 	}
@@ -332,5 +385,7 @@ void carrier_destroy(struct carrier *c)
 	close_stream(c);
 	if (c->timer)
 		event_free(c->timer);
+	if (c->raw)
+		event_free(c->raw);
 	free(c);
 }

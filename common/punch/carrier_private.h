@@ -31,6 +31,7 @@ struct carried {
 struct carrier {
 	struct carrier_config config;
 	struct event *timer;
+	struct event *raw; /* what the raw socket of IPv4 hears; NULL: there is none */
 	struct stun_stream *stream; /* to the server; NULL: none */
 	bool stream_opened; /* and the session knows it */
 	bool turning;

@@ -103,6 +103,7 @@ enum knock_action {
 	KNOCK_OPEN, /* a UDP socket, bound to `local`: port 0 is any */
 	KNOCK_SEND, /* a datagram from `socket` to `to`, with `ttl` if it is not 0 */
 	KNOCK_ERROR, /* an ICMP error to `to`, which quotes a datagram with this data, from quoted_from to quoted_to */
+	KNOCK_ECHO, /* classic: an ICMP echo request, `type`, of nothing but zeros, from `local` to `to` */
 	KNOCK_CLOSE,
 };
 
@@ -111,6 +112,7 @@ struct knock_output {
 	unsigned socket;
 	struct endpoint local, to, quoted_from, quoted_to;
 	uint8_t ttl, type, code;
+	bool quotes_echo; /* of KNOCK_ERROR, classic: such an echo request instead, and no data */
 	uint8_t data[KNOCK_BYTES_MAX];
 	size_t length;
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "punch/classic.h"
 #include "punch/knocker.h"
 
 #define SEARCH_AFTER_US 1000000u
@@ -14,6 +15,8 @@
 #define PAUSE_US	5000000u /* between searches, and longer each time */
 #define PORT_MIN	1024u
 #define PORTS		(65536u - PORT_MIN)
+#define CLASSIC_ASK_US	1000000u /* after an error: what opens the other NAT has left by then */
+#define SLOT_US		(KNOCK_SLOT_S * UINT64_C(1000000))
 #define NEIGHBOURS	4 /* on each side: a NAT that has given a port away takes one next to it */
 
 /* When; and the TTL of the datagram, for one NAT, two or three on the own side. */
@@ -99,6 +102,10 @@ static void begin_round(struct knocker *k, uint64_t now_us)
 	k->sent = k->counts.ports = 0;
 	k->counts.rounds++;
 	memset(k->tried, 0, sizeof(k->tried));
+	if (!k->config.classic)
+		return;
+	k->search_us = UINT64_MAX;
+	k->over_us = now_us + SLOT_US - utc_us(k, now_us) % SLOT_US; /* another port then */
 }
 
 static void next_step(struct knocker *k, uint64_t now_us)
@@ -108,6 +115,17 @@ static void next_step(struct knocker *k, uint64_t now_us)
 	/* at first time is left for an error to be answered before it */
 	k->now.far = k->step >= STEPS;
 	k->step_us = k->step < STEPS ? k->round_us + steps_us[k->step] : now_us + STEP_LATER_US;
+}
+
+/* An error, and a while later a datagram that the other NAT lets in then. */
+static void next_classic(struct knocker *k, uint64_t now_us)
+{
+	bool asks = k->step++ % 2;
+
+	try_port(k, known_port(k, now_us), 0, 0);
+	k->now.datagram_due = asks;
+	k->now.error_due = !asks;
+	k->step_us = now_us + (asks ? CLASSIC_PERIOD_US - CLASSIC_ASK_US : CLASSIC_ASK_US);
 }
 
 static bool is_tried(const struct knocker *k, uint16_t port)
@@ -221,11 +239,17 @@ static bool put_error(struct knocker *k, uint64_t now_us, struct knock_output *o
 	knock_kind(k->config.target.family, k->now.kind, &out->type, &out->code);
 	out->quoted_from.port = k->now.port;
 	k->counts.errors++;
-	return seal(k, now_us, out);
+	out->quotes_echo = k->config.classic;
+	return out->quotes_echo || seal(k, now_us, out);
 }
 
 static void choose(struct knocker *k, uint64_t now_us)
 {
+	if (k->config.classic) {
+		if (now_us >= k->step_us)
+			next_classic(k, now_us);
+		return;
+	}
 	if (now_us >= k->search_us && !k->searching && is_searchable(k))
 		begin_search(k, now_us);
 	if ((k->searching && is_spent(k)) || (now_us >= k->search_us && !k->searching))

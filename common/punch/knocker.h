@@ -34,6 +34,7 @@ struct knocker_config {
 	uint64_t utc_us; /* at knocker_create */
 	struct endpoint target; /* port 0: not known */
 	struct endpoint dark; /* FAMILY_NONE: as code and time say */
+	bool classic; /* as classic.h says: IPv4, and from KNOCKER_NEAR, which has the port of code and time */
 	uint32_t
 		packets_max; /* of both kinds, from the beginning of a round to the end of its search */
 	uint32_t rate_pps; /* never more in any second; 0: 1 */

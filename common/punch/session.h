@@ -53,6 +53,7 @@ struct session_knock {
 	struct endpoint from
 		[HELLO_CANDIDATES]; /* own addresses: who waits is to be knocked at there; of who knocks one */
 	size_t from_count;
+	bool classic; /* see classic.h: IPv4 only */
 };
 
 struct session_config {
@@ -88,6 +89,7 @@ enum session_action {
 	SESSION_LISTEN, /* TCP: as SESSION_CONNECT, but let it listen */
 	SESSION_SEND,
 	SESSION_ERROR, /* an ICMP error, which quotes a datagram with `data`; if it cannot leave: session_error of SESSION_RAW */
+	SESSION_ECHO, /* an ICMP echo request, `type`, of nothing but zeros, from `local` to `to`; if it cannot leave: the same */
 	SESSION_CLOSE, /* over TCP what is connected with a RST */
 };
 
@@ -96,12 +98,13 @@ struct session_output {
 	unsigned socket;
 	enum family family; /* of SESSION_OPEN and SESSION_LISTEN */
 	struct endpoint local; /* of SESSION_OPEN: to be bound to; FAMILY_NONE: as usual */
-	uint16_t port; /* of those and SESSION_CONNECT, over TCP */
+	uint16_t port; /* of those and SESSION_CONNECT, and over UDP of SESSION_OPEN; 0: as usual */
 	unsigned syns; /* of SESSION_CONNECT: so many at most; 0: as usual */
 	struct endpoint to; /* of SESSION_CONNECT, and of SESSION_SEND over UDP */
 	uint8_t ttl; /* 0: as usual */
-	/* of SESSION_ERROR */
+	/* of SESSION_ERROR and SESSION_ECHO */
 	uint8_t type, code;
+	bool quotes_echo; /* an echo request as that of SESSION_ECHO, and no datagram */
 	struct endpoint quoted_from, quoted_to;
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;
@@ -219,6 +222,10 @@ bool session_is_framed(unsigned socket);
 /* An ICMP (or local) error for a datagram or SYN of ours. */
 void session_error(struct session *s, uint64_t now_us, unsigned socket, const struct endpoint *to,
 	const struct icmp_seen *error, const void *quoted, size_t length);
+
+/* An ICMP error that a raw socket has heard, and the packet that it quotes. */
+void session_icmp(struct session *s, uint64_t now_us, const struct icmp_seen *error,
+	const void *quoted, size_t length);
 
 /*
  * The other side's line, when manual: 0; -EBUSY: it is not the time for it; -EALREADY: it is our own; what line_decode

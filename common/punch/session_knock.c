@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "punch/classic.h"
 #include "punch/session_private.h"
 
 /*
@@ -42,7 +43,8 @@ static int begin_waiting(struct session *s, uint64_t now_us)
 		.utc_us = s->config.utc_us,
 		.from_count = c->from_count,
 		.dark = {c->dark[0], c->dark[1]},
-		.further = s->config.sockets_max,
+		.further = c->classic ? 0 : s->config.sockets_max,
+		.classic = c->classic,
 		.trail = s->config.trail};
 	int err;
 
@@ -53,6 +55,17 @@ static int begin_waiting(struct session *s, uint64_t now_us)
 	if (!err)
 		s->view.waited = waiter_counts(s->knock.waiter);
 	return err;
+}
+
+/* The fixed one of now, with --classic; 0: any. */
+static uint16_t knocking_port(const struct session *s, uint64_t now_us)
+{
+	struct knock_place place;
+
+	if (!s->config.knock.classic)
+		return 0;
+	knock_place_at(&s->config.knock.key, utc_us(s, now_us) / 1000000 / KNOCK_SLOT_S, &place);
+	return place.port;
 }
 
 int session_knock_begin(struct session *s, uint64_t now_us)
@@ -68,6 +81,7 @@ int session_knock_begin(struct session *s, uint64_t now_us)
 			s->main[f] = session_new_main(s);
 	if (c->waits)
 		return begin_waiting(s, now_us);
+	s->knock.port = knocking_port(s, now_us);
 	s->main[family_index(&c->target)] = session_new_main(s);
 	return 0;
 }
@@ -207,6 +221,7 @@ static void begin_knocking(struct session *s, uint64_t now_us)
 		.utc_us = utc_us(s, now_us),
 		.target = c->target,
 		.dark = c->dark[f],
+		.classic = c->classic,
 		.packets_max = s->config.packets_max,
 		.rate_pps = s->config.rate_pps,
 		.before = s->knock.counts,
@@ -236,7 +251,7 @@ static void want_far(struct session *s)
 {
 	unsigned used = s->main[family_index(&s->config.knock.target)].socket;
 
-	if (s->knock.far.state == OPENING_NONE)
+	if (s->knock.far.state == OPENING_NONE && !s->config.knock.classic)
 		s->knock.far =
 			(struct session_main){.socket = SESSION_FURTHER + (used == SESSION_FURTHER),
 				.state = OPENING_WANTED};
@@ -260,7 +275,7 @@ static void begin_egress(struct session *s, uint64_t now_us)
 	struct knock_place place;
 	struct random random;
 
-	if (s->knock.egress_begun || server->family == FAMILY_NONE ||
+	if (s->knock.egress_begun || s->config.knock.classic || server->family == FAMILY_NONE ||
 		s->main[f].state != OPENING_DONE)
 		return;
 	s->knock.egress_begun = true;
@@ -299,6 +314,15 @@ static bool take_egress(struct session *s, uint64_t now_us, const struct endpoin
 		egress_input(&s->knock.egress, now_us, data, length);
 }
 
+static void renew_main(struct session *s, uint64_t now_us, int f)
+{
+	if (s->main[f].state == OPENING_DONE)
+		s->spent = s->main[f].socket;
+	s->knock.port = knocking_port(s, now_us);
+	s->main[f] = session_new_main(s);
+	s->reflexive[f] = (struct query){.begun = false};
+}
+
 static void advance_knocking(struct session *s, uint64_t now_us)
 {
 	int f = family_index(&s->config.knock.target);
@@ -306,12 +330,15 @@ static void advance_knocking(struct session *s, uint64_t now_us)
 	if (s->knock.knocker && s->view.state == SESSION_WAITING &&
 		knocker_is_over(s->knock.knocker)) {
 		end_knocking(s);
-		s->spent = s->main[f].socket;
-		s->main[f] = session_new_main(s);
-		s->reflexive[f] = (struct query){.begun = false};
+		renew_main(s, now_us, f);
+	} else if (!s->knock.knocker && !is_pending(&s->main[f]) &&
+		s->knock.port != knocking_port(s, now_us)) {
+		renew_main(s, now_us, f);
 	}
 	if (s->knock.knocker || s->view.state != SESSION_REGISTERING)
 		return;
+	if (s->main[f].state == OPENING_FAILED)
+		session_fail(s, now_us, SESSION_NO_SOCKET);
 	want_far(s);
 	begin_egress(s, now_us);
 	if (s->main[f].state == OPENING_DONE && is_reflexive_known(s, f) &&
@@ -415,6 +442,7 @@ static unsigned number_of(const struct session *s, unsigned socket)
 static bool carry(struct session *s, const struct knock_output *in, struct session_output *out)
 {
 	static const enum session_action actions[] = {[KNOCK_OPEN] = SESSION_OPEN,
+		[KNOCK_ECHO] = SESSION_ECHO,
 		[KNOCK_SEND] = SESSION_SEND,
 		[KNOCK_ERROR] = SESSION_ERROR,
 		[KNOCK_CLOSE] = SESSION_CLOSE};
@@ -427,6 +455,7 @@ static bool carry(struct session *s, const struct knock_output *in, struct sessi
 	out->ttl = in->ttl;
 	out->type = in->type;
 	out->code = in->code;
+	out->quotes_echo = in->quotes_echo;
 	out->quoted_from = in->quoted_from;
 	out->quoted_to = in->quoted_to;
 	out->length = in->length;
@@ -528,6 +557,8 @@ bool session_knock_input(struct session *s, uint64_t now_us, unsigned socket,
 		return false;
 	if (take_egress(s, now_us, from, data, length))
 		return true;
+	if (s->config.knock.classic && !length)
+		return true; /* it has opened the other NAT, and says nothing */
 	if (s->knock.knocker) {
 		if (!knocker_input(s->knock.knocker, now_us, from, data, length))
 			return false;
@@ -552,6 +583,10 @@ bool session_knock_error(struct session *s, uint64_t now_us, unsigned socket,
 		knocker_unsent(s->knock.knocker, -error->error);
 		return true;
 	}
+	if (s->knock.waiter && socket == SESSION_RAW) {
+		waiter_unsent(s->knock.waiter, -error->error);
+		return true;
+	}
 	/* of what opens the own NAT the end is meant to come early */
 	if (s->knock.knocker && s->view.state < SESSION_EXCHANGING && !error->local &&
 		error->type == (to->family == FAMILY_IPV4 ? 11 : 3))
@@ -566,4 +601,12 @@ bool session_knock_error(struct session *s, uint64_t now_us, unsigned socket,
 			waiter_error(s->knock.waiter, now_us, socket - SESSION_FURTHER,
 				&error->offender, quoted.data, quoted.length));
 	return true;
+}
+
+void session_icmp(struct session *s, uint64_t now_us, const struct icmp_seen *error,
+	const void *quoted, size_t length)
+{
+	if (s->knock.waiter && error->type == CLASSIC_EXCEEDED && !error->code)
+		waiter_exceeded(
+			s->knock.waiter, now_us, &error->offender, (struct span){quoted, length});
 }

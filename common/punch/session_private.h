@@ -64,6 +64,7 @@ struct session_knocking {
 	bool egress_begun, egress_sent; /* sent: the latest error was of it */
 	struct knocker_counts counts; /* … of the knocks before the present one */
 	bool rested;
+	uint16_t port; /* classic: of who knocks; 0: any */
 };
 
 /* In place of a meeting. */

@@ -261,6 +261,7 @@ static bool want_close(unsigned *socket, struct session_output *out)
 /* Over TCP it is a connection to the server. */
 static bool want_main(struct session *s, unsigned socket, int f, struct session_output *out)
 {
+	out->port = s->knock.port;
 	if (!s->config.tcp)
 		return session_want_open(out, socket, families[f]);
 	out->action = SESSION_CONNECT;

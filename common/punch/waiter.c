@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "punch/classic.h"
 #include "punch/waiter.h"
 
 #define REFRESH_US     12000000u /* and up to a quarter more; UDP that nobody answers lives for 30 s */
@@ -74,6 +75,8 @@ struct waiter {
 	struct nonce nonces[NONCES_MAX];
 	struct visitor visitors[VISITORS_MAX];
 	uint64_t stale_us; /* the next step about one */
+	struct classic_openings openings;
+	struct endpoint opened; /* the latest of them that was noted */
 	struct waiter_counts counts;
 };
 
@@ -333,6 +336,12 @@ bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoi
 	return false;
 }
 
+static uint64_t refresh_us(struct waiter *w)
+{
+	return w->config.classic ? CLASSIC_PERIOD_US
+				 : REFRESH_US + random_below(&w->config.random, REFRESH_US / 4);
+}
+
 /* The present one of the spot; to the other place at once, where there are two. */
 static const struct endpoint *next_dark(struct waiter *w, uint64_t now_us, struct spot *s)
 {
@@ -340,8 +349,27 @@ static const struct endpoint *next_dark(struct waiter *w, uint64_t now_us, struc
 	size_t count = darks_of(w, s, darks), turn = s->turn++ % count;
 
 	if (turn + 1 == count)
-		s->due_us = now_us + REFRESH_US + random_below(&w->config.random, REFRESH_US / 4);
+		s->due_us = now_us + refresh_us(w);
 	return darks[turn];
+}
+
+/* The next packet to the dark, which is due. */
+static void put_flow(struct waiter *w, uint64_t now_us, unsigned socket, struct knock_output *out)
+{
+	struct spot *s = &w->spots[socket];
+
+	*out = (struct knock_output){
+		.action = KNOCK_SEND, .socket = socket, .to = *next_dark(w, now_us, s)};
+	w->counts.sent++;
+	if (w->config.classic) {
+		out->action = KNOCK_ECHO;
+		out->local = s->local;
+		out->type = CLASSIC_ECHO;
+		return;
+	}
+	out->ttl = WAITER_TTL;
+	out->length = DARK_BYTES;
+	memcpy(out->data, s->said, DARK_BYTES);
 }
 
 static bool poll_flows(
@@ -357,13 +385,60 @@ static bool poll_flows(
 				*deadline_us = s->due_us;
 			continue;
 		}
-		*out = (struct knock_output){.action = KNOCK_SEND,
-			.socket = i,
-			.to = *next_dark(w, now_us, s),
-			.ttl = WAITER_TTL,
-			.length = DARK_BYTES};
-		memcpy(out->data, s->said, DARK_BYTES);
-		w->counts.sent++;
+		put_flow(w, now_us, i, out);
+		return true;
+	}
+	return false;
+}
+
+/* --- classic: who has sent an error may come in at the known port --- */
+
+static bool is_its_echo(const struct waiter *w, const struct spot *s, struct span quoted)
+{
+	const struct endpoint *darks[2];
+	size_t count = darks_of(w, s, darks);
+
+	for (size_t i = 0; i < count; i++)
+		if (classic_is_echo(quoted, &s->local, darks[i]))
+			return true;
+	return false;
+}
+
+void waiter_exceeded(
+	struct waiter *w, uint64_t now_us, const struct endpoint *offender, struct span quoted)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (!w->config.classic || w->resting)
+		return;
+	for (unsigned i = WAITER_FURTHER; i < WAITER_SOCKETS; i++) {
+		const struct spot *s = &w->spots[i];
+		struct endpoint to = *offender;
+
+		if (s->state != SPOT_OPEN || s->closing || !is_its_echo(w, s, quoted))
+			continue;
+		to.port = s->local.port;
+		w->counts.exceeded++;
+		if (!endpoint_is_unicast(&to) || endpoint_equal(&to, &s->local) ||
+			!classic_add(&w->openings, now_us, i, &to) ||
+			endpoint_equal(&to, &w->opened))
+			continue;
+		w->opened = to;
+		trail_step(w->config.trail, now_us,
+			"knock: ICMP errors about the echo; a datagram after each to %s",
+			endpoint_format(&to, text));
+	}
+}
+
+static bool poll_openings(struct waiter *w, struct knock_output *out)
+{
+	const struct classic_opening *o;
+
+	while ((o = classic_take(&w->openings))) {
+		if (w->spots[o->socket].state != SPOT_OPEN || w->spots[o->socket].closing)
+			continue;
+		*out = (struct knock_output){
+			.action = KNOCK_SEND, .socket = o->socket, .to = o->to};
 		return true;
 	}
 	return false;
@@ -547,7 +622,8 @@ bool waiter_poll(struct waiter *w, uint64_t now_us, struct knock_output *out, ui
 		return true;
 	if (w->resting)
 		return false;
-	if (poll_answers(w, now_us, out, deadline_us) || poll_flows(w, now_us, out, deadline_us))
+	if (poll_answers(w, now_us, out, deadline_us) || poll_openings(w, out) ||
+		poll_flows(w, now_us, out, deadline_us))
 		return true;
 	if (!w->answers && change_us(w, now_us) < *deadline_us)
 		*deadline_us = change_us(w, now_us);

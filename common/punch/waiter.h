@@ -27,6 +27,7 @@ struct waiter_config {
 	size_t from_count;
 	struct endpoint dark[2]; /* FAMILY_NONE: as code and time say */
 	unsigned further; /* flows from any port, of IPv4; more than WAITER_FURTHER are as many */
+	bool classic; /* as classic.h says: IPv4 only, and no flows but echo requests */
 	struct random random;
 	struct trail *trail;
 };
@@ -58,6 +59,7 @@ struct waiter_counts {
 	unsigned stale; /* of another time, by this host's clock */
 	unsigned replayed; /* copies, and visitors who have had their turn */
 	unsigned surplus; /* others during waiter_rest, and more than can be remembered */
+	unsigned exceeded; /* classic: errors about an echo */
 	int64_t clock_ms; /* by which the clock of the latest stale one differs */
 	int error; /* of the latest socket that could not be opened or that could not send; negative errno */
 };
@@ -77,6 +79,9 @@ void waiter_opened(struct waiter *w, uint64_t now_us, unsigned socket, int error
 /* An ICMP error of that sender, for a datagram with this payload, as far as it was quoted. */
 enum waiter_heard waiter_error(struct waiter *w, uint64_t now_us, unsigned socket,
 	const struct endpoint *offender, const void *quoted, size_t length);
+/* Classic: an ICMP error "time exceeded", whatever it quotes. */
+void waiter_exceeded(
+	struct waiter *w, uint64_t now_us, const struct endpoint *offender, struct span quoted);
 /* Whether a datagram of this socket to that endpoint goes to the dark. */
 bool waiter_is_dark(const struct waiter *w, unsigned socket, const struct endpoint *to);
 /* A datagram that is nothing else. */

@@ -167,9 +167,9 @@ static void open_socket(struct net *n, struct party *p, const struct session_out
 			local.family == FAMILY_NONE ? -EADDRNOTAVAIL : -EMFILE, NULL);
 		return;
 	}
-	local.port = out->local.port
-		? out->local.port
-		: (uint16_t)(EPHEMERAL_LOW + random_below(&n->random, EPHEMERAL));
+	local.port = out->local.port ? out->local.port
+		: out->port	     ? out->port
+			    : (uint16_t)(EPHEMERAL_LOW + random_below(&n->random, EPHEMERAL));
 	if (find_socket(p, &local) >= 0) {
 		session_opened(p->session, n->now, out->socket, -EADDRINUSE, NULL);
 		return;
@@ -295,6 +295,21 @@ static void send_from(struct net *n, int number, const struct session_output *ou
 		out->length);
 }
 
+static void send_echo(struct net *n, int number, const struct session_output *out)
+{
+	static uint8_t bytes[PACKET_BYTES_MAX];
+	struct endpoint from = out->local;
+	int size;
+
+	from.port = 0;
+	size = packet_build_echo(
+		bytes, sizeof(bytes), &from, &out->to, TTL_USUAL, false, 0, NULL, 0);
+	n->result->party[number].echoes++;
+	punchnet_count(n, number, &out->to);
+	if (size > 0)
+		world_input(n->world, n->now, n->party[number].host, bytes, (size_t)size);
+}
+
 static bool is_lost(const struct net *n, const struct session_output *out)
 {
 	static const uint8_t kinds[][2] = {{11, 0}, {3, 3}, {11, 1}, {12, 0}};
@@ -305,14 +320,24 @@ static bool is_lost(const struct net *n, const struct session_output *out)
 	return false;
 }
 
+static int build_quoted(uint8_t *quoted, size_t size, const struct session_output *out)
+{
+	struct endpoint from = out->quoted_from;
+
+	if (!out->quotes_echo)
+		return packet_build_udp(
+			quoted, size, &from, &out->quoted_to, 1, out->data, out->length);
+	from.port = 0;
+	return packet_build_echo(quoted, size, &from, &out->quoted_to, 1, false, 0, NULL, 0);
+}
+
 static void send_error(struct net *n, int number, const struct session_output *out)
 {
 	static uint8_t quoted[PACKET_BYTES_MAX], bytes[PACKET_BYTES_MAX];
 	struct party *p = &n->party[number];
 	struct endpoint from = punchnet_address(n, p->host, out->to.family, 0);
 	struct packet cause;
-	int size = packet_build_udp(quoted, sizeof(quoted), &out->quoted_from, &out->quoted_to, 1,
-		out->data, out->length);
+	int size = build_quoted(quoted, sizeof(quoted), out);
 
 	n->result->party[number].errors++;
 	if (size < 0 || packet_decode(quoted, (size_t)size, &cause) || is_lost(n, out))
@@ -353,6 +378,8 @@ static void poll_party(struct net *n, int number)
 			p->ports[out.socket] = 0;
 		else if (out.action == SESSION_ERROR)
 			send_error(n, number, &out);
+		else if (out.action == SESSION_ECHO)
+			send_echo(n, number, &out);
 		else
 			send_from(n, number, &out);
 	}
@@ -369,6 +396,8 @@ static void take_error(struct net *n, struct party *p, const struct packet *erro
 	struct packet quoted;
 	int socket;
 
+	session_icmp(p->session, n->now, &seen, error->bytes + error->quoted,
+		error->length - error->quoted);
 	if (packet_decode_quoted(error, &quoted) || quoted.protocol != PACKET_UDP)
 		return;
 	socket = find_socket(p, &quoted.source);
@@ -446,6 +475,7 @@ static void set_knock(struct net *n, int number, struct session_config *c)
 
 	k->on = true;
 	k->waits = !number;
+	k->classic = n->config->knock_classic;
 	memset(k->key.bytes, (int)strlen(n->party[number].config->secret), sizeof(k->key.bytes));
 	k->from[k->from_count++] = punchnet_address(n, n->party[number].host, family, 0);
 	k->target = n->config->ipv6 ? punchnet_address(n, n->party[0].host, family, 0)

@@ -38,6 +38,7 @@ struct punchnet_config {
 	bool knock; /* a waits, and b knocks at the outermost address on its side; no server, or … */
 	bool knock_stun; /* … one that tells b its own endpoint */
 	uint16_t knock_port; /* that b was told; 0: none */
+	bool knock_classic; /* see classic.h */
 	unsigned knock_further; /* flows of a; 0: none */
 	unsigned knock_types_lost; /* bits: 11/0, 3/3, 11/1, 12/0 never arrive */
 	unsigned again; /* how often the way breaks: one side after the other notices it first … */
@@ -62,6 +63,7 @@ struct punchnet_outcome {
 	struct endpoint local, remote; /* of the way that was proved */
 	unsigned sent; /* packets of this host that were not for the server */
 	unsigned errors; /* ICMP errors of this host */
+	unsigned echoes; /* … and echo requests */
 	struct waiter_counts waited; /* all 0 where it did not wait */
 	struct knocker_counts knocked;
 	unsigned named; /* TCP: SYNs to the address that the server names */

@@ -352,6 +352,151 @@ static void test_dies(void **state)
 	punchnet_free(&r);
 }
 
+/* --- --classic: the knock as it was, over the same networks --- */
+
+#define CLASSIC_US (6200 * MS) /* a period and what follows the error, and the way */
+
+static void expect_classic(struct trial *t, unsigned runs, unsigned successes, const char *what)
+{
+	uint64_t us;
+
+	t->config.knock_classic = true;
+	if (!successes)
+		t->config.wait_us = 12 * SECOND;
+	us = expect(t, runs, successes, what);
+	if (us > CLASSIC_US)
+		fail_msg("%s: %u ms", what, (unsigned)(us / 1000));
+}
+
+static void test_classic_kept_port(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEEPING; i++) {
+		struct trial t = {.a = keeping[i]};
+
+		/* the datagram must not come before all that opens the NAT */
+		if (!strcmp(keeping[i], "linux-accept"))
+			t.config.party[1].start_us = 1500 * MS;
+		expect_classic(&t, 50, 50, keeping[i]);
+	}
+	expect_classic(&(struct trial){.a = NULL}, 20, 20, "no NAT");
+}
+
+/* … or that gives out another port, as long as datagrams come. */
+static void test_classic_too_early(void **state)
+{
+	struct trial t = {.a = "linux-accept",
+		.config = {.party = {{.start_us = 1500 * MS}, {.start_us = 1}}}};
+
+	(void)state;
+	expect_classic(&t, 10, 0, "too early");
+}
+
+static void test_classic_loss(void **state)
+{
+	struct trial t = {.a = "linux", .link = "loss=5%", .config = {.knock_classic = true}};
+
+	(void)state;
+	expect(&t, 50, 50, "loss");
+}
+
+/* Of all types it has one. */
+static void test_classic_types(void **state)
+{
+	struct trial t = {.a = "linux", .config = {.knock_types_lost = 0xe}};
+
+	(void)state;
+	expect_classic(&t, 10, 10, "11/0 only");
+	t.config.knock_types_lost = 1;
+	expect_classic(&t, 10, 0, "all but 11/0");
+}
+
+/* Nothing is searched for, and it does not get more sockets or packets than that. */
+static void test_classic_random_ports(void **state)
+{
+	struct trial t = {.a = "symmetric",
+		.config = {.knock_classic = true,
+			.knock_further = 256,
+			.wait_us = 20 * SECOND,
+			.party = {{.start_us = 1}, {.start_us = 1}}}};
+	struct punchnet_result r;
+
+	(void)state;
+	run(&t, 1, &r);
+	assert_false(have_met(&r));
+	/* in the first minute of a slot, to the dark addresses of two of them */
+	assert_int_equal(r.party[0].echoes, 2 * 4);
+	assert_int_equal(r.party[1].errors, 4);
+	assert_int_equal(r.party[1].knocked.datagrams, 4);
+	/* the identifier is another one outside, so that no error is about it */
+	assert_int_equal(r.party[0].waited.exceeded, 0);
+	assert_int_equal(r.party[0].sent, r.party[0].echoes);
+	punchnet_free(&r);
+	expect_classic(&t, 10, 0, "random ports");
+}
+
+/* The error leaves untranslated, so that the waiting side opens its NAT for an address that nobody outside has. */
+static void test_classic_behind_nat(void **state)
+{
+	static const char *const kinds[] = {"linux", "linux-reject", "port-restricted"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		struct trial t = {.a = kinds[i], .b = "linux"};
+
+		expect_classic(&t, 10, 0, kinds[i]);
+	}
+	/* … which is enough where it is open for all then, but for nothing if the error does not even leave */
+	expect_classic(&(struct trial){.a = "full-cone", .b = "linux"}, 20, 20, "full cone");
+	expect_classic(&(struct trial){.a = "full-cone", .b = "linux untracked-outward=dropped"},
+		10, 0, "untracked errors dropped");
+}
+
+static void test_classic_no_errors_inward(void **state)
+{
+	struct trial t = {.a = "full-cone errors-inward=no"};
+
+	(void)state;
+	expect_classic(&t, 10, 0, "errors dropped");
+}
+
+/* Anybody may send such errors; what comes then has to be sealed. */
+static void test_classic_wrong_code(void **state)
+{
+	struct trial t = {.config = {.party[1].secret = "another-one"}};
+
+	(void)state;
+	expect_classic(&t, 10, 0, "another code");
+}
+
+/* Port and dark address change, and who knocks takes another socket. */
+static void test_classic_next_slot(void **state)
+{
+	struct trial t = {.a = "linux",
+		.config = {.knock_classic = true,
+			.wait_us = 600 * SECOND,
+			.limit_us = 400 * SECOND,
+			.party = {{.start_us = (KNOCK_SLOT_S + KNOCK_CLOCK_S + 10) * SECOND},
+				{.start_us = 1}}}};
+
+	(void)state;
+	if (expect(&t, 5, 5, "next slot") > CLASSIC_US)
+		fail_msg("it takes too long");
+}
+
+static void test_classic_again(void **state)
+{
+	struct trial t = {.a = "linux",
+		.config = {.knock_classic = true, .again = 3, .again_us = 10 * SECOND}};
+
+	(void)state;
+	expect(&t, 20, 20, "again");
+	/* when the ports of before are over */
+	t.config.again_us = 2 * KNOCK_SLOT_S * SECOND;
+	t.config.limit_us = t.config.again_us + 90 * SECOND;
+	expect(&t, 20, 20, "again, later");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +517,16 @@ int main(void)
 		cmocka_unit_test(test_wrong_code),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_dies),
+		cmocka_unit_test(test_classic_kept_port),
+		cmocka_unit_test(test_classic_too_early),
+		cmocka_unit_test(test_classic_loss),
+		cmocka_unit_test(test_classic_types),
+		cmocka_unit_test(test_classic_random_ports),
+		cmocka_unit_test(test_classic_behind_nat),
+		cmocka_unit_test(test_classic_no_errors_inward),
+		cmocka_unit_test(test_classic_wrong_code),
+		cmocka_unit_test(test_classic_next_slot),
+		cmocka_unit_test(test_classic_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "net/icmp.h"
 #include "net/interfaces.h"
 #include "net/udp.h"
+#include "punch/classic.h"
 #include "tools/punch/knock_setup.h"
 #include "tools/punch/server.h"
 
@@ -48,6 +49,14 @@ void knock_setup_keep(struct knock_setup *k, enum family family)
 		close(k->raw[f]);
 		k->raw[f] = -1;
 	}
+}
+
+void knock_setup_hear(struct knock_setup *k)
+{
+	static const uint8_t exceeded[] = {CLASSIC_EXCEEDED};
+
+	if (!k->raw_error)
+		k->raw_error = icmp_want(k->raw[0], FAMILY_IPV4, exceeded, sizeof(exceeded));
 }
 
 size_t knock_secret(const struct code *code, char out[static KNOCK_SECRET + 1])
@@ -128,8 +137,10 @@ static void find_sources(const struct punch_params *p, struct session_knock *out
 int knock_setup_session(
 	const struct punch_params *p, struct session_knock *out, char *error, size_t size)
 {
-	*out = (struct session_knock){
-		.on = true, .waits = p->wait, .dark = {p->dark[0], p->dark[1]}};
+	*out = (struct session_knock){.on = true,
+		.waits = p->wait,
+		.classic = p->classic,
+		.dark = {p->dark[0], p->dark[1]}};
 	if (!p->wait)
 		return find_target(p, out, error, size);
 	find_sources(p, out);

@@ -22,6 +22,8 @@ void knock_setup_open(struct knock_setup *k);
 int knock_setup_interface(struct knock_setup *k, const char *interface);
 /* Those that are not needed: all but that of one family; FAMILY_NONE: all. */
 void knock_setup_keep(struct knock_setup *k, enum family family);
+/* Who waits with --classic hears errors "time exceeded" of IPv4; or there is a raw_error. */
+void knock_setup_hear(struct knock_setup *k);
 
 /* The whole code, as it is said: the secret of both sides. Its length. */
 size_t knock_secret(const struct code *code, char out[static KNOCK_SECRET + 1]);

@@ -29,6 +29,8 @@
 		"STUN server that shows the own endpoint; repeatable")                          \
 	ICMP(DARK, 0, "dark", "ADDR[:PORT]", NONE, NULL,                                        \
 		"what the side that waits sends to, instead of what the code says")             \
+	ICMP(CLASSIC, 0, "classic", NULL, NONE, NULL,                                           \
+		"knock as the first tools did, about an echo: on both sides, for comparison")   \
 	ALL(CODE_FILE, 0, "code-file", "FILE", FILE, NULL,                                      \
 		"read the code from FILE (-: standard input)")                                  \
 	ALL(IPV4, '4', "ipv4", NULL, NONE, NULL, "IPv4 only")                                   \
@@ -85,7 +87,8 @@
 enum option {
 	ROWS(MEANING, MEANING, NOTHING, NOTHING, MEANING) OPTION_CONNECTIONS,
 	OPTION_WAIT,
-	OPTION_DARK
+	OPTION_DARK,
+	OPTION_CLASSIC
 };
 
 static const struct option_spec udp_specs[] = {ROWS(SPEC, SPEC, NOTHING, NOTHING, SPEC)};
@@ -196,6 +199,7 @@ static int take_flag(struct punch_params *p, enum option index)
 {
 	bool *flags[] = {[OPTION_MANUAL] = &p->manual,
 		[OPTION_WAIT] = &p->wait,
+		[OPTION_CLASSIC] = &p->classic,
 		[OPTION_IPV4] = &p->ipv4,
 		[OPTION_IPV6] = &p->ipv6,
 		[OPTION_NUMERIC] = &p->numeric,
@@ -298,8 +302,28 @@ static const char *contradiction_of_meeting(const struct punch_params *p)
 	return NULL;
 }
 
+/* It has one port, and knows nothing but IPv4. */
+static const char *contradiction_of_classic(const struct punch_params *p)
+{
+	if (p->has_server)
+		return "--classic and --rendezvous: only one of them";
+	if (p->ipv6)
+		return "--classic is of IPv4 only";
+	if (p->dark[1].family != FAMILY_NONE)
+		return "--dark: with --classic an address of IPv4";
+	if (p->source[1].family != FAMILY_NONE)
+		return "--bind and --interface: with --classic an address of IPv4";
+	if (p->source[0].port)
+		return "--bind: with --classic the port is what the code says";
+	if (p->has_address && p->address.endpoint.family == FAMILY_IPV6)
+		return "--classic is of IPv4 only, and ADDRESS is of IPv6";
+	return NULL;
+}
+
 static const char *contradiction_of_knock(const struct punch_params *p)
 {
+	if (p->classic && contradiction_of_classic(p))
+		return contradiction_of_classic(p);
 	if (p->wait && p->has_server)
 		return "--wait and --rendezvous: only one of them";
 	if (p->has_server && p->stun.count)
@@ -383,5 +407,7 @@ int punch_parse(enum punch_kind kind, int argc, char **argv, struct punch_params
 		argument_find_json(argc, argv, &out->json, &out->json_lines);
 	if (!out->ipv4 && !out->ipv6)
 		out->ipv4 = out->ipv6 = true;
+	if (out->classic)
+		out->ipv6 = false;
 	return err;
 }

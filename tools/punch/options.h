@@ -26,6 +26,7 @@ struct punch_params {
 	bool has_server;
 	struct server_list stun; /* of --manual, and for icmppunch */
 	bool wait; /* for a knock */
+	bool classic; /* … as classic.h says; IPv4 only then */
 	struct server_spec address; /* to knock at */
 	bool has_address;
 	struct endpoint dark[2]; /* FAMILY_NONE: not given */

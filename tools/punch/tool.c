@@ -130,7 +130,8 @@ static void show_knock(struct run *r)
 		lines_put(&r->output.lines, &m, line);
 	}
 	if (four || !six)
-		fprintf(stderr, "on the other side: %s %s %s\n", r->tool->name,
+		fprintf(stderr, "on the other side: %s %s%s %s\n", r->tool->name,
+			r->params.classic ? "--classic " : "",
 			four ? four : "PUBLIC-ADDRESS-OF-THIS-SIDE", r->made);
 	if (six)
 		fprintf(stderr, "on the other side, over IPv6: %s %s %s\n", r->tool->name, six,
@@ -553,11 +554,13 @@ static int find_whom(struct run *r)
 	const struct punch_params *p = &r->params;
 	int err = p->stun.count ? find_stun_servers(r) : 0;
 
-	if (!err && !p->wait)
+	if (p->wait && p->classic)
+		knock_setup_hear(&r->knock);
+	if (!err && (!p->wait || p->classic))
 		err = check_raw(r);
 	if (!err)
 		err = knock_setup_session(p, &r->whom, r->message, sizeof(r->message));
-	knock_setup_keep(&r->knock, r->whom.target.family);
+	knock_setup_keep(&r->knock, p->classic ? FAMILY_IPV4 : r->whom.target.family);
 	return err;
 }
 

@@ -137,7 +137,7 @@ enum session_failure {
 
 /* Of a session without any server. */
 struct session_knock_view {
-	bool on, waits;
+	bool on, waits, classic;
 	bool met; /* a knock was good, or answered */
 	struct endpoint target; /* of who knocks */
 	struct endpoint source; /* of who knocks: the local address towards it */

@@ -73,8 +73,11 @@ int session_knock_begin(struct session *s, uint64_t now_us)
 	const struct session_knock *c = &s->config.knock;
 
 	s->view.meeting = &s->knock.view;
-	s->view.knock = (struct session_knock_view){
-		.on = true, .waits = c->waits, .target = c->target, .source = c->from[0]};
+	s->view.knock = (struct session_knock_view){.on = true,
+		.waits = c->waits,
+		.classic = c->classic,
+		.target = c->target,
+		.source = c->from[0]};
 	s->measured = true;
 	for (int f = 0; f < 2; f++) /* only to ask a STUN server from it */
 		if (c->waits && s->config.servers[f].family != FAMILY_NONE)

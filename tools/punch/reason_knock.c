@@ -80,10 +80,35 @@ static void add_heard(const struct session_view *v, struct explanation *out)
 		explain_add(&out->certain, "%u knocks were too many", c->surplus);
 }
 
+/* It can tell less, and there is something better. */
+static void explain_classic(const struct session_view *v, struct explanation *out)
+{
+	const struct waiter_counts *c = v->waited;
+
+	explain_add(&out->certain,
+		"%u echo requests went to the dark in %.1f s, and %u errors about them came",
+		c->sent - c->unsent, seconds(v), c->exceeded);
+	add_unsent("echo requests", c->unsent, c->error, out);
+	add_heard(v, out);
+	if (c->exceeded)
+		explain_add(&out->likely,
+			"the NAT of one side gives out other ports than that of the code, or the "
+			"errors came from behind a NAT, or from routers");
+	else
+		explain_add(&out->likely,
+			"nobody knocked with --classic and this code; or the NAT of this side "
+			"changes the identifier of an echo, or lets no ICMP errors in");
+	explain_add(&out->try_next, "without --classic, on both sides");
+}
+
 static void explain_no_visitor(const struct session_view *v, struct explanation *out)
 {
 	const struct waiter_counts *c = v->waited;
 
+	if (v->knock.classic) {
+		explain_classic(v, out);
+		return;
+	}
 	explain_add(&out->certain,
 		"%u flows to dark endpoints were kept for %.1f s, by %u datagrams", c->flows,
 		seconds(v), c->sent - c->unsent);
@@ -222,7 +247,9 @@ static void explain_no_answer(
 		explain_add(
 			&out->try_next, "natprobe -t icmp: it tells whether such errors get out");
 	}
-	if (is_behind_nat(v) && v->mapped[0].family == FAMILY_NONE &&
+	if (v->knock.classic)
+		explain_add(&out->try_next, "without --classic, on both sides");
+	else if (is_behind_nat(v) && v->mapped[0].family == FAMILY_NONE &&
 		v->mapped[1].family == FAMILY_NONE)
 		explain_add(&out->try_next,
 			"--server: a STUN server shows this side its own endpoint, which the "

@@ -17,6 +17,8 @@
 #define PORTS		(65536u - PORT_MIN)
 #define CLASSIC_ASK_US	1000000u /* after an error: what opens the other NAT has left by then */
 #define SLOT_US		(KNOCK_SLOT_S * UINT64_C(1000000))
+#define LATE_US		20000u /* timers are, by several ms: so much is made up for … */
+#define LATE_PACKETS	64 /* … by no more than these at once */
 #define NEIGHBOURS	4 /* on each side: a NAT that has given a port away takes one next to it */
 
 /* When; and the TTL of the datagram, for one NAT, two or three on the own side. */
@@ -192,7 +194,7 @@ static void next_of_search(struct knocker *k, uint64_t now_us)
 	/* one type a search: what one firewall drops is all of it, and the next search has another */
 	try_port(k, search_port(k, now_us), 0, k->counts.rounds - 1);
 	k->counts.ports++;
-	k->search_us = now_us + 2 * packet_us(k);
+	k->search_us = now_us; /* it is the packets that keep their distance */
 }
 
 /* --- output --- */
@@ -271,10 +273,25 @@ static bool is_trying(const struct knocker *k)
 	return k->now.datagram_due || k->now.error_due || k->now.far;
 }
 
+/*
+ * No packet of a search waits for a timer longer than it has to: a little is made up for. The distance is that much
+ * longer, so that there are never more than the rate in a second.
+ */
+static void keep_distance(struct knocker *k, uint64_t now_us)
+{
+	uint64_t us = packet_us(k), late_us = k->searching && us < LATE_US ? LATE_US : 0;
+
+	if (late_us > LATE_PACKETS * us)
+		late_us = LATE_PACKETS * us;
+	if (k->next_us + late_us < now_us)
+		k->next_us = now_us - late_us;
+	k->next_us += us + (us * late_us + 999999) / 1000000;
+}
+
 /* The next packet of the port that is tried. */
 static bool put(struct knocker *k, uint64_t now_us, struct knock_output *out)
 {
-	k->next_us = now_us + packet_us(k);
+	keep_distance(k, now_us);
 	k->sent++;
 	if (k->now.error_due && !k->now.datagram_due)
 		return put_error(k, now_us, out);

@@ -233,8 +233,7 @@ static void add_own_sides(const struct session_view *v, struct explanation *out)
 	}
 }
 
-/* Why a socket could not be had is only in the steps. */
-static void add_sockets(const struct trail *t, struct explanation *out)
+void reason_add_sockets(const struct trail *t, struct explanation *out)
 {
 	static const char step[] = "socket: ";
 
@@ -332,7 +331,7 @@ void reason_explain(unsigned reason, const struct session_view *v, const struct 
 	if (reason == SESSION_NO_PEER)
 		add_waiting(v, out);
 	if (reason == SESSION_NO_SOCKET)
-		add_sockets(trail, out);
+		reason_add_sockets(trail, out);
 	if (v->over_tcp)
 		add_over_tcp(v, out);
 	if (reason == SESSION_NO_PATH)

@@ -101,7 +101,8 @@ static void explain_classic(const struct session_view *v, struct explanation *ou
 	explain_add(&out->try_next, "without --classic, on both sides");
 }
 
-static void explain_no_visitor(const struct session_view *v, struct explanation *out)
+static void explain_no_visitor(
+	const struct session_view *v, const struct trail *trail, struct explanation *out)
 {
 	const struct waiter_counts *c = v->waited;
 
@@ -112,6 +113,13 @@ static void explain_no_visitor(const struct session_view *v, struct explanation 
 	explain_add(&out->certain,
 		"%u flows to dark endpoints were kept for %.1f s, by %u datagrams", c->flows,
 		seconds(v), c->sent - c->unsent);
+	reason_add_sockets(trail, out);
+	if (c->error == -EADDRINUSE) {
+		explain_add(&out->likely,
+			"icmppunch --wait runs already on this host with this code, and is knocked "
+			"at");
+		explain_add(&out->try_next, "another code: without CODE one is drawn");
+	}
 	add_unsent("datagrams to the dark", c->unsent, c->error, out);
 	add_heard(v, out);
 	if (c->stale || (c->unsent && c->unsent == c->sent))
@@ -297,7 +305,7 @@ bool reason_knock_explain(unsigned reason, const struct session_view *v, const s
 	if (!v->knock.on)
 		return false;
 	if (reason == SESSION_NO_PEER && v->knock.waits)
-		explain_no_visitor(v, out);
+		explain_no_visitor(v, trail, out);
 	else if (reason == SESSION_NO_PEER)
 		explain_no_answer(v, trail, out);
 	else if (reason == SESSION_NO_PATH)

@@ -311,6 +311,7 @@ static uint64_t poll(struct run *x)
 			require(false);
 			break;
 		case SESSION_ERROR: /* of knocks only */
+		case SESSION_ECHO:
 			require(false);
 			break;
 		case SESSION_CLOSE:

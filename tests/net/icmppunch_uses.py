@@ -201,6 +201,30 @@ def code_that_is_wrong(test):
 
 
 @case()
+def waits_already(test):
+    """Of two who wait with one code on one host the second says that it is never knocked at."""
+    x = test.waits()
+    x.step("wait: for a knock", 20)
+    document = test.waits("-w", "5s").end(20)
+    said = " ".join(sum((document["explanation"] or {}).values(), []))
+    if (document["failure"], document["exit"]) != ("no-peer", 4) or "runs already on this host" not in said:
+        test.wrong(f"{document['failure']}, exit status {document['exit']}: {document['explanation']}")
+    x.signal(signal.SIGTERM)
+    x.end(5)
+
+
+@case()
+def one_after_another(test):
+    """Two knock, and one of them comes in; the other one is not heard, and ends clearly."""
+    x, y = test.both("--hold", who="open")
+    z = test.knocks("-w", "8s")
+    document = z.end(20)
+    if (document["failure"], document["exit"]) != ("no-peer", 1):
+        test.wrong(f"the second: {document['failure']}, exit status {document['exit']}")
+    test.interrupt(y, x)
+
+
+@case()
 def address_of_nobody(test):
     """The host is there, and nobody waits: it says so."""
     x = test.start("host", "-4", "-w", "5s", "198.51.100.40", test.code)

@@ -13,13 +13,14 @@
 #   knock_begin                 the laboratory, and those who knock
 #   knock_behind KIND [IPV6-KIND]   who waits is behind these: of lab.sh, or `public`, without a NAT, or `no-errors`:
 #                               masquerade-drop that lets no ICMP errors in
-#   knock_from WHO FAMILY EXPECTED RUNS   begins so many: connected, lucky (all but a few), or failed
+#   knock_from WHO FAMILY EXPECTED RUNS   begins so many: connected, lucky (all but a few), failed, or any
 #   knock_all                   waits for what has begun, checks it, prints a line for each cell
 #   knock_end                   the sum of all
 #   knock_table                 a line for each cell, over all knock_all
 #
 # Variables for what begins from then on: knock_wait_options and knock_options (more for who waits, and who knocks),
-# knock_variant (a word for the cells that are meant by them).
+# knock_variant (a word for the cells that are meant by them), knock_patience (the longest time that each side takes, if
+# something can come of it).
 
 LAB_PUBLIC=192.0.2.100
 knock_random=${NATUTILS_SEED:-$$}
@@ -29,6 +30,7 @@ knock_failures=0
 knock_wait_options=
 knock_options=
 knock_variant=
+knock_patience=40s
 
 # Nobody's, without any capability; who is root of a user namespace only has no other user.
 knock_find_nobody()
@@ -143,7 +145,7 @@ knock_start()
 
 knock_from()
 {
-	knock_limit=40s
+	knock_limit=$knock_patience
 	[ "$3" != failed ] || knock_limit=8s
 	knock_where=$knock_target4 knock_stun=
 	[ "$2" = 4 ] || knock_where=$knock_target6

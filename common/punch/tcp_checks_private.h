@@ -61,9 +61,10 @@ struct link {
 	bool of_plan, accepted;
 	bool stranger; /* nobody vouches for the address */
 	bool icmp; /* an ICMP error came for the present try */
+	uint8_t ttl; /* of its first SYN; 0: as usual */
 	unsigned tries;
 	uint64_t next_us; /* of LINK_WAITING; of LINK_OPEN: has to be proved by then */
-	uint64_t opened_us;
+	uint64_t tried_us, opened_us;
 	/* of LINK_OPEN */
 	bool must_answer, must_ask; /* with the next message */
 	bool asked, heard, proved, nominated;

@@ -462,6 +462,7 @@ static void test_budgets(void **state)
 			"both ports have to be guessed: 95 % takes 434 and 434 half-open "
 			"connections, 5 s at 100 a second; the budgets allow 300 and 300 "
 			"in a minute: UDP, or a relay, is left"},
+		{"fewer for two bands", SB, SB, 330, 0, "both-hard 80: 2x330B | 2x330B"},
 		{"slow for two bands", SB, SB, 0, 10, "both-hard 92: 2x434B | 2x434B"},
 		{"too slow for two bands", SB, SB, 0, 5,
 			"both ports have to be guessed: 95 % takes 434 and 434 half-open "

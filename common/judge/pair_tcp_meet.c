@@ -16,7 +16,10 @@
 
 #define RETRY_LOW_US  5000u
 #define RETRY_HIGH_US 100000u
-#define TTL_HIDDEN    2 /* opens a NAT in the first router, and ends in the second */
+#define HIDDEN_US \
+	4000000u /* when both have begun it is done at once, or when a SYN has been repeated */
+#define TTL_HIDDEN 2 /* opens a NAT in the first router, and ends in the second */
+#define TTL_DEEPER 5 /* opens one behind that, too, and still ends before most peers */
 
 /*
  * Estimates, in millionths. With kernel NATs in the laboratory all of these succeed, when the facts are right; in the
@@ -26,14 +29,13 @@
 #define CHANCE_JITTERED 930000
 #define CHANCE_UNSURE	950000
 #define CHANCE_HIDDEN	930000 /* mostly there is no second NAT behind the first router */
+#define CHANCE_DEEPER	500000
 #define CHANCE_UNHEEDED 960000
 #define CHANCE_AGAIN	250000 /* something else although the facts do not ask for it */
 
 static void give_up_after(const struct pair_tcp_case *c, struct pair_tcp_plan *p)
 {
-	p->give_up_us = PAIR_TCP_TRY_US +
-		(p->role[0].aim.second || p->role[1].aim.second ? PAIR_TOLD_US
-								: pair_phase_us(&c->udp));
+	p->give_up_us = PAIR_TCP_TRY_US + pair_phase_us(&c->udp);
 }
 
 /* On average no more often than the rate allows. */
@@ -48,13 +50,19 @@ static void try_again(const struct pair_tcp_case *c, struct pair_tcp_plan *p, in
 }
 
 /* Whoever may be refused tries again: who is first, too, if the other answers all SYNs. */
-static void begin_second(const struct pair_tcp_case *c, struct pair_tcp_plan *p, int second)
+static void begin_second_for(
+	const struct pair_tcp_case *c, struct pair_tcp_plan *p, int second, uint32_t us)
 {
 	p->role[second].aim.second = true;
-	give_up_after(c, p);
+	p->give_up_us = us + PAIR_TOLD_US;
 	for (int i = 0; i < 2; i++)
 		if (c->face[!i].first != TRI_NO)
 			try_again(c, p, i);
+}
+
+static void begin_second(const struct pair_tcp_case *c, struct pair_tcp_plan *p, int second)
+{
+	begin_second_for(c, p, second, PAIR_TCP_TRY_US);
 }
 
 /* --- one side lets in more than its own peer's port --- */
@@ -171,6 +179,19 @@ static const char *why_hidden(const struct pair_tcp_case *c, int first)
 	       "where nobody refuses it, and then the other side connects";
 }
 
+/* ttl: of its first SYN; 0: ICMP errors are not heeded. */
+static void add_first(
+	struct pair_tcp_case *c, int first, uint8_t ttl, uint32_t chance, const char *why)
+{
+	struct pair_tcp_plan *p = pair_tcp_add(c, PAIR_TCP_ORDERED, chance, why);
+
+	if (!p)
+		return;
+	p->role[first].unheeding = !ttl;
+	p->role[first].aim.low_ttl = ttl;
+	begin_second_for(c, p, !first, HIDDEN_US);
+}
+
 /*
  * One side's SYN is out when the other's comes, and nothing has come back: it has ended on the way; or an ICMP error
  * that leaves the hole open was not heeded, for which no distance has to be known. A strict side's SYN has to be the
@@ -178,18 +199,20 @@ static const char *why_hidden(const struct pair_tcp_case *c, int first)
  */
 static void add_hidden(struct pair_tcp_case *c, uint32_t chance)
 {
+	static const char deeper[] =
+		"the first SYN may have ended before a second NAT that it had to open: it goes "
+		"further now, and then the other side connects";
 	int first = c->face[0].strict ||
 		(!c->face[1].strict && c->face[0].by_icmp && !c->face[1].by_icmp);
-	bool by_icmp = c->face[!first].by_icmp;
-	struct pair_tcp_plan *p = pair_tcp_add(c, PAIR_TCP_ORDERED,
-		pair_tcp_times(chance, by_icmp ? CHANCE_UNHEEDED : CHANCE_HIDDEN),
-		why_hidden(c, first));
 
-	if (!p)
+	if (c->face[!first].by_icmp) {
+		add_first(
+			c, first, 0, pair_tcp_times(chance, CHANCE_UNHEEDED), why_hidden(c, first));
 		return;
-	p->role[first].unheeding = by_icmp;
-	p->role[first].aim.low_ttl = by_icmp ? 0 : TTL_HIDDEN;
-	begin_second(c, p, !first);
+	}
+	add_first(
+		c, first, TTL_HIDDEN, pair_tcp_times(chance, CHANCE_HIDDEN), why_hidden(c, first));
+	add_first(c, first, TTL_DEEPER, pair_tcp_times(chance, CHANCE_DEEPER), deeper);
 }
 
 static void add_crossing(struct pair_tcp_case *c, uint32_t chance)

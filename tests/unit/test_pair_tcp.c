@@ -127,8 +127,9 @@ static void expect(const char *what, const struct pair_tcp_side *a, const struct
 
 /* --- the matrix --- */
 
-#define AGAIN "; jittered 24: again | again"
-#define NEW   "; jittered 23: again new | again new"
+#define AGAIN  "; jittered 24: again | again"
+#define NEW    "; jittered 23: again new | again new"
+#define DEEPER "; ordered 48: ttl5 again new | 2nd again new"
 #define REFUSED                                                                           \
 	"a port has to be guessed, and a connection that is refused cannot wait for the " \
 	"other side's guess: UDP, or a relay, is left"
@@ -152,7 +153,7 @@ static const struct {
 		"half-open connections, 11 s at 100 a second; the budgets allow "
 		"512 and 512 in a minute: UDP, or a relay, is left"},
 	{ED, LS, "ordered 57: | 2nd" AGAIN},
-	{ER, ER, "ordered 90: ttl2 again | 2nd again" NEW},
+	{ER, ER, "ordered 90: ttl2 again | 2nd again" DEEPER NEW},
 	{ER, EI, "ordered 93: deaf again | 2nd again" NEW},
 	{ER, E6, "ordered 95: | 2nd again" AGAIN},
 	{ER, SQ, "prediction 83: 1x24S | 4x1K 2nd; prediction 39: 1x96S | 16x1K 2nd"},
@@ -263,14 +264,15 @@ static void test_facts(void **state)
 		{"a SYN moves the port", {EIM, APDF, REMAP, PASSES}, {EIM, APDF, SILENT, PASSES},
 			"ordered 95: | 2nd again; jittered 24: again new | again"},
 		{"SYNs move both ports", {EIM, APDF, REMAP, PASSES}, {EIM, APDF, REMAP, PASSES},
-			"ordered 90: ttl2 again | 2nd again; simultaneous 7: new | new"},
+			"ordered 90: ttl2 again | 2nd again" DEEPER "; simultaneous 7: new | new"},
 		{"SYNs move both ports, in the same moment",
 			{EIM, APDF, REMAP, PASSES, .sync_error_us = 10000},
 			{EIM, APDF, REMAP, PASSES, .sync_error_us = 10000},
-			"ordered 90: ttl2 again | 2nd again; simultaneous 15: new | new"},
+			"ordered 90: ttl2 again | 2nd again" DEEPER "; simultaneous 15: new | new"},
 		{"a SYN moves the port, the other refuses", {EIM, APDF, REMAP, PASSES},
 			{EIM, APDF, RST, PASSES},
-			"ordered 90: 2nd again | ttl2 again; simultaneous 7: new | new"},
+			"ordered 90: 2nd again | ttl2 again; ordered 48: 2nd again new | "
+			"ttl5 again new; simultaneous 7: new | new"},
 		{"a SYN moves the port, the other refuses by ICMP", {EIM, APDF, REMAP, PASSES},
 			{EIM, APDF, .early = EARLY_SYN_ICMP, PASSES},
 			"ordered 93: deaf again | 2nd again; simultaneous 7: new | new"},
@@ -303,7 +305,8 @@ static void test_facts(void **state)
 			{APDM, APDF, SILENT, PASSES, .allocation = ALLOCATION_RANDOM},
 			"ordered 67: listens | 2nd"},
 		{"strict, and it refuses", {EIM, APDF, RST, STRICT}, {EIM, APDF, SILENT, PASSES},
-			"ordered 54: 2nd | ttl2 again; jittered 14: again new | again new"},
+			"ordered 54: 2nd | ttl2 again; ordered 29: 2nd new | ttl5 again "
+			"new; jittered 14: again new | again new"},
 		{"strict, and it refuses by ICMP", {EIM, APDF, .early = EARLY_SYN_ICMP, STRICT},
 			{EIM, APDF, SILENT, PASSES},
 			"ordered 56: 2nd | deaf again; jittered 14: again new | again new"},
@@ -476,7 +479,7 @@ static void test_budgets(void **state)
 			"both ports have to be guessed: 95 % takes 111657 and 111657 "
 			"half-open connections, 1 s at 1000000 a second; the budgets allow "
 			"65535 and 65535 in a minute: UDP, or a relay, is left"},
-		{"slow tries", ER, ER, 0, 2, "ordered 90: ttl2 again | 2nd again" NEW},
+		{"slow tries", ER, ER, 0, 2, "ordered 90: ttl2 again | 2nd again" DEEPER NEW},
 		{"most of all", ER, SQ, UINT16_MAX, PAIR_MANY,
 			"prediction 83: 1x24S | 4x1K 2nd; prediction 39: 1x96S | 16x1K "
 			"2nd; birthday 93: 1x1024B | 256x1K 2nd"},
@@ -503,7 +506,8 @@ static void test_give_up(void **state)
 		{ED, ED, 0, 0, 11600000}, /* not known: 1.6 s */
 		{ED, ED, 20000, 30000, 10400000}, {ED, ED, 4000000, 7000000, 20000000},
 		{ED, ER, 20000, 30000, 11000000}, /* until the other has been told */
-		{ER, ER, 20000, 30000, 11000000},
+		{ER, ER, 20000, 30000, 5000000}, /* it is quick, or nothing */
+		{EI, EI, 20000, 30000, 5000000},
 		{SB, SB, 20000, 30000, 14740000}, /* 434 at 100 a second */
 		{ER, SB, 20000, 30000, 11770000}, /* 14, and then 63 */
 	};
@@ -542,6 +546,7 @@ static void test_retry(void **state)
 		a.rate_cps = rows[i].a_cps;
 		b.rate_cps = rows[i].b_cps;
 		advice = advise(&a, &b);
+		assert_int_equal(advice.count, 2);
 		assert_int_equal(advice.plans[1].strategy, PAIR_TCP_JITTERED);
 		for (r = advice.plans[1].role; r < advice.plans[1].role + 2; r++) {
 			assert_int_equal(r->retry_low_us, 5000);

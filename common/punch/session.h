@@ -78,7 +78,7 @@ struct session_output {
 	uint16_t port; /* of those and SESSION_CONNECT, over TCP */
 	unsigned syns; /* of SESSION_CONNECT: so many at most; 0: as usual */
 	struct endpoint to; /* of SESSION_CONNECT, and of SESSION_SEND over UDP */
-	uint8_t ttl; /* 0: as usual */
+	uint8_t ttl; /* 0: as usual; of SESSION_CONNECT: of the first SYN, whose ICMP error is not heeded */
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;
 	uint64_t deadline_us; /* of SESSION_WAIT */

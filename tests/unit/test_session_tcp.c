@@ -562,8 +562,8 @@ static void test_back_off(void **state)
 static void test_named(void **state)
 {
 	static const int cells[][2] = {{ED, ED}, {ER, ER}, {ED, ER}, {FC, SQ}, {ED, SB}};
-	/* eight for a connection that nobody answers, and in the last one as many connections as there may be */
-	static const unsigned most[] = {16, 16, 16, 16, 8 * 512};
+	/* eight for each plan that nobody answers, and in the last cell as many connections as there may be */
+	static const unsigned most[] = {16, 24, 16, 16, 8 * 512};
 	const struct endpoint victim = {FAMILY_IPV4, 7777, 0, {192, 0, 2, 200}};
 	char topology[700];
 

@@ -3,12 +3,10 @@
 # Copyright (c) 2026 The natutils authors
 #
 # What tcppunch makes of a connection, in natlab, 20 ms each way: BENCH_BYTES (1 GiB) through the bare connection
-# (--exec) and through --stdio, each with its hash; and BENCH_PUNCHES (1000) punches in one process on each side, after
-# which it has the descriptors and the memory that it had after ten.
+# (--exec) and through --stdio, each with its hash.
 
 build=${LAB_BUILDDIR:-.}
 bytes=${BENCH_BYTES:-1073741824}
-punches=${BENCH_PUNCHES:-1000}
 work=$(mktemp -d) || exit
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -53,6 +51,3 @@ cat "$work/bare" "$work/sealed" | /usr/bin/python3 -c '
 import sys
 rates = [int(n) / float(s) / 1e6 for _, n, s in (line.split() for line in sys.stdin)]
 print("bare connection %.1f MB/s, --stdio %.1f MB/s: %.2f of it" % (*rates, rates[1] / rates[0]))'
-
-pair $((punches * 3 + 60)) "$build/bench/punchmany tcp 198.51.100.1 $punches" "$build/bench/punchmany tcp 198.51.100.1 $punches"
-sed -n 's/^\([ab]\) *| \([0-9].*\)/tcp, side \1: \2/p' "$work/out"

@@ -231,7 +231,7 @@ static double chance_with(const struct explain_tcp_facts *f, uint16_t connection
 	struct plans plans;
 
 	sides[0].connections_max = sides[1].connections_max = connections;
-	pair_tcp_advise(sides, &larger);
+	pair_tcp_advise(sides, f->family, &larger);
 	plans_from_tcp(&larger, &plans);
 	return plans_chance(&plans);
 }

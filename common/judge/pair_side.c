@@ -25,14 +25,21 @@ static enum dependence mapping_of(const struct behaviour *b)
 	return b->mapping;
 }
 
-/* A band is measured towards one server; if another saw a port outside of it, it does not hold for peers. */
-static bool band_fails(const struct behaviour *b)
+/*
+ * A band is measured towards one server. When another has seen a port somewhat beyond, it is wider than it looked; when
+ * far beyond, peers do not get their ports from it.
+ */
+static bool widen_band(const struct behaviour *b, uint16_t *low, uint16_t *high)
 {
-	for (size_t i = 0; i < b->external_count; i++)
-		if (b->external[i].port < b->allocation.low ||
-			b->external[i].port > b->allocation.high)
-			return true;
-	return false;
+	unsigned width = (unsigned)(*high - *low);
+
+	for (size_t i = 0; i < b->external_count; i++) {
+		uint16_t port = b->external[i].port;
+
+		*low = port < *low ? port : *low;
+		*high = port > *high ? port : *high;
+	}
+	return (unsigned)(*high - *low) <= width + width / 2;
 }
 
 static void allocation_from(const struct behaviour *b, struct pair_side *out)
@@ -42,12 +49,12 @@ static void allocation_from(const struct behaviour *b, struct pair_side *out)
 		out->step = b->allocation.step;
 	if (out->allocation != ALLOCATION_BAND)
 		return;
-	if (band_fails(b)) {
-		out->allocation = ALLOCATION_RANDOM;
-		return;
-	}
 	out->low = b->allocation.low;
 	out->high = b->allocation.high;
+	if (widen_band(b, &out->low, &out->high))
+		return;
+	out->allocation = ALLOCATION_RANDOM;
+	out->low = out->high = 0;
 }
 
 void pair_side_from(const struct behaviour *b, struct pair_side *out)

@@ -145,6 +145,8 @@ static void prepare(const struct pair_tcp_side sides[2], struct pair_tcp_case *c
 				sides[i].filtering == DEPENDENCE_UNKNOWN};
 		c->face[i].remaps =
 			sides[i].early == EARLY_SYN_REMAP && c->face[i].first == TRI_YES;
+		c->face[i].by_icmp =
+			sides[i].early == EARLY_SYN_ICMP || sides[i].early == EARLY_SYN_LATE;
 	}
 	c->order = order_of(c->face);
 	c->trust = trust_of(sides, c->face);
@@ -191,9 +193,11 @@ static void plan(struct pair_tcp_case *c)
 }
 
 /* A port may have been taken for an early SYN of the plan before. */
-static bool is_spoilt(const struct pair_tcp_face *f)
+static bool is_spoilt(const struct pair_tcp_case *c, int side)
 {
-	return f->remaps || f->first == TRI_UNKNOWN;
+	const struct pair_tcp_face *f = &c->face[side];
+
+	return f->remaps || f->first == TRI_UNKNOWN || c->order == PAIR_TCP_CROSS;
 }
 
 static void finish(struct pair_tcp_case *c)
@@ -208,7 +212,7 @@ static void finish(struct pair_tcp_case *c)
 			.rate_pps = p->rate_cps};
 
 		for (int k = 0; k < 2; k++)
-			p->role[k].aim.fresh = i && is_spoilt(&c->face[k]);
+			p->role[k].aim.fresh = i && is_spoilt(c, k);
 		pair_costs_text(&costs, p->cost);
 	}
 }
@@ -223,9 +227,11 @@ static void exchange_roles(struct pair_tcp_advice *a)
 	}
 }
 
-void pair_tcp_advise(const struct pair_tcp_side sides[2], struct pair_tcp_advice *out)
+void pair_tcp_advise(
+	const struct pair_tcp_side sides[2], enum family family, struct pair_tcp_advice *out)
 {
-	struct pair_tcp_case c = {.out = out};
+	/* Linux compares IP_MINTTL with the TTL of what an ICMP error quotes; IPV6_MINHOPCOUNT is of the error itself */
+	struct pair_tcp_case c = {.out = out, .hides = family == FAMILY_IPV4};
 	struct pair_tcp_side own[2];
 	bool exchanged;
 

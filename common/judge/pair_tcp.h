@@ -75,10 +75,13 @@ struct pair_tcp_role {
 	bool aside;
 	/*
 	 * Sockets are local ports, guesses and packets connections that it begins: from pair_socket() to
-	 * PAIR_KNOWN, to pair_sequence_port() …, all of them kept until the plan ends. There are no low TTLs: the
-	 * router's ICMP error would end the connect().
+	 * PAIR_KNOWN, to pair_sequence_port() …, all of them kept until the plan ends. low_ttl is of the first SYN
+	 * alone, which ends on the way, where nobody refuses it: connect() repeats it with the usual TTL a second
+	 * later.
 	 */
 	struct pair_role aim;
+	/* ICMP errors for its SYNs do not end the connect(), as those of low_ttl never do. Over IPv4 alone. */
+	bool unheeding;
 	/*
 	 * After a RST the time until the next try is random between these; 0: it does not try again. After an ICMP
 	 * error, which IP_RECVERR tells apart, it tries again at once: its own NAT still lets the peer in, and a
@@ -109,5 +112,9 @@ struct pair_tcp_advice {
 	char why_not[PAIR_TEXT]; /* when count is 0, with the numbers, and what is left */
 };
 
-/* As pair_advise(): in the order in which to try them, none twice; exchanged sides give exchanged roles. */
-void pair_tcp_advise(const struct pair_tcp_side sides[2], struct pair_tcp_advice *out);
+/*
+ * As pair_advise(): in the order in which to try them, none twice; exchanged sides give exchanged roles. Of the
+ * family depends what can be done about ICMP errors.
+ */
+void pair_tcp_advise(
+	const struct pair_tcp_side sides[2], enum family family, struct pair_tcp_advice *out);

@@ -15,6 +15,8 @@
 
 #define WORTH_PPM   900000
 #define WORTH_10000 23026u /* exp(-2.3026) is 10 % */
+#define WORTH_BANDS \
+	16094u /* exp(-1.6094) is 20 %: nothing else is left, and the bands look wider than they are */
 
 /* Estimates, in millionths, for what is not luck. */
 #define CHANCE_MET     970000 /* that the two SYNs of ports that fit open the connection */
@@ -71,9 +73,13 @@ static uint32_t luck_of(const struct pair_plan *p)
 /* In integers, as all decisions. */
 static bool is_worth(const struct pair_plan *p)
 {
+	bool bands = p->role[0].targets == PAIR_BAND && p->role[1].targets == PAIR_BAND;
+
 	if (p->strategy == PAIR_PREDICTION)
 		return true;
-	return hard_side(p) >= 0 ? luck_of(p) >= WORTH_PPM : fits_10000(p) >= WORTH_10000;
+	if (hard_side(p) >= 0)
+		return luck_of(p) >= WORTH_PPM;
+	return fits_10000(p) >= (bands ? WORTH_BANDS : WORTH_10000);
 }
 
 static enum pair_tcp_strategy strategy_of(const struct pair_tcp_case *c, const struct pair_plan *p)

@@ -24,6 +24,7 @@ enum pair_tcp_order {
 struct pair_tcp_face {
 	enum tri first; /* an early SYN does harm */
 	bool remaps; /* … for good, to the port */
+	bool by_icmp; /* … but only an ICMP error comes back, which leaves the sender's hole open */
 	bool strict; /* it lets in no SYN even when its own is out, only what answers that */
 	bool listens; /* what comes from elsewhere may get in */
 };
@@ -33,6 +34,7 @@ struct pair_tcp_case {
 	struct pair_case udp; /* the faces of these; it has no plans */
 	struct pair_tcp_face face[2];
 	enum pair_tcp_order order;
+	bool hides; /* a SYN can be kept from the peer's NAT, or the NAT's error from the own socket */
 	uint32_t trust; /* millionths: that SYNs which meet in this order open a connection */
 	struct pair_tcp_advice *out;
 };

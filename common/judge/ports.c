@@ -12,6 +12,7 @@
 /* Which external ports the NAT chooses (RFC 4787 4.2), and how many addresses it has (4.1). */
 
 #define SAMPLES_MAX   128
+#define RANGE_MAX     (2 * SAMPLES_MAX)
 #define SAMPLES_MIN   8 /* fewer sockets say nothing about "always" or "never" */
 #define SEQUENCE_STEP 64 /* larger steps are not called a sequence */
 #define PORTS_ALL     64512.0 /* 1024 to 65535: what NATs choose from */
@@ -206,35 +207,80 @@ static double margin(size_t n)
 	return high;
 }
 
-static void judge_band(const struct samples *s, struct behaviour *b)
+/* Ports that were seen, each once. */
+struct range {
+	uint16_t ports[RANGE_MAX];
+	size_t count;
+	int low, high;
+};
+
+static void range_add(struct range *r, uint16_t port)
 {
-	double spread, extra;
-	int low = UINT16_MAX, high = 0;
-	size_t count = 0;
-
-	for (size_t i = 0; i < s->from_ports; i++) {
-		int port = s->all[i].external;
-
-		/* a port that was kept was not chosen from the band */
-		if (port == s->all[i].internal)
-			continue;
-		low = port < low ? port : low;
-		high = port > high ? port : high;
-		count++;
-	}
-	if (count < SAMPLES_MIN)
+	for (size_t i = 0; i < r->count; i++)
+		if (r->ports[i] == port)
+			return;
+	if (r->count == RANGE_MAX)
 		return;
-	spread = high - low;
-	extra = margin(count) * spread;
-	if (spread + 2 * extra >= PORTS_ALL * 3 / 4) {
+	r->low = !r->count || port < r->low ? port : r->low;
+	r->high = !r->count || port > r->high ? port : r->high;
+	r->ports[r->count++] = port;
+}
+
+/* Of one endpoint. A port that was kept was not chosen from the band. */
+static void range_of_ports(const struct samples *s, struct range *out)
+{
+	*out = (struct range){.count = 0};
+	for (size_t i = 0; i < s->from_ports; i++)
+		if (s->all[i].external != s->all[i].internal)
+			range_add(out, s->all[i].external);
+}
+
+/* With those that other endpoints have seen, of any socket. */
+static void range_of_all(const struct view *v, struct range *r)
+{
+	for (size_t i = 0; i < v->journal->observation_count; i++) {
+		const struct observation *o = &v->journal->observations[i];
+
+		if (o->family == v->family && server_in_view(v, o->server) && was_answered(o) &&
+			o->answer.mapped.port != o->local.port)
+			range_add(r, o->answer.mapped.port);
+	}
+}
+
+/* How far the band goes beyond what was seen, on each side. */
+static int extra_of(const struct range *r)
+{
+	return (int)(margin(r->count) * (r->high - r->low));
+}
+
+static void set_band(const struct range *r, struct behaviour *b)
+{
+	int low = r->low - extra_of(r), high = r->high + extra_of(r);
+
+	b->allocation.pattern = ALLOCATION_BAND;
+	b->allocation.confidence = CONFIDENCE;
+	b->allocation.low = (uint16_t)(low < 1 ? 1 : low);
+	b->allocation.high = (uint16_t)(high > UINT16_MAX ? UINT16_MAX : high);
+}
+
+/* The band of one endpoint; if others have seen nothing far beyond, it is theirs, too, and known better. */
+static void judge_band(const struct view *v, const struct samples *s, struct behaviour *b)
+{
+	struct range one, all;
+
+	range_of_ports(s, &one);
+	if (one.count < SAMPLES_MIN)
+		return;
+	if (one.high - one.low + 2 * extra_of(&one) >= PORTS_ALL * 3 / 4) {
 		b->allocation.pattern = ALLOCATION_RANDOM;
 		b->allocation.confidence = CONFIDENCE;
 		return;
 	}
-	b->allocation.pattern = ALLOCATION_BAND;
-	b->allocation.confidence = CONFIDENCE;
-	b->allocation.low = (uint16_t)(low - extra < 1 ? 1 : low - extra);
-	b->allocation.high = (uint16_t)(high + extra > UINT16_MAX ? UINT16_MAX : high + extra);
+	set_band(&one, b);
+	all = one;
+	range_of_all(v, &all);
+	if (all.high - all.low <= (b->allocation.high - b->allocation.low) * 3 / 2)
+		set_band(&all, b);
 }
 
 /* --- parity and contiguity --- */
@@ -343,7 +389,7 @@ void judge_ports(const struct view *v, struct behaviour *b)
 	if (b->allocation.pattern == ALLOCATION_UNKNOWN && !judge_sequence(&s, b)) {
 		ordered = have_order(&s);
 		if (!ordered)
-			judge_band(&s, b);
+			judge_band(v, &s, b);
 	}
 	judge_parity(&s, b);
 	judge_contiguity(&s, b);

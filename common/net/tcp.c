@@ -145,6 +145,19 @@ int tcp_limit_syns(int fd, unsigned syns)
 	return set_int(fd, IPPROTO_TCP, TCP_SYNCNT, syns > 1 ? (int)syns - 1 : 1);
 }
 
+int tcp_unheed(int fd, uint8_t ttl)
+{
+	/* Linux compares it with the TTL of what an ICMP error quotes, too (tcp_v4_err), and that has not grown */
+	int err = ttl ? set_int(fd, IPPROTO_IP, IP_MINTTL, ttl + 1) : 0;
+
+	return err ? err : set_int(fd, IPPROTO_IP, IP_TTL, ttl ? ttl : -1);
+}
+
+void tcp_heed(int fd)
+{
+	(void)set_int(fd, IPPROTO_IP, IP_MINTTL, 0);
+}
+
 bool tcp_is_connecting(int fd)
 {
 	struct tcp_info info = {.tcpi_state = 0};

@@ -46,6 +46,15 @@ int tcp_want_errors(int fd, enum family family, bool wanted);
 /* So many SYNs at most, from 1 on; otherwise Linux sends seven in 63 s. */
 int tcp_limit_syns(int fd, unsigned syns);
 
+/*
+ * For the next tcp_begin_connect, over IPv4: its first SYN has this TTL, and ICMP errors for that do not end it; nor is
+ * anything taken that comes with this TTL or a lower one. 0: the usual TTL again, also of SYNs that are repeated. 0, or
+ * a negative errno: all is as before.
+ */
+int tcp_unheed(int fd, uint8_t ttl);
+/* Takes whatever comes again. */
+void tcp_heed(int fd);
+
 /* Whether an attempt to connect has not ended yet, with or without success. */
 bool tcp_is_connecting(int fd);
 

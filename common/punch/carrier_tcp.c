@@ -44,6 +44,8 @@ static void watch_connected(struct carried *s)
 	if (!err)
 		err = tcp_no_delay(s->fd); /* an answer must not wait behind a question */
 	s->state = CARRIED_CONNECTED;
+	if (s->family == FAMILY_IPV4)
+		tcp_heed(s->fd);
 	if (!err && session_is_framed(s->number))
 		err = tcp_expect(s->fd, HEADER_BYTES);
 	if (!err)
@@ -206,8 +208,12 @@ static int begin_connect(struct carried *s, const struct session_output *out)
 
 	if (!err && out->syns)
 		err = tcp_limit_syns(s->fd, out->syns);
+	if (out->ttl) /* where that cannot be had, the SYN is one as usual */
+		(void)tcp_unheed(s->fd, out->ttl);
 	if (!err)
 		err = tcp_begin_connect(s->fd, &out->to);
+	if (out->ttl)
+		(void)tcp_unheed(s->fd, 0);
 	if (!err)
 		err = carrier_watch(s, EV_WRITE | EV_PERSIST, on_event);
 	if (!err)

@@ -101,7 +101,7 @@ struct session_output {
 	uint16_t port; /* of those and SESSION_CONNECT, and over UDP of SESSION_OPEN; 0: as usual */
 	unsigned syns; /* of SESSION_CONNECT: so many at most; 0: as usual */
 	struct endpoint to; /* of SESSION_CONNECT, and of SESSION_SEND over UDP */
-	uint8_t ttl; /* 0: as usual */
+	uint8_t ttl; /* 0: as usual; of SESSION_CONNECT: of the first SYN, whose ICMP error is not heeded */
 	/* of SESSION_ERROR and SESSION_ECHO */
 	uint8_t type, code;
 	bool quotes_echo; /* an echo request as that of SESSION_ECHO, and no datagram */

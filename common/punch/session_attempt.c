@@ -156,7 +156,7 @@ static void advise_tcp(struct session *s, int f)
 
 	sides[s->view.side] = s->view.own.tcp[f];
 	sides[!s->view.side] = s->view.peer.tcp[f];
-	pair_tcp_advise(sides, &s->tcp_advice);
+	pair_tcp_advise(sides, s->view.family, &s->tcp_advice);
 	plans_from_tcp(&s->tcp_advice, &s->view.plans);
 }
 

@@ -205,6 +205,7 @@ static bool poll_tcp(
 	out->family = c.to.family;
 	out->port = c.port;
 	out->syns = c.syns;
+	out->ttl = c.ttl;
 	out->to = c.to;
 	copy_data(c.data, c.length, out);
 	return true;

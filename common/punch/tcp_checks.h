@@ -33,7 +33,10 @@ enum tcp_checks_action {
 	/* bind a new socket of to.family to local port `port`, or to any that is free (0); call tcp_checks_opened */
 	TCP_CHECKS_OPEN,
 	TCP_CHECKS_LISTEN, /* the bound socket */
-	/* begin to connect the bound socket to `to`, with `syns` SYNs at most if that is not 0; call tcp_checks_connected */
+	/*
+	 * begin to connect the bound socket to `to`, with `syns` SYNs at most if that is not 0, the first with the TTL
+	 * `ttl`, and no heed of ICMP errors for that one, if that is not 0; call tcp_checks_connected
+	 */
 	TCP_CHECKS_CONNECT,
 	TCP_CHECKS_SEND, /* data over it */
 	TCP_CHECKS_CLOSE, /* whatever it is: with a RST if it is connected */
@@ -44,6 +47,7 @@ struct tcp_checks_output {
 	unsigned socket;
 	uint16_t port;
 	unsigned syns;
+	uint8_t ttl;
 	struct endpoint to;
 	uint8_t data[PUNCH_BYTES_MAX];
 	size_t length;

@@ -21,7 +21,8 @@
 #define CANDIDATE_US 250000
 #define TAKEN_US     100000 /* until a connection between the same two endpoints is over */
 #define TAKEN_TRIES  50
-#define PAUSE_MIN_US 1000 /* whatever comes back at once */
+#define PAUSE_MIN_US 1000 /* from one try to the next, whatever comes back at once */
+#define TTL_UNHEEDED 32 /* arrives everywhere, and what the peer sends comes with more */
 
 static struct random *random_of(struct tcp_checks *c)
 {
@@ -265,7 +266,7 @@ static bool is_taken(int error)
 }
 
 /* How long until the next try; UINT64_MAX: there is none. */
-static uint64_t pause_us(struct tcp_checks *c, const struct link *l, int error)
+static uint64_t pause_us(struct tcp_checks *c, uint64_t now_us, const struct link *l, int error)
 {
 	const struct pair_tcp_role *role = &c->attempt.role;
 
@@ -281,14 +282,15 @@ static uint64_t pause_us(struct tcp_checks *c, const struct link *l, int error)
 		return UINT64_MAX;
 	/* the own NAT still lets the peer in, and its SYN has to find a socket */
 	if (l->icmp)
-		return PAUSE_MIN_US;
+		return l->tried_us + PAUSE_MIN_US > now_us ? l->tried_us + PAUSE_MIN_US - now_us
+							   : 0;
 	return role->retry_low_us +
 		random_below(random_of(c), role->retry_high_us - role->retry_low_us + 1);
 }
 
 void tcp_checks_fail_link(struct tcp_checks *c, uint64_t now_us, struct link *l, int error)
 {
-	uint64_t us = pause_us(c, l, error);
+	uint64_t us = pause_us(c, now_us, l, error);
 
 	if (us == UINT64_MAX || (c->paused && !l->of_plan)) {
 		tcp_checks_end_link(c, l);
@@ -342,12 +344,26 @@ static bool open_link(struct tcp_checks *c, struct link *l, struct tcp_checks_ou
 	return true;
 }
 
+/* A second SYN that ends on the way would help nobody who is not helped by the first. */
+static uint8_t ttl_for(const struct tcp_checks *c, const struct link *l)
+{
+	const struct pair_tcp_role *role = &c->attempt.role;
+
+	if (!l->of_plan || l->remote.family != FAMILY_IPV4)
+		return 0;
+	if (role->unheeding)
+		return TTL_UNHEEDED;
+	return l->tries == 1 ? role->aim.low_ttl : 0;
+}
+
 static bool connect_link(
 	struct tcp_checks *c, uint64_t now_us, struct link *l, struct tcp_checks_output *out)
 {
 	l->state = LINK_CONNECTING;
 	l->next_us = now_us + STRANGER_US;
 	l->tries++;
+	l->tried_us = now_us;
+	l->ttl = ttl_for(c, l);
 	c->plan_tries += l->of_plan;
 	if (!c->result.first_sent_us)
 		c->result.first_sent_us = now_us;
@@ -356,6 +372,7 @@ static bool connect_link(
 	out->socket = l->socket;
 	out->to = l->remote;
 	out->syns = l->stranger ? STRANGER_SYNS : 0;
+	out->ttl = l->ttl;
 	return true;
 }
 

@@ -62,10 +62,11 @@ struct link {
 	bool of_plan, accepted;
 	bool stranger; /* nobody vouches for the address */
 	bool icmp; /* an ICMP error came for the present try */
+	uint8_t ttl; /* of its first SYN; 0: as usual */
 	unsigned tries;
 	/* of LINK_WAITING; of LINK_OPEN: has to be proved by then; of LINK_CONNECTING to a stranger: its end */
 	uint64_t next_us;
-	uint64_t opened_us;
+	uint64_t tried_us, opened_us;
 	/* of LINK_OPEN */
 	bool must_answer, must_ask; /* with the next message */
 	bool asked, heard, proved, nominated;

@@ -25,10 +25,12 @@ void tcp_checks_note(struct tcp_checks *c, uint64_t now_us, enum trail_kind kind
 		.bytes = bytes,
 		.accepted = l->accepted};
 
-	if (kind == TRAIL_SENT)
+	if (kind == TRAIL_SENT) {
 		e.to = l->remote;
-	else
+		e.ttl = l->ttl;
+	} else {
 		e.from = l->remote;
+	}
 	trail_add(c->config.checks.trail, &e);
 }
 

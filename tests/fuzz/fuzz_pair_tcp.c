@@ -46,9 +46,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	mirrored[0] = sides[1];
 	mirrored[1] = sides[0];
-	pair_tcp_advise(sides, &a);
-	pair_tcp_advise(mirrored, &b);
-	keep(rule_broken_by_tcp(&a, sides));
-	keep(rule_broken_by_tcp_mirror(&a, &b, rule_same_tcp_side(&sides[0], &sides[1])));
+	for (int i = 0; i < 2; i++) {
+		enum family family = i ? FAMILY_IPV6 : FAMILY_IPV4;
+
+		pair_tcp_advise(sides, family, &a);
+		pair_tcp_advise(mirrored, family, &b);
+		keep(rule_broken_by_tcp(&a, sides));
+		keep(rule_broken_by_tcp_mirror(&a, &b, rule_same_tcp_side(&sides[0], &sides[1])));
+	}
 	return 0;
 }

@@ -46,7 +46,10 @@ static inline const char *rule_broken_by_tcp_role(
 	RULE(r->aim.sockets && rule_connections(&r->aim) >= r->aim.sockets);
 	RULE(rule_connections(&r->aim) <= rule_budget(s->connections_max, 512));
 	RULE(r->aim.entries && r->aim.entries <= rule_connections(&r->aim));
-	RULE(!r->aim.low_ttl && !r->aim.low_ttl_us);
+	RULE(!r->aim.low_ttl_us);
+	RULE(!r->aim.low_ttl || r->aim.low_ttl <= PAIR_DEPTH_MAX + 1);
+	RULE((!r->aim.low_ttl && !r->unheeding) || (!r->aim.second && r->retry_high_us));
+	RULE(!r->aim.low_ttl || !r->unheeding);
 	RULE(r->retry_high_us || r->aim.packets == rule_connections(&r->aim));
 	RULE(!r->aside || (r->listens && r->aim.targets == PAIR_KNOWN));
 	RULE(r->listens || s->filtering == DEPENDENCE_ADDRESS_AND_PORT ||
@@ -69,7 +72,7 @@ static inline const char *rule_broken_by_kind(const struct pair_tcp_plan *p)
 		break;
 	case PAIR_TCP_ORDERED:
 		RULE(one && second);
-		break;
+		return NULL;
 	case PAIR_TCP_JITTERED:
 		RULE(one && !second && a->retry_high_us && b->retry_high_us);
 		break;
@@ -80,6 +83,7 @@ static inline const char *rule_broken_by_kind(const struct pair_tcp_plan *p)
 		RULE(a->aim.targets != PAIR_KNOWN || b->aim.targets != PAIR_KNOWN);
 		RULE(!a->retry_high_us && !b->retry_high_us);
 	}
+	RULE(!a->aim.low_ttl && !b->aim.low_ttl && !a->unheeding && !b->unheeding);
 	return NULL;
 }
 
@@ -110,8 +114,8 @@ static inline const char *rule_broken_by_tcp_plan(
 static inline bool rule_same_tcp_role(const struct pair_tcp_role *a, const struct pair_tcp_role *b)
 {
 	return a->connects == b->connects && a->listens == b->listens && a->aside == b->aside &&
-		a->retry_low_us == b->retry_low_us && a->retry_high_us == b->retry_high_us &&
-		rule_same_role(&a->aim, &b->aim);
+		a->unheeding == b->unheeding && a->retry_low_us == b->retry_low_us &&
+		a->retry_high_us == b->retry_high_us && rule_same_role(&a->aim, &b->aim);
 }
 
 /* The same but for fresh sockets: nothing else to try. */

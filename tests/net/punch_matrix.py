@@ -142,7 +142,15 @@ def started(document):
 
 def later(sides, part):
     """The later one of both moments."""
-    return max((at for at in (moment(document, part) for document in sides) if at is not None), default=None)
+    return max(moments(sides, part), default=None)
+
+
+def earlier(sides, part):
+    return min(moments(sides, part), default=None)
+
+
+def moments(sides, part):
+    return [at for at in (moment(document, part) for document in sides) if at is not None]
 
 
 # --- what is wrong ---

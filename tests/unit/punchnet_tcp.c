@@ -162,6 +162,8 @@ static void connect_socket(struct net *n, int number, const struct session_outpu
 	n->result->party[number].connects += out->socket < SESSION_FURTHER;
 	if (!err && endpoint_equal(&t->local[out->socket], &out->to))
 		punchnet_break(n, "a connection to itself");
+	if (!err && out->ttl)
+		err = tcpstack_unheed(t->stack, t->stack_of[out->socket], out->ttl);
 	if (!err)
 		err = tcpstack_connect(t->stack, n->now, t->stack_of[out->socket], &out->to);
 	if (is_new)

@@ -47,6 +47,7 @@ struct tcb {
 	uint32_t window; /* the other side's */
 	uint64_t pause_us; /* until it is repeated */
 	unsigned repeats;
+	uint8_t ttl; /* of its first SYN, and of nothing that it heeds; 0: as usual */
 	uint64_t challenge_us; /* not before this */
 	uint8_t *buffer; /* a ring; what is queued begins at una */
 	size_t first, queued;
@@ -56,6 +57,7 @@ struct tcb {
 
 struct socket {
 	bool bound, was_open;
+	uint8_t ttl;
 	struct endpoint local;
 	struct tcb *tcb;
 };
@@ -269,6 +271,11 @@ static void end_with(struct tcpstack *t, struct tcb *c, int error, const struct 
 
 /* --- sending --- */
 
+static uint8_t ttl_of(const struct tcb *c, uint8_t flags)
+{
+	return c->ttl && flags == PACKET_SYN && !c->repeats ? c->ttl : TTL;
+}
+
 static void send_segment(struct tcpstack *t, const struct tcb *c, uint8_t flags, uint32_t sequence,
 	const uint8_t *data, size_t length)
 {
@@ -278,7 +285,7 @@ static void send_segment(struct tcpstack *t, const struct tcb *c, uint8_t flags,
 		.window = TCPSTACK_BUFFER_BYTES};
 	uint8_t bytes[HEADERS_BYTES + TCPSTACK_SEGMENT_BYTES];
 	int size = packet_build_tcp(
-		bytes, sizeof(bytes), &c->local, &c->remote, TTL, &tcp, data, length);
+		bytes, sizeof(bytes), &c->local, &c->remote, ttl_of(c, flags), &tcp, data, length);
 
 	if (size > 0)
 		t->config.send(t->config.context, bytes, (size_t)size);
@@ -692,6 +699,8 @@ static void take_segment(struct tcpstack *t, uint64_t now_us, const struct packe
 		c = listener;
 	if (!c)
 		refuse(t, p);
+	else if (c->ttl && p->ttl <= c->ttl)
+		return;
 	else if (c->state == LISTENING)
 		take_listening(t, now_us, c, p);
 	else if (c->state == SYN_SENT)
@@ -753,7 +762,7 @@ static void take_error(struct tcpstack *t, const struct packet *icmp)
 		return;
 	c = find(t, &quoted.source, &quoted.destination);
 	if (!c || (c->state != SYN_SENT && c->state != SYN_RECEIVED) ||
-		quoted.sequence - c->una > c->max - c->una)
+		quoted.sequence - c->una > c->max - c->una || (c->ttl && quoted.ttl <= c->ttl))
 		return;
 	if (!c->listener || m->ends_child)
 		end_with(t, c, -m->error, icmp);
@@ -857,7 +866,18 @@ int tcpstack_connect(
 		return -EADDRNOTAVAIL;
 	forget_events(t, socket); /* that it failed before */
 	attach(t, c, socket);
+	c->ttl = s->ttl;
 	start_opening(t, now_us, c);
+	return 0;
+}
+
+int tcpstack_unheed(struct tcpstack *t, unsigned socket, uint8_t ttl)
+{
+	struct socket *s = socket_of(t, socket);
+
+	if (!s || s->tcb || s->was_open || s->local.family != FAMILY_IPV4)
+		return -EINVAL;
+	s->ttl = ttl;
 	return 0;
 }
 

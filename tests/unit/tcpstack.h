@@ -81,6 +81,12 @@ int tcpstack_bind(
 int tcpstack_connect(
 	struct tcpstack *t, uint64_t now_us, unsigned socket, const struct endpoint *to);
 
+/*
+ * As IP_TTL and IP_MINTTL, for the next tcpstack_connect(): its first SYN has this TTL, and nothing is heeded that comes
+ * with it or less, in ICMP errors too, of what they quote: of IPv4 alone. 0: as usual. -EINVAL: not bound, or busy.
+ */
+int tcpstack_unheed(struct tcpstack *t, unsigned socket, uint8_t ttl);
+
 /* ACCEPTED follows for whatever comes to its endpoint and is of no other socket. -EINVAL: not bound, or busy. */
 int tcpstack_listen(struct tcpstack *t, unsigned socket);
 

@@ -112,7 +112,7 @@ static void explain(int own, int other, const struct happened *h, struct explana
 		.plans = &plans,
 		.said = h->said};
 
-	pair_tcp_advise(sides, &advice);
+	pair_tcp_advise(sides, FAMILY_IPV4, &advice);
 	plans_from_tcp(&advice, &plans);
 	assert_int_equal(trail_create(1, &t), 0);
 	for (size_t i = 0; i < plans.count; i++) {

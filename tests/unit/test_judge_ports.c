@@ -306,6 +306,60 @@ static void test_band(void **state)
 	}
 }
 
+/* 16 sockets towards one endpoint, and one towards three others, which get their ports from `beyond` on. */
+static struct port_allocation band_of(uint64_t seed, uint16_t low, uint16_t width, uint16_t beyond)
+{
+	static struct journal *j;
+	struct random random;
+	struct verdict v;
+	size_t server;
+	struct endpoint to;
+
+	if (!j)
+		j = build_journal();
+	build_empty(j);
+	server = build_server(j);
+	random_init_number(&random, seed);
+	for (int i = 0; i < 4; i++) {
+		to = build_target(j, server, i & 1, i & 2);
+		build_ask(j, i ? QUESTION_MAPPING : QUESTION_BINDING, server, 31000, &to, &to,
+			low + (int)random_below(&random, width) + (i ? beyond : 0));
+	}
+	to = build_target(j, server, false, false);
+	for (int i = 0; i < 16; i++)
+		build_ask(j, QUESTION_PORTS, server, (uint16_t)(50000 + i), &to, &to,
+			low + (int)random_below(&random, width));
+	judge(j, &v);
+	return v.udp4.allocation;
+}
+
+/* What other endpoints see makes the band better known; unless it is another band. */
+static void test_band_of_others(void **state)
+{
+	unsigned bands = 0, holds = 0;
+	double width = 0, alone = 0;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < RUNS; seed++) {
+		struct port_allocation a = band_of(seed, 20000, 251, 0);
+		struct port_allocation b = band_of(seed, 20000, 251, 5000);
+
+		if (a.pattern != ALLOCATION_BAND || b.pattern != ALLOCATION_BAND)
+			continue;
+		bands++;
+		assert_true(b.high < 20500);
+		holds += a.low <= 20000 && a.high >= 20250;
+		width += a.high - a.low + 1;
+		alone += b.high - b.low + 1;
+	}
+	print_message("# 251 ports: mean width %.0f, by one endpoint %.0f, holds the true one in "
+		      "%u of %u\n",
+		width / bands, alone / bands, holds, bands);
+	assert_in_range(bands, RUNS * 99 / 100, RUNS);
+	assert_in_range(holds, bands * BAND_HOLDS / 100, bands);
+	assert_true(width < 0.95 * alone);
+}
+
 static void test_random(void **state)
 {
 	struct allocator all = {.how = DRAW, .low = LOW, .width = ALL};
@@ -416,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_sequential_wraps),
 		cmocka_unit_test(test_sequential_loss),
 		cmocka_unit_test(test_band),
+		cmocka_unit_test(test_band_of_others),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_parity_and_contiguity),
 		cmocka_unit_test(test_pooling),

@@ -716,10 +716,6 @@ static void test_side_from(void **state)
 		&(struct pair_side){PATH_OK, TRI_YES, DEPENDENCE_ADDRESS,
 			DEPENDENCE_ADDRESS_AND_PORT, EARLY_REJECT, ALLOCATION_BAND, 0, 2000, 2999,
 			true, 2, 3, 4, 0, 0}));
-	b.external[0].port = 1999; /* another server sees a port outside of the band */
-	pair_side_from(&b, &s);
-	assert_int_equal(s.allocation, ALLOCATION_RANDOM);
-	assert_int_equal(s.low, 0);
 	b.allocation.pattern = ALLOCATION_SEQUENTIAL;
 	b.allocation.step = 7;
 	b.mapping = DEPENDENCE_UNKNOWN;
@@ -729,6 +725,42 @@ static void test_side_from(void **state)
 	b.mapping_by_port = TRI_YES;
 	pair_side_from(&b, &s);
 	assert_int_equal(s.mapping, DEPENDENCE_ADDRESS_AND_PORT);
+}
+
+/* Another server sees a port beyond the band: then it is wider, or there is none. */
+static void test_band_from(void **state)
+{
+	static const struct {
+		uint16_t port[2];
+		enum allocation_pattern pattern;
+		uint16_t low, high;
+	} rows[] = {
+		{{2000, 2999}, ALLOCATION_BAND, 2000, 2999},
+		{{1999, 2500}, ALLOCATION_BAND, 1999, 2999},
+		{{2500, 3100}, ALLOCATION_BAND, 2000, 3100},
+		{{1900, 3100}, ALLOCATION_BAND, 1900, 3100},
+		{{2500, 3498}, ALLOCATION_BAND, 2000, 3498}, /* half as wide again */
+		{{2500, 3499}, ALLOCATION_RANDOM, 0, 0},
+		{{1501, 2500}, ALLOCATION_BAND, 1501, 2999},
+		{{1500, 2500}, ALLOCATION_RANDOM, 0, 0},
+		{{60000, 2500}, ALLOCATION_RANDOM, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct behaviour b = {.status = PATH_OK,
+			.nat = TRI_YES,
+			.allocation = {.pattern = ALLOCATION_BAND, .low = 2000, .high = 2999},
+			.external_count = 2};
+		struct pair_side s = {.step = 5};
+
+		b.external[0].port = rows[i].port[0];
+		b.external[1].port = rows[i].port[1];
+		pair_side_from(&b, &s);
+		assert_int_equal(s.allocation, rows[i].pattern);
+		assert_int_equal(s.low, rows[i].low);
+		assert_int_equal(s.high, rows[i].high);
+	}
 }
 
 /* Of a path that does not work, nothing but that is known; nor from a server on this host. */
@@ -764,6 +796,7 @@ int main(void)
 		cmocka_unit_test(test_sequence_port),
 		cmocka_unit_test(test_sequences_meet),
 		cmocka_unit_test(test_side_from),
+		cmocka_unit_test(test_band_from),
 		cmocka_unit_test(test_side_from_nothing),
 	};
 

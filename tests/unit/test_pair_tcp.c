@@ -48,14 +48,15 @@ static const struct pair_tcp_side kinds[KINDS] = {
 static const char *const names[KINDS] = {"ED", "ER", "EI", "E6", "SQ", "SB", "SR", "LS"};
 
 /* Advice that keeps all rules, and is mirrored for the sides exchanged. */
-static struct pair_tcp_advice advise(const struct pair_tcp_side *a, const struct pair_tcp_side *b)
+static struct pair_tcp_advice advise_over(
+	enum family family, const struct pair_tcp_side *a, const struct pair_tcp_side *b)
 {
 	const struct pair_tcp_side sides[2] = {*a, *b}, mirrored[2] = {*b, *a};
 	struct pair_tcp_advice out, other;
 	const char *broken;
 
-	pair_tcp_advise(sides, &out);
-	pair_tcp_advise(mirrored, &other);
+	pair_tcp_advise(sides, family, &out);
+	pair_tcp_advise(mirrored, family, &other);
 	broken = rule_broken_by_tcp(&out, sides);
 	if (!broken)
 		broken = rule_broken_by_tcp_mirror(&out, &other, rule_same_tcp_side(a, b));
@@ -64,24 +65,34 @@ static struct pair_tcp_advice advise(const struct pair_tcp_side *a, const struct
 	return out;
 }
 
+static struct pair_tcp_advice advise(const struct pair_tcp_side *a, const struct pair_tcp_side *b)
+{
+	return advise_over(FAMILY_IPV4, a, b);
+}
+
 /* --- advice as a line --- */
 
-/* "4x1K", "1x24S", "2nd", "again" for another try, "listens" also or "only"; "" for one connect() alone. */
+/*
+ * "4x1K", "1x24S", "2nd", "ttl2" of the first SYN, "deaf" to ICMP, "again" for another try, "listens" also or "only"; ""
+ * for one connect() alone.
+ */
 static void print_role(const struct pair_tcp_role *r, char *out, size_t size)
 {
 	static const char targets[] = {[PAIR_KNOWN] = 'K',
 		[PAIR_SEQUENCE] = 'S',
 		[PAIR_BAND] = 'B',
 		[PAIR_PRESERVED] = 'P'};
-	char ports[32] = "";
+	char ports[32] = "", ttl[16] = "";
 
 	if (r->connects && (r->aim.sockets != 1 || r->aim.guesses != 1))
 		snprintf(ports, sizeof(ports), " %ux%u%c", r->aim.sockets, r->aim.guesses,
 			targets[r->aim.targets]);
-	snprintf(out, size, "%s%s%s%s%s%s", ports,
+	if (r->aim.low_ttl)
+		snprintf(ttl, sizeof(ttl), " ttl%u", r->aim.low_ttl);
+	snprintf(out, size, "%s%s%s%s%s%s%s%s", ports,
 		r->connects ? r->listens ? " listens" : "" : " only", r->aside ? " aside" : "",
-		r->aim.second ? " 2nd" : "", r->retry_high_us ? " again" : "",
-		r->aim.fresh ? " new" : "");
+		r->aim.second ? " 2nd" : "", ttl, r->unheeding ? " deaf" : "",
+		r->retry_high_us ? " again" : "", r->aim.fresh ? " new" : "");
 }
 
 /* "prediction 85: 1x24S | 4x1K; …", or why not. */
@@ -116,7 +127,9 @@ static void expect(const char *what, const struct pair_tcp_side *a, const struct
 
 /* --- the matrix --- */
 
-#define AGAIN "; jittered 24: again | again"
+#define AGAIN  "; jittered 24: again | again"
+#define NEW    "; jittered 23: again new | again new"
+#define DEEPER "; ordered 48: ttl5 again new | 2nd again new"
 #define REFUSED                                                                           \
 	"a port has to be guessed, and a connection that is refused cannot wait for the " \
 	"other side's guess: UDP, or a relay, is left"
@@ -140,8 +153,8 @@ static const struct {
 		"half-open connections, 11 s at 100 a second; the budgets allow "
 		"512 and 512 in a minute: UDP, or a relay, is left"},
 	{ED, LS, "ordered 57: | 2nd" AGAIN},
-	{ER, ER, "jittered 90: again | again"},
-	{ER, EI, "jittered 90: again | again"},
+	{ER, ER, "ordered 90: ttl2 again | 2nd again" DEEPER NEW},
+	{ER, EI, "ordered 93: deaf again | 2nd again" NEW},
 	{ER, E6, "ordered 95: | 2nd again" AGAIN},
 	{ER, SQ, "prediction 83: 1x24S | 4x1K 2nd; prediction 39: 1x96S | 16x1K 2nd"},
 	{ER, SB, "band 94: 1x14B | 63x1K 2nd"},
@@ -150,7 +163,7 @@ static const struct {
 		"half-open connections, 13 s at 100 a second; the budgets allow "
 		"512 and 512 in a minute: UDP, or a relay, is left"},
 	{ER, LS, "ordered 57: | 2nd again" AGAIN},
-	{EI, EI, "jittered 90: again | again"},
+	{EI, EI, "ordered 93: deaf again | 2nd again" NEW},
 	{EI, E6, "ordered 95: | 2nd again" AGAIN},
 	{EI, SQ, "prediction 83: 1x24S | 4x1K 2nd; prediction 39: 1x96S | 16x1K 2nd"},
 	{EI, SB, "band 94: 1x14B | 63x1K 2nd"},
@@ -247,16 +260,22 @@ static void test_facts(void **state)
 		{"silent for 6 s, both, apart by more",
 			{EIM, APDF, .early = EARLY_SYN_LATE, PASSES, .sync_error_us = 2700000},
 			{EIM, APDF, .early = EARLY_SYN_LATE, PASSES, .sync_error_us = 3000000},
-			"jittered 90: again | again"},
+			"ordered 93: deaf again | 2nd again" NEW},
 		{"a SYN moves the port", {EIM, APDF, REMAP, PASSES}, {EIM, APDF, SILENT, PASSES},
 			"ordered 95: | 2nd again; jittered 24: again new | again"},
 		{"SYNs move both ports", {EIM, APDF, REMAP, PASSES}, {EIM, APDF, REMAP, PASSES},
-			"simultaneous 29"},
+			"ordered 90: ttl2 again | 2nd again" DEEPER "; simultaneous 7: new | new"},
 		{"SYNs move both ports, in the same moment",
 			{EIM, APDF, REMAP, PASSES, .sync_error_us = 10000},
-			{EIM, APDF, REMAP, PASSES, .sync_error_us = 10000}, "simultaneous 58"},
+			{EIM, APDF, REMAP, PASSES, .sync_error_us = 10000},
+			"ordered 90: ttl2 again | 2nd again" DEEPER "; simultaneous 15: new | new"},
 		{"a SYN moves the port, the other refuses", {EIM, APDF, REMAP, PASSES},
-			{EIM, APDF, RST, PASSES}, "simultaneous 29"},
+			{EIM, APDF, RST, PASSES},
+			"ordered 90: 2nd again | ttl2 again; ordered 48: 2nd again new | "
+			"ttl5 again new; simultaneous 7: new | new"},
+		{"a SYN moves the port, the other refuses by ICMP", {EIM, APDF, REMAP, PASSES},
+			{EIM, APDF, .early = EARLY_SYN_ICMP, PASSES},
+			"ordered 93: deaf again | 2nd again; simultaneous 7: new | new"},
 		{"no NAT, no firewall", {.status = PATH_OK, .nat = TRI_NO, EIF},
 			{APDM, APDF, RST, STRICT, .allocation = ALLOCATION_RANDOM},
 			"direct 99: only | again"},
@@ -286,7 +305,11 @@ static void test_facts(void **state)
 			{APDM, APDF, SILENT, PASSES, .allocation = ALLOCATION_RANDOM},
 			"ordered 67: listens | 2nd"},
 		{"strict, and it refuses", {EIM, APDF, RST, STRICT}, {EIM, APDF, SILENT, PASSES},
-			"jittered 54: again | again"},
+			"ordered 54: 2nd | ttl2 again; ordered 29: 2nd new | ttl5 again "
+			"new; jittered 14: again new | again new"},
+		{"strict, and it refuses by ICMP", {EIM, APDF, .early = EARLY_SYN_ICMP, STRICT},
+			{EIM, APDF, SILENT, PASSES},
+			"ordered 56: 2nd | deaf again; jittered 14: again new | again new"},
 		{"strict, and nothing known of its answers", {EIM, APDF, STRICT},
 			{EIM, APDF, RST, PASSES},
 			"ordered 51: 2nd again | again; jittered 24: again new | again"},
@@ -326,12 +349,12 @@ static void test_facts(void **state)
 		{"a sequence, and both refuse",
 			{APDM, APDF, RST, PASSES, .allocation = ALLOCATION_SEQUENTIAL},
 			{EIM, APDF, RST, PASSES},
-			"prediction 26: 4x1K | 1x24S; prediction 12: 16x1K | 1x96S"},
+			"prediction 26: 4x1K | 1x24S; prediction 12: 16x1K new | 1x96S new"},
 		{"a sequence, both refuse, in the same moment",
 			{APDM, APDF, RST, PASSES, .allocation = ALLOCATION_SEQUENTIAL,
 				.sync_error_us = 9000},
 			{EIM, APDF, RST, PASSES, .sync_error_us = 9000},
-			"prediction 51: 4x1K | 1x24S; prediction 24: 16x1K | 1x96S"},
+			"prediction 51: 4x1K | 1x24S; prediction 24: 16x1K new | 1x96S new"},
 		{"a sequence, and both are strict",
 			{APDM, APDF, SILENT, STRICT, .allocation = ALLOCATION_SEQUENTIAL},
 			{EIM, APDF, SILENT, STRICT}, NEITHER},
@@ -392,6 +415,25 @@ static void test_facts(void **state)
 		expect(rows[i].what, &rows[i].a, &rows[i].b, rows[i].expected);
 }
 
+/* Over IPv6 each ICMP error ends an attempt, and so nothing can be hidden. */
+static void test_ipv6(void **state)
+{
+	const struct pair_tcp_side *refusing[] = {&kinds[ER], &kinds[EI]};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct pair_tcp_advice a =
+			advise_over(FAMILY_IPV6, refusing[i % 2], refusing[i / 2]);
+		char line[1024];
+
+		print(&a, line, sizeof(line));
+		assert_string_equal(line, "jittered 90: again | again");
+		assert_string_equal(a.plans[0].why,
+			"both NATs refuse a SYN that comes too early: both try again until one "
+			"gets through, after a RST, which closes a hole, at random times");
+	}
+}
+
 /* --- budgets --- */
 
 static void test_budgets(void **state)
@@ -423,6 +465,7 @@ static void test_budgets(void **state)
 			"both ports have to be guessed: 95 % takes 434 and 434 half-open "
 			"connections, 5 s at 100 a second; the budgets allow 300 and 300 "
 			"in a minute: UDP, or a relay, is left"},
+		{"fewer for two bands", SB, SB, 330, 0, "both-hard 80: 2x330B | 2x330B"},
 		{"slow for two bands", SB, SB, 0, 10, "both-hard 92: 2x434B | 2x434B"},
 		{"too slow for two bands", SB, SB, 0, 5,
 			"both ports have to be guessed: 95 % takes 434 and 434 half-open "
@@ -436,7 +479,7 @@ static void test_budgets(void **state)
 			"both ports have to be guessed: 95 % takes 111657 and 111657 "
 			"half-open connections, 1 s at 1000000 a second; the budgets allow "
 			"65535 and 65535 in a minute: UDP, or a relay, is left"},
-		{"slow tries", ER, ER, 0, 2, "jittered 90: again | again"},
+		{"slow tries", ER, ER, 0, 2, "ordered 90: ttl2 again | 2nd again" DEEPER NEW},
 		{"most of all", ER, SQ, UINT16_MAX, PAIR_MANY,
 			"prediction 83: 1x24S | 4x1K 2nd; prediction 39: 1x96S | 16x1K "
 			"2nd; birthday 93: 1x1024B | 256x1K 2nd"},
@@ -463,7 +506,8 @@ static void test_give_up(void **state)
 		{ED, ED, 0, 0, 11600000}, /* not known: 1.6 s */
 		{ED, ED, 20000, 30000, 10400000}, {ED, ED, 4000000, 7000000, 20000000},
 		{ED, ER, 20000, 30000, 11000000}, /* until the other has been told */
-		{ER, ER, 20000, 30000, 10400000},
+		{ER, ER, 20000, 30000, 5000000}, /* it is quick, or nothing */
+		{EI, EI, 20000, 30000, 5000000},
 		{SB, SB, 20000, 30000, 14740000}, /* 434 at 100 a second */
 		{ER, SB, 20000, 30000, 11770000}, /* 14, and then 63 */
 	};
@@ -502,8 +546,9 @@ static void test_retry(void **state)
 		a.rate_cps = rows[i].a_cps;
 		b.rate_cps = rows[i].b_cps;
 		advice = advise(&a, &b);
-		assert_int_equal(advice.plans[0].strategy, PAIR_TCP_JITTERED);
-		for (r = advice.plans[0].role; r < advice.plans[0].role + 2; r++) {
+		assert_int_equal(advice.count, 2);
+		assert_int_equal(advice.plans[1].strategy, PAIR_TCP_JITTERED);
+		for (r = advice.plans[1].role; r < advice.plans[1].role + 2; r++) {
 			assert_int_equal(r->retry_low_us, 5000);
 			assert_int_equal(r->retry_high_us, rows[i].high_us);
 			assert_int_equal(r->aim.packets, rows[i].tries);
@@ -613,9 +658,13 @@ static void test_words(void **state)
 			"one side's NAT lets in no SYN, but the answer to its own, so the other "
 			"side connects first: its NAT is open when that SYN comes",
 			""},
+		{ER, ER,
+			"both NATs refuse a SYN that comes too early, so one side's first ends on "
+			"the way, where nobody refuses it, and then the other side connects",
+			""},
 		{ER, EI,
-			"both NATs refuse a SYN that comes too early: both try again until one "
-			"gets through, after a RST, which closes a hole, at random times",
+			"both NATs refuse a SYN that comes too early, one by ICMP, which closes no "
+			"hole: the other side connects first, and waits all the same",
 			""},
 		{ED, SQ,
 			"one side's NAT shows each peer another port, but new ports follow each "
@@ -663,6 +712,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matrix),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_budgets),
 		cmocka_unit_test(test_give_up),
 		cmocka_unit_test(test_retry),

@@ -96,7 +96,7 @@ static void test_each_byte(void **state)
 			assert_int_equal(
 				pair_tcp_side_encode(&sides[1], again, sizeof(again)), BYTES);
 			assert_memory_equal(again + 1, bytes + 1, 16); /* up to what is clamped */
-			pair_tcp_advise(sides, &advice);
+			pair_tcp_advise(sides, FAMILY_IPV4, &advice);
 			broken = rule_broken_by_tcp(&advice, sides);
 			if (broken)
 				fail_msg("byte %zu, value %u: %s", i, value, broken);
@@ -160,8 +160,8 @@ static void test_clamped(void **state)
 	}
 	assert_int_equal(told[0].sync_error_us, 60000000);
 	assert_int_equal(told[1].rate_cps, PAIR_MANY);
-	pair_tcp_advise(own, &a);
-	pair_tcp_advise(told, &b);
+	pair_tcp_advise(own, FAMILY_IPV4, &a);
+	pair_tcp_advise(told, FAMILY_IPV4, &b);
 	assert_true(a.count);
 	assert_memory_equal(&a, &b, sizeof(a));
 	memset(buffer + 17, 0xff, 8); /* rate and sync error */

@@ -252,6 +252,53 @@ static void test_time(void **state)
 	assert_true(proved >= 5);
 }
 
+/* From the later side's first SYN to the proof, with one NAT on each side or one more in the provider's network. */
+static uint64_t time_refused(int a, int b, bool two, unsigned run)
+{
+	char topology[1000];
+	struct punchnet_config c;
+	struct punchnet_result r;
+	const struct session_view *x = &r.party[0].view, *y = &r.party[1].view;
+	uint64_t sent_us, proved_us;
+
+	if (two)
+		snprintf(topology, sizeof(topology),
+			"link delay=10ms hops=3\nnat oa kind=%s\nnat ob kind=%s\n"
+			"link delay=1ms hops=0\nnat a kind=linux behind=oa\n"
+			"nat b kind=linux behind=ob\nlink delay=0\nhost a behind=a\n"
+			"host b behind=b\nlink delay=5ms hops=1\nhost server\n",
+			kinds[a].kind, kinds[b].kind);
+	else
+		make_topology(topology, sizeof(topology), kinds[a].kind, kinds[b].kind, "");
+	c = make_config(topology, run);
+	punchnet_run(&c, &r);
+	if (!have_met(&r, "refused") || x->attempt > (two ? 2 : 1))
+		fail_with(&r, "refused");
+	sent_us = x->first_sent_us > y->first_sent_us ? x->first_sent_us : y->first_sent_us;
+	proved_us = x->proved_us > y->proved_us ? x->proved_us : y->proved_us;
+	punchnet_free(&r);
+	return proved_us - sent_us;
+}
+
+/*
+ * Both refuse, and the first plan gets through at once, each time; only where RSTs come and the first SYN does not reach
+ * the outer NAT it takes until it is repeated, or the second plan.
+ */
+static void test_refused(void **state)
+{
+	static const int cells[][2] = {{ER, ER}, {ER, EI}, {EI, ER}, {EI, EI}};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cells); i++)
+		for (unsigned run = 0; run < 8; run++) {
+			bool resets = cells[i][0] == ER && cells[i][1] == ER;
+
+			assert_true(time_refused(cells[i][0], cells[i][1], false, run) < 250 * MS);
+			assert_true(time_refused(cells[i][0], cells[i][1], true, run) <
+				(resets ? 7000 : 250) * MS);
+		}
+}
+
 static void test_ipv6(void **state)
 {
 	static const char *const pairs[] = {"firewall", "none", "port-restricted"};
@@ -515,8 +562,8 @@ static void test_back_off(void **state)
 static void test_named(void **state)
 {
 	static const int cells[][2] = {{ED, ED}, {ER, ER}, {ED, ER}, {FC, SQ}, {ED, SB}};
-	/* eight for a connection that nobody answers, and in the last one as many connections as there may be */
-	static const unsigned most[] = {16, 16, 16, 16, 8 * 512};
+	/* eight for each plan that nobody answers, and in the last cell as many connections as there may be */
+	static const unsigned most[] = {16, 24, 16, 16, 8 * 512};
 	const struct endpoint victim = {FAMILY_IPV4, 7777, 0, {192, 0, 2, 200}};
 	char topology[700];
 
@@ -624,6 +671,7 @@ int main(void)
 		cmocka_unit_test(test_hopeless_cells),
 		cmocka_unit_test(test_bad_links),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_same_nat),
 		cmocka_unit_test(test_wrong_code),

@@ -120,6 +120,13 @@ static void expect(struct kit *k, enum tcp_checks_action action)
 	assert_int_equal(k->out.action, action);
 }
 
+/* The next try, from another socket. */
+static void expect_again(struct kit *k)
+{
+	expect(k, TCP_CHECKS_CLOSE);
+	expect(k, TCP_CHECKS_CONNECT);
+}
+
 /* A message of the peer; flags of enum punch_flag. */
 static void say(struct kit *k, unsigned socket, enum stun_class class, const struct stun_id *id,
 	uint8_t flags)
@@ -576,6 +583,60 @@ static void test_again_after_icmp(void **state)
 	assert_false(next(k));
 	assert_int_equal(k->deadline_us, k->now_us + MS);
 	assert_int_equal(k->trail->attempts[0].resets, 0);
+	k->now_us = k->deadline_us;
+	expect_again(k);
+	k->now_us += 20 * MS;
+	refused(k, true); /* and as long as there is no socket, the peer's SYN may come */
+	expect_again(k);
+	done(k);
+}
+
+/* The first SYN of the plan alone ends on the way, and neither the next one nor one to a candidate. */
+static void test_hidden(void **state)
+{
+	struct kit *k = kit(true);
+	struct tcp_checks_attempt a = attempt();
+
+	(void)state;
+	a.role.aim.low_ttl = 2;
+	a.role.retry_low_us = 5 * MS;
+	a.role.retry_high_us = 100 * MS;
+	a.role.aim.packets = 10;
+	go_with(k, &a);
+	expect(k, TCP_CHECKS_CONNECT);
+	assert_int_equal(k->out.ttl, 2);
+	assert_int_equal(k->trail->events[k->trail->event_count - 1].ttl, 2);
+	k->now_us += 20 * MS;
+	refused(k, true);
+	expect_again(k);
+	assert_int_equal(k->out.ttl, 0);
+	assert_int_equal(
+		tcp_checks_add_candidate(k->checks, k->now_us, CHECK_HOST, &other, true), 0);
+	expect(k, TCP_CHECKS_CONNECT);
+	assert_true(endpoint_equal(&k->out.to, &other));
+	assert_int_equal(k->out.ttl, 0);
+	done(k);
+}
+
+/* All SYNs of the plan do not heed errors: with a TTL with which they arrive. */
+static void test_unheeding(void **state)
+{
+	struct kit *k = kit(true);
+	struct tcp_checks_attempt a = attempt();
+
+	(void)state;
+	a.role.unheeding = true;
+	a.role.retry_low_us = 5 * MS;
+	a.role.retry_high_us = 100 * MS;
+	a.role.aim.packets = 10;
+	go_with(k, &a);
+	expect(k, TCP_CHECKS_CONNECT);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(k->out.ttl, 32);
+		k->now_us += 20 * MS;
+		refused(k, true);
+		expect_again(k);
+	}
 	done(k);
 }
 
@@ -851,6 +912,8 @@ int main(void)
 		cmocka_unit_test(test_slow_proof),
 		cmocka_unit_test(test_again_after_rst),
 		cmocka_unit_test(test_again_after_icmp),
+		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_unheeding),
 		cmocka_unit_test(test_not_again),
 		cmocka_unit_test(test_unvouched),
 		cmocka_unit_test(test_unvouched_is_silent),

@@ -1127,21 +1127,27 @@ static void test_same_tuple_as_child(void **state)
 
 /* --- ICMP --- */
 
-/* Quotes a SYN of this number from here. */
-static void give_error(struct line *l, uint8_t type, uint8_t code, uint32_t sequence)
+/* Quotes a SYN of this number from here, as it arrived. */
+static void give_error_about(
+	struct line *l, uint8_t type, uint8_t code, uint32_t sequence, uint8_t ttl)
 {
 	struct endpoint from = here(PORT), to = there(PORT);
 	struct endpoint router = at(v6 ? "2001:db8:99::9" : "203.0.113.9");
 	struct packet_tcp tcp = {sequence, 0, SYN, 65535};
 	uint8_t bytes[FLIGHT_MAX], error[FLIGHT_MAX];
 	struct packet cause;
-	int n = packet_build_tcp(bytes, sizeof(bytes), &from, &to, 60, &tcp, NULL, 0);
+	int n = packet_build_tcp(bytes, sizeof(bytes), &from, &to, ttl, &tcp, NULL, 0);
 
 	assert_true(n > 0);
 	assert_int_equal(packet_decode(bytes, (size_t)n, &cause), 0);
 	n = packet_build_error(error, sizeof(error), &router, &cause, type, code, 0);
 	assert_true(n > 0);
 	tcpstack_input(l->stack[0], l->now, error, (size_t)n);
+}
+
+static void give_error(struct line *l, uint8_t type, uint8_t code, uint32_t sequence)
+{
+	give_error_about(l, type, code, sequence, 60);
 }
 
 static void expect_failed(struct line *l, uint8_t type, uint8_t code, int error)
@@ -1264,6 +1270,34 @@ static void test_icmp(void **state)
 		check_icmp_child(i);
 	}
 	v6 = false;
+}
+
+/* With IP_MINTTL an error for the first SYN does not end it; for one that was repeated it does. */
+static void test_unheeding(void **state)
+{
+	struct packet first, repeated;
+	struct line l;
+
+	(void)state;
+	begin(&l, 1, 1);
+	bind_it(&l, 0, 0, PORT);
+	assert_int_equal(tcpstack_unheed(l.stack[0], 0, 2), 0);
+	assert_int_equal(try_connect(&l, 0, 0, PORT), 0);
+	assert_int_equal(tcpstack_unheed(l.stack[0], 0, 3), -EINVAL);
+	first = taken(&l);
+	assert_int_equal(first.ttl, 2);
+	give_error_about(&l, 11, 0, first.sequence, 1);
+	expect_no_event(&l, 0);
+	l.now = next_timer(&l);
+	run_timers(&l);
+	repeated = taken(&l);
+	assert_int_equal(repeated.ttl, 64);
+	give_error_about(&l, 11, 0, first.sequence, 2);
+	expect_no_event(&l, 0);
+	give_error_about(&l, 3, 13, first.sequence, 61);
+	expect_failed(&l, 3, 13, -EHOSTUNREACH);
+	assert_int_equal(tcpstack_unheed(l.stack[0], 1, 2), -EINVAL);
+	finish(&l);
 }
 
 /* Old routers quote no more than the ports and the number. */
@@ -2361,6 +2395,7 @@ int main(void)
 		cmocka_unit_test(test_same_tuple),
 		cmocka_unit_test(test_same_tuple_as_child),
 		cmocka_unit_test(test_icmp),
+		cmocka_unit_test(test_unheeding),
 		cmocka_unit_test(test_short_quote),
 		cmocka_unit_test(test_receiving),
 		cmocka_unit_test(test_sending),

@@ -11,7 +11,7 @@
 
 /* A session that knocks: from two sockets, and another one again and again; and whether knocks leave the own NAT. */
 
-#define HOPE_US 3000000u
+#define HOPE_US 15000000u /* who waits may begin later, and is knocked at every 2 s */
 
 static uint64_t utc_us(const struct session *s, uint64_t now_us)
 {

@@ -29,6 +29,7 @@ OUTSIDE = "192.0.2.11"  # who waits
 FORGER, OTHER = "203.0.113.66", "203.0.113.67"  # where nobody is
 CODE, WRONG = "1-acorn-albatross-aimless-bravado", "1-acorn-albatross-aimless-tourist"
 FLOOD_PPS, FLOOD_S = 20000, 3
+SLOT_S, CLOSED_S, PART_S = 300, 60, 35  # a port is closed a minute after its slot of time; so long a part may need it
 ALL = socket.htons(3)  # ETH_P_ALL
 NEWNET = 0x40000000
 CLOCK = """
@@ -131,7 +132,10 @@ class Attack:
         return process
 
     def wait(self):
-        """Who waits, and where his flow to the dark is outside."""
+        """Who waits, and where his flow to the dark is outside; for as long as it is needed."""
+        before_s = CLOSED_S - time.time() % SLOT_S
+        if 0 < before_s < PART_S:
+            time.sleep(before_s)
         tap = Tap("isp", "cust")
         self.waits = self.start("host", self.command, "--wait", "--hold", "-w", "100s", CODE)
         step = self.waits.lines.wait_for(lambda line: b"wait: for a knock at port" in line, 20, "somebody waits")[1]

@@ -112,7 +112,7 @@ class Run:
         words = ["the server", "nameplate", "at none", "clock that differs", "no route", "recorded"]
         if document is self.knocks and self.who == "srv":
             words += ["this side's NAT", "is private"]
-        if document is self.knocks and self.who == "open":
+        if document is self.knocks and self.who == "open" and not self.variant:
             words.append("drops ICMP errors that belong to no flow")
         if document is self.knocks and self.family == "6":
             words += ["is private", "this side's NAT"]

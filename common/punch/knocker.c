@@ -11,15 +11,18 @@
 #include "punch/knocker.h"
 
 #define SEARCH_AFTER_US 1000000u
-#define STEP_LATER_US	2000000u /* between knocks at the known port, after the first ones */
-#define PAUSE_US	5000000u /* between searches, and longer each time */
-#define PORT_MIN	1024u
-#define PORTS		(65536u - PORT_MIN)
-#define CLASSIC_ASK_US	1000000u /* after an error: what opens the other NAT has left by then */
-#define SLOT_US		(KNOCK_SLOT_S * UINT64_C(1000000))
-#define LATE_US		20000u /* timers are, by several ms: so much is made up for … */
-#define LATE_PACKETS	64 /* … by no more than these at once */
-#define NEIGHBOURS	4 /* on each side: a NAT that has given a port away takes one next to it */
+#define STEP_SOON_US \
+	500000u /* between knocks at the known port, after the first ones: the other side may just begin */
+#define SOON_US	       10000000u
+#define STEP_LATER_US  2000000u
+#define PAUSE_US       5000000u /* between searches, and longer each time */
+#define PORT_MIN       1024u
+#define PORTS	       (65536u - PORT_MIN)
+#define CLASSIC_ASK_US 1000000u /* after an error: what opens the other NAT has left by then */
+#define SLOT_US	       (KNOCK_SLOT_S * UINT64_C(1000000))
+#define LATE_US	       20000u /* timers are, by several ms: so much is made up for … */
+#define LATE_PACKETS   64 /* … by no more than these at once */
+#define NEIGHBOURS     4 /* on each side: a NAT that has given a port away takes one next to it */
 
 /* When; and the TTL of the datagram, for one NAT, two or three on the own side. */
 static const uint32_t steps_us[] = {0, 200000, 400000, 800000};
@@ -116,7 +119,11 @@ static void next_step(struct knocker *k, uint64_t now_us)
 	k->step++;
 	/* at first time is left for an error to be answered before it */
 	k->now.far = k->step >= STEPS;
-	k->step_us = k->step < STEPS ? k->round_us + steps_us[k->step] : now_us + STEP_LATER_US;
+	if (k->step < STEPS)
+		k->step_us = k->round_us + steps_us[k->step];
+	else
+		k->step_us =
+			now_us + (now_us - k->round_us < SOON_US ? STEP_SOON_US : STEP_LATER_US);
 }
 
 /* An error, and a while later a datagram that the other NAT lets in then. */

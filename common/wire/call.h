@@ -64,6 +64,7 @@ enum call_attribute {
 		0xda97, /* 8 bits enum call_from, 8 outcome, 16 errno of Linux, 32 us since the first SYN */
 	CALL_ATTRIBUTE_ENDPOINT =
 		0xda98, /* and the next four, one for each bit: as XOR-MAPPED-ADDRESS */
+	CALL_ATTRIBUTE_TTL = 0xda9d, /* 8 bits TTL, 24 zero */
 };
 
 /* Whatever was not there is 0, and so is what has no meaning in a message of this class. */
@@ -89,6 +90,7 @@ struct call_message {
 	uint32_t elapsed_us;
 	bool has_icmp; /* this error ended the call; a Linux older than 5.9 does not tell */
 	struct stun_icmp icmp;
+	uint8_t ttl; /* with which the SYN-ACK or RST came that ended it; 0: not known, or neither */
 };
 
 /* Whether the header says this method: for a first look, before anything is decoded. */

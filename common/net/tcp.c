@@ -20,6 +20,7 @@
 #define BACKLOG_LOCAL 128 /* of programs that open many at once */
 
 /* of the kernel's enum, which its header keeps for itself */
+#define ESTABLISHED  1
 #define SYN_SENT     2
 #define SYN_RECEIVED 3
 
@@ -156,6 +157,15 @@ bool tcp_is_connecting(int fd)
 int tcp_no_delay(int fd)
 {
 	return set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+bool tcp_has_ended(int fd)
+{
+	struct tcp_info info = {.tcpi_state = 0};
+	socklen_t length = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
+		(info.tcpi_state != ESTABLISHED && info.tcpi_state != SYN_RECEIVED);
 }
 
 int tcp_peer(int fd, struct endpoint *out)

@@ -52,6 +52,9 @@ bool tcp_is_connecting(int fd);
 /* What is written goes out at once, also while something before it is not acknowledged (RFC 896). */
 int tcp_no_delay(int fd);
 
+/* Whether nothing comes any more beyond what can be read now. */
+bool tcp_has_ended(int fd);
+
 /* Who is at the other end. */
 int tcp_peer(int fd, struct endpoint *out);
 

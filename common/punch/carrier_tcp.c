@@ -116,6 +116,11 @@ static bool take_message(struct carried *s)
 		end(s, -EBADMSG);
 		return false;
 	}
+	/* the rest will never come, and the kernel would wake us for that again and again */
+	if (n > 0 && (!bytes || bytes > n) && tcp_has_ended(s->fd)) {
+		end(s, -EBADMSG);
+		return false;
+	}
 	if (n < 0 || !bytes || bytes > n) {
 		tcp_expect(s->fd, bytes > n ? (size_t)bytes : HEADER_BYTES);
 		return false;

@@ -15,6 +15,8 @@
 #define REFUSALS     2 /* the server may just be starting */
 #define UNHEARD_US   8000000 /* three SYNs, and some time */
 #define MUTE_US	     10000000
+#define LATE_US	     1000000 /* two SYNs, where there is another family */
+#define CONNECT_US   7000000 /* three SYNs */
 #define REFRESH_US \
 	20000000 /* of the family that is not met over: natprobed ends what is idle for 30 s */
 
@@ -45,7 +47,6 @@ void session_main_connected(struct session *s, uint64_t now_us, int f)
 		s->meeting_family != families[f] && is_open(s, s->meeting_family == FAMILY_IPV6);
 
 	s->main[f].state = OPENING_DONE;
-	s->main[f].tries = 0;
 	s->main[f].open_us = now_us;
 	s->view.local[f] = s->main[f].local;
 	s->has_main = true;
@@ -65,7 +66,8 @@ void session_main_connected(struct session *s, uint64_t now_us, int f)
 void session_main_failed(struct session *s, uint64_t now_us, int f, int error)
 {
 	struct session_main *m = &s->main[f];
-	unsigned tries = m->tries, refusals = m->refusals + (error == -ECONNREFUSED);
+	bool stood = m->state == OPENING_DONE && now_us - m->open_us >= AGAIN_MAX_US;
+	unsigned tries = stood ? 0 : m->tries, refusals = m->refusals + (error == -ECONNREFUSED);
 	uint64_t us = (uint64_t)AGAIN_US << (tries < 4 ? tries : 4);
 
 	trail_step(s->config.trail, now_us, "register: over TCP, IPv%d: %s", (int)families[f],
@@ -133,10 +135,29 @@ static bool is_mute(const struct session *s, uint64_t now_us)
 		now_us - s->main[s->meeting_family == FAMILY_IPV6].open_us >= MUTE_US;
 }
 
+bool session_main_is_late(const struct session *s, int f)
+{
+	return s->main[f].late && is_open(s, !f);
+}
+
+static void heed_connecting(struct session *s, uint64_t now_us)
+{
+	for (int f = 0; f < 2; f++) {
+		struct session_main *m = &s->main[f];
+
+		if (!s->config.tcp || m->state != OPENING_ASKED)
+			continue;
+		m->late = now_us - m->asked_us >= LATE_US;
+		if (now_us - m->asked_us >= CONNECT_US)
+			session_main_failed(s, now_us, f, -ETIMEDOUT);
+	}
+}
+
 void session_connect_advance(struct session *s, uint64_t now_us)
 {
 	int f = s->meeting_family == FAMILY_IPV6;
 
+	heed_connecting(s, now_us);
 	if (!s->view.registered_us && has_failed(s))
 		session_fail(s, now_us, SESSION_NO_SOCKET);
 	else if (!s->view.registered_us &&
@@ -153,8 +174,20 @@ void session_connect_advance(struct session *s, uint64_t now_us)
 uint64_t session_connect_deadline(const struct session *s)
 {
 	int f = s->meeting_family == FAMILY_IPV6;
+	uint64_t at_us = UINT64_MAX, then_us;
 
+	for (int i = 0; i < 2; i++) {
+		const struct session_main *m = &s->main[i];
+
+		if (m->state != OPENING_ASKED)
+			continue;
+		then_us = m->asked_us + (m->late ? CONNECT_US : LATE_US);
+		at_us = then_us < at_us ? then_us : at_us;
+	}
 	if (!s->view.registered_us)
-		return s->view.started_us + UNHEARD_US;
-	return s->meeting && is_open(s, !f) && s->reflexive[!f].done ? s->refresh_us : UINT64_MAX;
+		then_us = s->view.started_us + UNHEARD_US;
+	else
+		then_us = s->meeting && is_open(s, !f) && s->reflexive[!f].done ? s->refresh_us
+										: UINT64_MAX;
+	return then_us < at_us ? then_us : at_us;
 }

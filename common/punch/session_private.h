@@ -31,7 +31,8 @@ struct session_main {
 	struct endpoint local;
 	/* TCP */
 	unsigned tries, refusals;
-	uint64_t due_us, open_us;
+	uint64_t due_us, asked_us, open_us;
+	bool late;
 };
 
 /* The server over TCP. */
@@ -222,6 +223,8 @@ void session_main_connected(struct session *s, uint64_t now_us, int f);
 void session_main_failed(struct session *s, uint64_t now_us, int f, int error);
 /* Whether it may be connected now. */
 bool session_main_is_due(const struct session *s, uint64_t now_us, int f);
+/* It takes its time, while the other family is there. */
+bool session_main_is_late(const struct session *s, int f);
 void session_connect_advance(struct session *s, uint64_t now_us);
 uint64_t session_connect_deadline(const struct session *s);
 

@@ -44,8 +44,8 @@ void session_renew_sockets(struct session *s)
 
 bool session_main_is_pending(const struct session *s, int f)
 {
-	/* over TCP nobody waits for what has failed before */
-	return !s->main[f].tries &&
+	/* over TCP nobody waits for what has failed before, nor long for one family when the other is there */
+	return !s->main[f].tries && !session_main_is_late(s, f) &&
 		(s->main[f].state == OPENING_WANTED || s->main[f].state == OPENING_ASKED);
 }
 
@@ -265,6 +265,13 @@ static bool want_main(struct session *s, unsigned socket, int f, struct session_
 	return true;
 }
 
+/* natprobed takes the end of a connection for the end of its party, unless that has come over another one before. */
+static bool is_replaced(const struct session *s)
+{
+	return !s->config.tcp || meeting_is_current(s->meeting) ||
+		s->view.meeting->state == MEETING_UNREACHABLE;
+}
+
 static bool poll_main(struct session *s, uint64_t now_us, int f, struct session_output *out,
 	uint64_t *deadline_us)
 {
@@ -274,11 +281,12 @@ static bool poll_main(struct session *s, uint64_t now_us, int f, struct session_
 		return true;
 	if (m->state == OPENING_WANTED && session_main_is_due(s, now_us, f)) {
 		m->state = OPENING_ASKED;
+		m->asked_us = now_us;
 		return want_main(s, m->socket, f, out);
 	}
 	if (m->state == OPENING_WANTED && m->due_us > now_us && m->due_us < *deadline_us)
 		*deadline_us = m->due_us;
-	if (old->state != OPENING_DONE || m->state != OPENING_DONE)
+	if (old->state != OPENING_DONE || m->state != OPENING_DONE || !is_replaced(s))
 		return false;
 	old->state = OPENING_NONE;
 	out->action = SESSION_CLOSE;

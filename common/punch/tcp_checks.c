@@ -158,6 +158,7 @@ void tcp_checks_again(struct tcp_checks *c)
 	}
 	c->link_count = 0;
 	c->chosen = NULL;
+	c->strangers = 0;
 	c->oldest = c->attempt.number + 1;
 	c->result = (struct checks_result){.connected = false};
 	for (unsigned i = 0; i < 2; i++)

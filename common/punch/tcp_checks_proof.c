@@ -127,13 +127,26 @@ static bool poll_link(struct tcp_checks *c, uint64_t now_us, struct link *l,
 	return false;
 }
 
+static void choose(struct tcp_checks *c, struct link *l)
+{
+	if (!is_controlling(c) || c->chosen || !l->proved || !l->heard)
+		return;
+	c->chosen = l;
+	l->must_ask = true;
+}
+
 bool tcp_checks_poll_proof(
 	struct tcp_checks *c, uint64_t now_us, struct tcp_checks_output *out, uint64_t *deadline_us)
 {
-	for (unsigned i = 0; i < c->link_count && !c->result.connected; i++)
-		if (c->links[i].state == LINK_OPEN &&
-			poll_link(c, now_us, &c->links[i], out, deadline_us))
+	for (unsigned i = 0; i < c->link_count && !c->result.connected; i++) {
+		struct link *l = &c->links[i];
+
+		if (l->state != LINK_OPEN)
+			continue;
+		choose(c, l); /* the one that was chosen before may have broken */
+		if (poll_link(c, now_us, l, out, deadline_us))
 			return true;
+	}
 	return false;
 }
 
@@ -145,6 +158,7 @@ static void take_request(
 	l->must_answer = true;
 	l->peer_id = m->id;
 	l->heard = true;
+	l->next_us = now_us + PROOF_US;
 	l->must_ask |= !l->asked;
 	c->result.peer_attempt = m->attempt;
 	c->result.asked_us = now_us;
@@ -168,6 +182,7 @@ static bool take_answer(
 	if (l->proved)
 		return true;
 	l->proved = true;
+	l->next_us = now_us + PROOF_US;
 	l->rtt_us = now_us - l->asked_us;
 	l->mapped = m->mapped;
 	c->accepted -= l->accepted;
@@ -178,14 +193,6 @@ static bool take_answer(
 	c->result.proved_us = now_us;
 	c->result.first_heard_us = l->opened_us;
 	return true;
-}
-
-static void choose(struct tcp_checks *c, struct link *l)
-{
-	if (!is_controlling(c) || c->chosen || !l->proved || !l->heard)
-		return;
-	c->chosen = l;
-	l->must_ask = true;
 }
 
 static void take_message(

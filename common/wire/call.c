@@ -8,7 +8,7 @@
 
 #include "wire/call.h"
 
-#define ATTRIBUTE_LAST (CALL_ATTRIBUTE_ENDPOINT + CALL_FROM_KINDS - 1)
+#define ENDPOINT_LAST (CALL_ATTRIBUTE_ENDPOINT + CALL_FROM_KINDS - 1)
 
 /* --- decoding --- */
 
@@ -42,6 +42,15 @@ static bool take_result(struct span value, struct call_message *m)
 	return m->has_result;
 }
 
+static bool take_ttl(struct span value, struct call_message *m)
+{
+	struct reader r = reader_over(value.data, value.length);
+
+	m->ttl = reader_u8(&r);
+	reader_skip(&r, 3);
+	return !r.failed && !reader_left(&r);
+}
+
 static bool take_attribute(
 	const struct stun_message *stun, uint16_t type, struct span value, struct call_message *m)
 {
@@ -50,7 +59,9 @@ static bool take_attribute(
 			take_from(value, m);
 	if (type == CALL_ATTRIBUTE_RESULT)
 		return m->class != STUN_INDICATION || take_result(value, m);
-	if (type >= CALL_ATTRIBUTE_ENDPOINT && type <= ATTRIBUTE_LAST)
+	if (type == CALL_ATTRIBUTE_TTL)
+		return m->class != STUN_INDICATION || take_ttl(value, m);
+	if (type >= CALL_ATTRIBUTE_ENDPOINT && type <= ENDPOINT_LAST)
 		return m->class != STUN_SUCCESS ||
 			!stun_xor_address(
 				stun, value, &m->endpoint[type - CALL_ATTRIBUTE_ENDPOINT]);
@@ -68,7 +79,7 @@ static int take_attributes(const struct stun_message *stun, struct call_message 
 	while (stun_next(stun, &cursor, &type, &value)) {
 		uint32_t bit = 1u << (type & 31);
 
-		if (type < CALL_ATTRIBUTE_FROM || type > ATTRIBUTE_LAST || taken & bit)
+		if (type < CALL_ATTRIBUTE_FROM || type > CALL_ATTRIBUTE_TTL || taken & bit)
 			continue;
 		taken |= bit;
 		if (!take_attribute(stun, type, value, m))
@@ -161,6 +172,8 @@ static void add_to_indication(struct stun_writer *s, const struct call_message *
 	stun_add(s, CALL_ATTRIBUTE_RESULT, value, sizeof(value));
 	if (m->has_icmp)
 		stun_add_icmp(s, &m->icmp);
+	if (m->ttl)
+		stun_add_u32(s, CALL_ATTRIBUTE_TTL, (uint32_t)m->ttl << 24);
 }
 
 int call_encode(const struct call_message *m, void *buffer, size_t size)

@@ -193,6 +193,9 @@ bool stun_next(const struct stun_message *m, size_t *cursor, uint16_t *type, str
 /* The endpoint in the value of an attribute that is written as XOR-MAPPED-ADDRESS is. 0 or -EBADMSG. */
 int stun_xor_address(const struct stun_message *m, struct span value, struct endpoint *out);
 
+/* The same where other things stand before or behind it; false: it is none, or cut off. */
+bool stun_read_xor_address(struct reader *r, const struct stun_id *id, struct endpoint *out);
+
 /*
  * Whether MESSAGE-INTEGRITY (HMAC-SHA1, RFC 8489 14.5) or -SHA256 (14.6) is there and right under the
  * key. 0; -ENOENT: none there; -EBADMSG: wrong.
@@ -216,6 +219,8 @@ void stun_add_text(struct stun_writer *s, uint16_t type, const char *text);
 void stun_add_address(struct stun_writer *s, uint16_t type, const struct endpoint *e);
 /* An attribute of any type that is written as XOR-MAPPED-ADDRESS is. */
 void stun_add_xor_address(struct stun_writer *s, uint16_t type, const struct endpoint *e);
+/* The same without the type and length of an attribute, for one that holds other things, too. */
+void stun_write_xor_address(struct writer *w, const struct stun_id *id, const struct endpoint *e);
 /* RESPONSE-PORT with length 4, or the length 2 that some servers insist on (RFC 5780 7.5). */
 void stun_add_response_port(struct stun_writer *s, uint16_t port, bool short_form);
 void stun_add_error(struct stun_writer *s, unsigned code, const char *reason);

@@ -310,6 +310,11 @@ int stun_xor_address(const struct stun_message *m, struct span value, struct end
 	return take_address(value, true, &m->id, out) ? 0 : -EBADMSG;
 }
 
+bool stun_read_xor_address(struct reader *r, const struct stun_id *id, struct endpoint *out)
+{
+	return read_address(r, true, id, out);
+}
+
 bool stun_looks_like(const void *data, size_t length)
 {
 	struct reader r = reader_over(data, length);

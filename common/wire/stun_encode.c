@@ -74,20 +74,26 @@ static uint32_t word_at(const uint8_t *p)
 }
 
 /* Word by word: a server writes four addresses for every request. */
-static void write_address(struct stun_writer *s, const struct endpoint *e, bool xor)
+static void write_words(
+	struct writer *w, const struct stun_id *id, const struct endpoint *e, bool xor)
 {
 	size_t length = endpoint_address_length(e->family);
 	uint32_t family = e->family == FAMILY_IPV4 ? 1 : 2;
 	uint32_t port = xor? e->port ^ STUN_COOKIE >> 16 : e->port;
 
 	if (!length)
-		s->w.failed = true;
-	writer_u32(&s->w, family << 16 | port);
+		w->failed = true;
+	writer_u32(w, family << 16 | port);
 	for (size_t i = 0; i < length; i += 4) {
-		uint32_t mask = !xor? 0 : i ? word_at(s->id.bytes + i) : STUN_COOKIE;
+		uint32_t mask = !xor? 0 : i ? word_at(id->bytes + i) : STUN_COOKIE;
 
-		writer_u32(&s->w, word_at(e->address + i) ^ mask);
+		writer_u32(w, word_at(e->address + i) ^ mask);
 	}
+}
+
+static void write_address(struct stun_writer *s, const struct endpoint *e, bool xor)
+{
+	write_words(&s->w, &s->id, e, xor);
 }
 
 void stun_add_address(struct stun_writer *s, uint16_t type, const struct endpoint *e)
@@ -102,6 +108,11 @@ void stun_add_xor_address(struct stun_writer *s, uint16_t type, const struct end
 	writer_u32(&s->w, (uint32_t)type << 16 | (uint32_t)address_bytes(e));
 	write_address(s, e, true);
 	update_length(s);
+}
+
+void stun_write_xor_address(struct writer *w, const struct stun_id *id, const struct endpoint *e)
+{
+	write_words(w, id, e, true);
 }
 
 void stun_add_response_port(struct stun_writer *s, uint16_t port, bool short_form)

@@ -124,6 +124,8 @@ def blocked(pair, sides):
         failure = "server-unreachable" if kind == "BL" else "no-peer"
         if (document["failure"], document["exit"]) != (failure, 4):
             found.append(f"{document['failure']}, exit status {document['exit']}, not {failure}")
+        elif kind == "BL" and "TCP" not in punch_matrix.words_of(document):
+            found.append(f"does not say that it may be TCP: {document['explanation']}")
     return found
 
 

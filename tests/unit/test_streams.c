@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -918,13 +919,26 @@ static void test_stdio_closed(void **state)
 	}
 }
 
-/* As the tools make a closed one: it can be read only. */
+/* It can be read only, as /dev/null in the place of a closed one. */
 static void test_stdio_read_only(void **state)
 {
 	int to = pipe_at(STDIN_FILENO);
 
 	(void)state;
 	redirect(STDOUT_FILENO, open("/dev/null", O_RDONLY));
+	begin_stdio();
+	answer("for nobody");
+	assert_ends(-EBADF);
+	close(to);
+}
+
+/* … or a pipe that would take it for input. */
+static void test_stdio_wrong_end(void **state)
+{
+	int to = pipe_at(STDIN_FILENO);
+
+	(void)state;
+	assert_int_equal(dup2(STDIN_FILENO, STDOUT_FILENO), STDOUT_FILENO);
 	begin_stdio();
 	answer("for nobody");
 	assert_ends(-EBADF);
@@ -1039,6 +1053,9 @@ static void test_stdio_terminal(void **state)
 	redirect(STDIN_FILENO, dup(other));
 	redirect(STDOUT_FILENO, other);
 	begin_stdio();
+	/* so that there is room for a part of what is written then */
+	answer("first");
+	wait_until(&kit.w, poll(&(struct pollfd){.fd = terminal, .events = POLLIN}, 1, 0) > 0);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(
 			tunnel_write(kit.w.tunnels[1], played()->id, text, sizeof(text)), 0);
@@ -1113,6 +1130,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stdio_null, setup_stdio, teardown_stdio),
 		cmocka_unit_test_setup_teardown(test_stdio_closed, setup_stdio, teardown_stdio),
 		cmocka_unit_test_setup_teardown(test_stdio_read_only, setup_stdio, teardown_stdio),
+		cmocka_unit_test_setup_teardown(test_stdio_wrong_end, setup_stdio, teardown_stdio),
 		cmocka_unit_test_setup_teardown(
 			test_stdio_nobody_reads, setup_stdio, teardown_stdio),
 		cmocka_unit_test_setup_teardown(

@@ -14,6 +14,7 @@
 #define ANSWER_MIN_US \
 	1000000u /* how long an answer to the last round trip is waited for, at least */
 #define CLOSE_US     1500000u /* … and the peer's last word */
+#define CLOSE_TCP_US 15000000u /* … over TCP, which repeats by itself and says when it is over */
 #define FAILED_US    1000000u /* how long the peer can still hear that and why this side has failed */
 #define LEAVE_US     150000u /* … and for the way of the message that it goes */
 #define REPAIR_PINGS 3 /* round trips over a way that was punched anew */
@@ -132,7 +133,7 @@ static void begin_carrying(struct path *p)
 static void begin_closing(struct path *p, uint64_t now_us)
 {
 	path_way_close(p, now_us);
-	path_enter(p, CLOSING, now_us + CLOSE_US);
+	path_enter(p, CLOSING, now_us + (p->config->tcp ? CLOSE_TCP_US : CLOSE_US));
 	path_leave(p);
 }
 
@@ -175,7 +176,7 @@ static void advance_measuring(struct path *p, uint64_t now_us)
 		give_up(p, now_us);
 		return;
 	}
-	if (s.pings < count && !path_way_is_broken(p))
+	if (s.pings < count && !path_way_is_broken(p) && !path_way_is_closed(p))
 		return;
 	if (p->until_us == UINT64_MAX)
 		p->until_us = now_us + patience_us;
@@ -187,7 +188,8 @@ static void advance_measuring(struct path *p, uint64_t now_us)
 	if (p->mute) {
 		path_enter(p, LEAVING, now_us + LEAVE_US);
 		path_leave(p);
-	} else if (now_us < p->until_us && (s.pongs < count || !s.heard_us)) {
+	} else if (now_us < p->until_us && !path_way_is_closed(p) &&
+		(s.pongs < count || !s.heard_us)) {
 		return;
 	} else if (is_kept(p)) {
 		begin_carrying(p);

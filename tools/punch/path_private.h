@@ -77,6 +77,8 @@ struct flow_statistics path_way_statistics(const struct path *p);
 uint64_t path_way_silent_at(const struct path *p);
 /* Over TCP: the connection is gone, and had not come to its end. */
 bool path_way_is_broken(const struct path *p);
+/* … the peer has said its last word, and answers nothing any more. */
+bool path_way_is_closed(const struct path *p);
 /* … both sides have said their last word. */
 bool path_way_is_done(const struct path *p);
 /* Says the last word. */

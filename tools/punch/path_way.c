@@ -142,6 +142,11 @@ bool path_way_is_done(const struct path *p)
 	return p->tunnel && tunnel_is_closed(p->tunnel) && tunnel_is_flushed(p->tunnel);
 }
 
+bool path_way_is_closed(const struct path *p)
+{
+	return p->tunnel && tunnel_is_closed(p->tunnel);
+}
+
 /* Where a program gets the socket afterwards none may come late; else a peer that misses it has long to wait. */
 void path_way_close(struct path *p, uint64_t now_us)
 {

@@ -35,12 +35,14 @@ static bool is_socket(const struct pump *p)
 	return p->config.in == p->config.out;
 }
 
-static bool may_wait(int fd)
+/* Of the wrong kind poll(2) may say nothing, and a call at once that it is. */
+static bool may_wait(int fd, int wrong)
 {
 	int flags = fcntl(fd, F_GETFL);
 	struct stat file;
 
-	return flags >= 0 && !(flags & O_NONBLOCK) && !fstat(fd, &file) && !S_ISREG(file.st_mode);
+	return flags >= 0 && !(flags & O_NONBLOCK) && (flags & O_ACCMODE) != wrong &&
+		!fstat(fd, &file) && !S_ISREG(file.st_mode);
 }
 
 /* The last thing that is done. */
@@ -198,8 +200,8 @@ int pump_create(const struct pump_config *config, struct pump **out)
 	if (!p)
 		return -ENOMEM;
 	p->config = *config;
-	p->in_waits = may_wait(config->in);
-	p->out_waits = may_wait(config->out);
+	p->in_waits = may_wait(config->in, O_WRONLY);
+	p->out_waits = may_wait(config->out, O_RDONLY);
 	p->output = evbuffer_new();
 	p->readable = event_new(config->base, config->in, EV_READ, on_readable, p);
 	p->writable = event_new(config->base, config->out, EV_WRITE, on_writable, p);

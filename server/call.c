@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/call.h"
+#include "server/quota.h"
 
 #define NEVER	    UINT64_MAX
 #define THIRD_PORTS (CALL_FROM_THIRD | CALL_FROM_THIRD_ADDRESS)
@@ -29,12 +30,8 @@ struct call {
 	int error; /* it could not be bound */
 	uint64_t due_us, begun_us;
 	uint32_t patience_us;
-};
-
-/* A call that counts for its source. */
-struct recent {
-	uint64_t until_us;
-	struct source *source;
+	unsigned local; /* index of our endpoint, but for its port */
+	uint8_t answered_ttl, reset_ttl; /* of the newest SYN-ACK and RST; 0: none was seen */
 };
 
 struct calls {
@@ -43,9 +40,7 @@ struct calls {
 	uint64_t next_us; /* nothing is due before */
 	unsigned count;
 	struct call table[CALLS_MAX];
-	struct sources *sources;
-	uint32_t oldest, recent_count; /* of the ring */
-	struct recent ring[CALLS_PER_MINUTE];
+	struct quota *quota;
 };
 
 /* One request being dealt with. */
@@ -83,49 +78,12 @@ static void release(struct calls *c, struct call *call)
 
 /* --- limits --- */
 
-static void forget_newest(struct calls *c)
-{
-	c->recent_count--;
-	sources_give_back(
-		c->sources, c->ring[(c->oldest + c->recent_count) % CALLS_PER_MINUTE].source);
-}
-
-static void forget_old(struct calls *c, uint64_t now_us)
-{
-	while (c->recent_count && c->ring[c->oldest].until_us <= now_us) {
-		sources_give_back(c->sources, c->ring[c->oldest].source);
-		c->oldest = (c->oldest + 1) % CALLS_PER_MINUTE;
-		c->recent_count--;
-	}
-}
-
 /* All of them or none. 0 or an enum call_error. */
-static uint16_t charge_source(
-	struct calls *c, uint64_t now_us, const struct endpoint *from, unsigned wanted)
-{
-	struct source *source;
-	int err;
-
-	forget_old(c, now_us);
-	if (c->recent_count + wanted > CALLS_PER_MINUTE)
-		return CALL_BUSY;
-	for (unsigned i = 0; i < wanted; i++) {
-		err = sources_take(c->sources, from, &source);
-		if (err) {
-			while (i--)
-				forget_newest(c);
-			return err == -EDQUOT ? CALL_QUOTA : CALL_BUSY;
-		}
-		c->ring[(c->oldest + c->recent_count++) % CALLS_PER_MINUTE] =
-			(struct recent){now_us + CALLS_MINUTE_US, source};
-	}
-	return 0;
-}
-
 static uint16_t charge(const struct exchange *x, unsigned wanted)
 {
 	struct calls *c = x->calls;
 	unsigned own = 0;
+	int err;
 
 	for (unsigned i = 0; i < CALLS_MAX; i++)
 		own += c->table[i].state != STATE_FREE &&
@@ -135,7 +93,8 @@ static uint16_t charge(const struct exchange *x, unsigned wanted)
 		return CALL_QUOTA;
 	if (c->count + wanted > CALLS_MAX)
 		return CALL_BUSY;
-	return charge_source(c, x->now_us, &x->in->from, wanted);
+	err = quota_take(c->quota, x->now_us, &x->in->from, wanted);
+	return err == -EDQUOT ? CALL_QUOTA : err ? CALL_BUSY : 0;
 }
 
 /* --- requests --- */
@@ -241,6 +200,7 @@ static struct endpoint add_call(struct exchange *x, unsigned kind)
 		.which = (enum call_from)(1u << kind),
 		.from = c->config.advertised[local],
 		.to = x->in->from,
+		.local = local,
 		.due_us = x->now_us + x->m.wait_ms * (uint64_t)1000,
 		.patience_us = patience_us(&x->m)};
 	if (third)
@@ -328,6 +288,10 @@ static void report(struct calls *c, const struct call *call, uint64_t now_us,
 	m.which = call->which;
 	m.outcome = outcome;
 	m.error = (uint16_t)-e->error;
+	if (outcome == CALL_CONNECTED)
+		m.ttl = call->answered_ttl;
+	else if (outcome == CALL_REFUSED && !e->has_icmp)
+		m.ttl = call->reset_ttl;
 	m.elapsed_us = call->state == STATE_CALLING ? (uint32_t)(now_us - call->begun_us) : 0;
 	m.has_icmp = e->has_icmp;
 	m.icmp = e->icmp;
@@ -376,6 +340,21 @@ void calls_event(
 	} else {
 		release(c, call);
 		out->step = CALLS_CLOSE;
+	}
+}
+
+void calls_heard(struct calls *c, const struct calls_segment *s)
+{
+	bool reset = s->flags & PACKET_RST;
+
+	for (unsigned i = 0; i < CALLS_MAX && c->count; i++) {
+		struct call *call = &c->table[i];
+
+		if (call->state != STATE_CALLING || call->from.port != s->port ||
+			(call->local ^ s->local) & ~(unsigned)RESPONDER_PORT ||
+			!endpoint_equal(&call->to, &s->from))
+			continue;
+		*(reset ? &call->reset_ttl : &call->answered_ttl) = s->ttl;
 	}
 }
 
@@ -474,7 +453,7 @@ int calls_create(struct calls **out, const struct calls_config *config,
 
 	if (!c)
 		return -ENOMEM;
-	err = sources_create(&c->sources, CALLS_PER_MINUTE, CALLS_OF_SOURCE, key);
+	err = quota_create(&c->quota, CALLS_PER_MINUTE, CALLS_OF_SOURCE, key);
 	if (err) {
 		free(c);
 		return err;
@@ -489,6 +468,6 @@ void calls_destroy(struct calls *c)
 {
 	if (!c)
 		return;
-	sources_destroy(c->sources);
+	quota_destroy(c->quota);
 	free(c);
 }

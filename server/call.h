@@ -11,6 +11,7 @@
 #include "server/responder.h"
 #include "server/sources.h"
 #include "wire/call.h"
+#include "wire/packet.h"
 
 /*
  * The server's half of wire/call.h: requests, what becomes of sockets, and time in; messages, and what to do
@@ -25,7 +26,6 @@ struct calls;
 #define CALLS_PER_CONNECTION 8 /* at once */
 #define CALLS_OF_CONNECTION  32 /* in all */
 #define CALLS_OF_SOURCE	     64 /* a minute; a source is an IPv4 address or an IPv6 /64 */
-#define CALLS_MINUTE_US	     60000000u
 
 /* What a connection has made so far; all zero at first. */
 struct calls_tally {
@@ -60,6 +60,15 @@ struct calls_event {
 	bool local; /* the error is this host's own */
 	bool has_icmp;
 	struct stun_icmp icmp; /* ended the attempt; quoted_from is not looked at */
+};
+
+/* What has arrived for a socket: a SYN-ACK or a RST. */
+struct calls_segment {
+	struct endpoint from;
+	unsigned local; /* index of our address, whatever its port */
+	uint16_t port; /* of ours */
+	uint8_t flags; /* enum packet_flag */
+	uint8_t ttl;
 };
 
 /* What is to be done with a socket. */
@@ -106,6 +115,9 @@ void calls_input(
 /* Takes what has happened to a socket. */
 void calls_event(struct calls *c, uint64_t now_us, const struct calls_event *event,
 	struct calls_output *out);
+
+/* Takes a segment, before calls_event takes what has become of the socket by it; nothing is due then. */
+void calls_heard(struct calls *c, const struct calls_segment *segment);
 
 /* The connection is gone: its calls are over, and calls_poll says what to close. */
 void calls_closed(struct calls *c, uint64_t connection);

@@ -23,7 +23,7 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,
 };
 
-#define LOG_EVENTS	 16
+#define LOG_EVENTS	 24
 #define LOG_LINE_BYTES	 1024
 #define LOG_WINDOW_US	 10000000u
 #define LOG_WINDOW_LINES 5

@@ -42,11 +42,12 @@ static int become_user(const struct settings *s)
 	}
 	if (err)
 		return fail("cannot become the user of --user", err);
-	err = privileges_limit("cap_net_bind_service");
+	err = privileges_limit(
+		s->no_icmp ? "cap_net_bind_service" : "cap_net_bind_service,cap_net_raw");
 	return err ? fail("cannot limit privileges", err) : EXIT_DONE;
 }
 
-static void say_ready(struct log *log, const struct settings *s)
+static void say_ready(struct log *log, const struct settings *s, const struct worker *w)
 {
 	struct log_line line = log_begin(log, LOG_LEVEL_INFO, "ready");
 	char all[RESPONDER_ENDPOINTS * (ENDPOINT_TEXT + 1)] = "", text[ENDPOINT_TEXT];
@@ -60,6 +61,7 @@ static void say_ready(struct log *log, const struct settings *s)
 	log_text(&line, "addresses", all);
 	log_number(&line, "sessions", s->no_rendezvous ? 0 : s->sessions);
 	log_text(&line, "calls", s->no_rendezvous || s->no_calls ? "no" : "yes");
+	log_text(&line, "icmp", worker_has_icmp(w) ? "yes" : "no");
 	log_number(&line, "rate", s->rate);
 	log_end(&line);
 	if (geteuid())
@@ -103,7 +105,7 @@ static int serve(const struct settings *s)
 	if (err) {
 		status = fail("cannot drop privileges", err);
 	} else {
-		say_ready(&log, s);
+		say_ready(&log, s, worker);
 		notify(&log, "READY=1");
 		err = worker_run(worker);
 		if (err)
@@ -117,7 +119,7 @@ static int serve(const struct settings *s)
 
 int main(int argc, char **argv)
 {
-	int err = privileges_limit("cap_net_bind_service,cap_setgid,cap_setuid");
+	int err = privileges_limit("cap_net_bind_service,cap_net_raw,cap_setgid,cap_setuid");
 	struct settings settings;
 	char error[256];
 

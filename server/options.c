@@ -25,6 +25,7 @@ enum option {
 	OPTION_SESSIONS,
 	OPTION_NO_RENDEZVOUS,
 	OPTION_NO_CALLS,
+	OPTION_NO_ICMP,
 	OPTION_USER,
 	OPTION_LOG_ADDRESSES,
 	OPTION_QUIET,
@@ -49,6 +50,8 @@ static const struct option_spec specs[OPTION_COUNT] = {
 		"no rendezvous and no TCP"},
 	[OPTION_NO_CALLS] = {0, "no-calls", NULL, OPTION_WORDS_NONE, NULL,
 		"no TCP connections to clients that ask for them"},
+	[OPTION_NO_ICMP] = {0, "no-icmp", NULL, OPTION_WORDS_NONE, NULL,
+		"no ICMP for clients that ask for it"},
 	[OPTION_USER] = {0, "user", "NAME", OPTION_WORDS_NONE, NULL,
 		"become this user before anything else"},
 	[OPTION_LOG_ADDRESSES] = {0, "log-addresses", "HOW", OPTION_WORDS_ONE, "truncated full",
@@ -126,6 +129,9 @@ static int handle(void *context, size_t index, const char *argument, char *error
 		break;
 	case OPTION_NO_CALLS:
 		s->no_calls = true;
+		break;
+	case OPTION_NO_ICMP:
+		s->no_icmp = true;
 		break;
 	case OPTION_LOG_ADDRESSES:
 		return take_log_addresses(s, argument, error, error_size);

@@ -21,6 +21,7 @@ struct settings {
 	bool full_addresses;
 	bool no_rendezvous; /* nor TCP */
 	bool no_calls;
+	bool no_icmp;
 	enum log_level level;
 	uint16_t port, other_port;
 	uint32_t rate; /* tokens per second and source; 0: no limit */

@@ -49,6 +49,7 @@ struct connection {
 	enum state state;
 	struct rendezvous_bond bond;
 	struct calls_tally tally;
+	bool heed;
 	bool syn_read; /* the kernel gives it once */
 	struct stun_syn syn;
 };
@@ -128,10 +129,10 @@ static void end(struct stream *s, struct connection *c)
 	struct rendezvous_bond bond = c->bond;
 	struct endpoint from = c->from;
 	uint64_t number = c->number;
-	bool called = c->tally.made;
+	bool heeded = c->tally.made || c->heed;
 
 	discard(s, c);
-	if (called)
+	if (heeded)
 		s->handler.hung_up(s->handler.context, number);
 	if (bond.bound)
 		s->handler.closed(s->handler.context, number, &from, &bond);
@@ -204,7 +205,8 @@ static void hand_over(struct stream *s, struct connection *c, const uint8_t *dat
 		.local = c->local,
 		.connection = c->number,
 		.bond = &c->bond,
-		.tally = &c->tally};
+		.tally = &c->tally,
+		.heed = &c->heed};
 
 	s->handler.message(s->handler.context, &m);
 	/* only whole messages are a sign of life: who sends byte by byte gains nothing by it */
@@ -474,6 +476,19 @@ bool stream_syn(struct stream *s, uint64_t connection, struct stun_syn *out)
 		read_syn(c);
 	*out = c->syn;
 	return c->syn.parts != 0;
+}
+
+bool stream_expected(struct stream *s, uint64_t connection, uint32_t *sequence)
+{
+	struct connection *c = find(s, connection);
+	struct stun_syn syn;
+	uint64_t bytes;
+
+	if (!c || !stream_syn(s, connection, &syn) || !(syn.parts & STUN_SYN_ARRIVED) ||
+		tcp_received(c->fd, &bytes))
+		return false;
+	*sequence = syn.arrived.sequence + 1 + (uint32_t)bytes;
+	return true;
 }
 
 const struct stream_counts *stream_counts(const struct stream *s)

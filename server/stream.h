@@ -38,6 +38,7 @@ struct stream_message {
 	uint64_t connection; /* never 0, and of no other connection ever */
 	struct rendezvous_bond *bond; /* of this connection: kept, and looked at */
 	struct calls_tally *tally; /* the same */
+	bool *heed; /* the same: whether hung_up must be told of its end */
 };
 
 /* What the owner does; it may send from inside of all of them. */
@@ -46,7 +47,7 @@ struct stream_handler {
 	/* A connection with a bond has ended. */
 	void (*closed)(void *context, uint64_t connection, const struct endpoint *from,
 		const struct rendezvous_bond *bond);
-	/* A connection with a tally has. */
+	/* A connection with a tally, or that is to be heeded, has. */
 	void (*hung_up)(void *context, uint64_t connection);
 	void *context;
 };
@@ -86,5 +87,11 @@ const struct endpoint *stream_peer(const struct stream *s, uint64_t connection);
 
 /* What the kernel has kept of the SYN of a connection, and what it has answered; false: nothing, or no connection. */
 bool stream_syn(struct stream *s, uint64_t connection, struct stun_syn *out);
+
+/*
+ * The sequence number that is expected next, as the SYN and the bytes since then say. false: it is not known, or there is
+ * no connection.
+ */
+bool stream_expected(struct stream *s, uint64_t connection, uint32_t *sequence);
 
 const struct stream_counts *stream_counts(const struct stream *s);

@@ -146,11 +146,18 @@ static void serve_datagram(struct worker *w, const struct responder_request *req
 		.length = request->length,
 		.from = request->from,
 		.local = request->local};
+	struct inquiries_input inquiry = {.data = request->data,
+		.length = request->length,
+		.from = request->from,
+		.local = request->local,
+		.ttl = request->meta.ttl};
 
 	if (w->rendezvous && rendezvous_looks_like(request->data, request->length))
 		worker_meet(w, &in);
 	else if (call_looks_like(request->data, request->length))
 		worker_call(w, &call);
+	else if (icmp_looks_like(request->data, request->length))
+		worker_inquire(w, &inquiry);
 	else
 		serve(w, request);
 }
@@ -259,6 +266,7 @@ int worker_run(struct worker *w)
 	log_number(&line, "icmp_errors", w->counts.icmp_errors);
 	worker_summarise(w, &line);
 	worker_summarise_calls(w, &line);
+	worker_summarise_icmp(w, &line);
 	log_end(&line);
 	return result < 0 ? -EIO : 0;
 }
@@ -351,12 +359,14 @@ static int open_all(
 	err = create_tables(w, settings);
 	if (!err)
 		err = watch_signals(w);
+	if (!err)
+		err = worker_open_time(w);
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS && !err; i++)
 		if (settings->local[i].family != FAMILY_NONE)
 			err = open_listener(w, i, &settings->local[i], error, error_size);
-	return err || settings->no_rendezvous
-		? err
-		: worker_open_rendezvous(w, settings, error, error_size);
+	if (!err && !settings->no_rendezvous)
+		err = worker_open_rendezvous(w, settings, error, error_size);
+	return err || settings->no_icmp ? err : worker_open_icmp(w, settings);
 }
 
 int worker_create(struct worker **out, const struct settings *settings, struct log *log,
@@ -385,7 +395,9 @@ int worker_create(struct worker **out, const struct settings *settings, struct l
 
 void worker_destroy(struct worker *w)
 {
+	worker_close_icmp(w);
 	worker_close_rendezvous(w);
+	worker_close_time(w);
 	for (unsigned i = 0; i < RESPONDER_ENDPOINTS; i++) {
 		struct listener *l = &w->listeners[i];
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/log.h"
@@ -10,7 +11,7 @@
 
 /*
  * The packet loop: sockets, the responder, the rendezvous and calls between them, limits, ICMP errors that come
- * back.
+ * back, and ICMP for those who ask for it.
  */
 
 struct worker;
@@ -25,3 +26,6 @@ void worker_destroy(struct worker *worker);
 
 /* Serves until SIGTERM or SIGINT; then logs a summary. 0 or a negative errno. */
 int worker_run(struct worker *worker);
+
+/* Whether it does what clients ask for about ICMP: it is not told not to, and had the privilege. */
+bool worker_has_icmp(const struct worker *worker);

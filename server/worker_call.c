@@ -58,14 +58,8 @@ static void send_output(struct worker *w)
 {
 	const struct calls_output *out = &w->call_output;
 
-	if (!out->length)
-		return;
-	if (!out->connection)
-		worker_queue(w, out->local, &out->to, out->bytes, out->length);
-	else if (!stream_send(w->stream, out->connection, out->bytes, out->length))
-		w->counts.replies++;
-	else
-		w->counts.unsent++;
+	if (out->length)
+		worker_send(w, out->connection, out->local, &out->to, out->bytes, out->length);
 }
 
 static void act(struct worker *w);
@@ -126,6 +120,8 @@ static void on_event(void *context, const struct calls_event *event)
 {
 	struct worker *w = context;
 
+	/* the segment that has brought this about was seen before */
+	worker_look(w);
 	calls_event(w->calls, clock_now_us(), event, &w->call_output);
 	act(w);
 }

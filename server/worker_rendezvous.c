@@ -67,16 +67,22 @@ static void log_output(struct worker *w, const struct endpoint *from)
 
 /* --- messages --- */
 
+void worker_send(struct worker *w, uint64_t connection, unsigned local, const struct endpoint *to,
+	const void *data, size_t length)
+{
+	if (!connection)
+		worker_queue(w, local, to, data, length);
+	else if (!stream_send(w->stream, connection, data, length))
+		w->counts.replies++;
+	else
+		w->counts.unsent++;
+}
+
 static void send_output(struct worker *w)
 {
 	const struct rendezvous_output *out = &w->output;
 
-	if (!out->connection)
-		worker_queue(w, out->local, &out->to, out->bytes, out->length);
-	else if (!stream_send(w->stream, out->connection, out->bytes, out->length))
-		w->counts.replies++;
-	else
-		w->counts.unsent++;
+	worker_send(w, out->connection, out->local, &out->to, out->bytes, out->length);
 }
 
 /*
@@ -172,10 +178,8 @@ static void serve_binding(struct worker *w, const struct stream_message *m)
 	cost = limits_cost(1, m->length, reply->length);
 	if (!limits_take(w->limits, &m->from, cost, w->now_us))
 		worker_refuse(w, &m->from);
-	else if (!stream_send(w->stream, m->connection, reply->bytes, reply->length))
-		w->counts.replies++;
 	else
-		w->counts.unsent++;
+		worker_send(w, m->connection, m->local, &m->from, reply->bytes, reply->length);
 }
 
 static void on_message(void *context, const struct stream_message *m)
@@ -193,11 +197,19 @@ static void on_message(void *context, const struct stream_message *m)
 		.local = m->local,
 		.connection = m->connection,
 		.tally = m->tally};
+	struct inquiries_input inquiry = {.data = m->data,
+		.length = m->length,
+		.from = m->from,
+		.local = m->local,
+		.connection = m->connection,
+		.heed = m->heed};
 
 	if (rendezvous_looks_like(m->data, m->length))
 		worker_meet(w, &in);
 	else if (call_looks_like(m->data, m->length))
 		worker_call(w, &call);
+	else if (icmp_looks_like(m->data, m->length))
+		worker_inquire(w, &inquiry);
 	else
 		serve_binding(w, m);
 }
@@ -215,7 +227,10 @@ static void on_hung_up(void *context, uint64_t connection)
 {
 	struct worker *w = context;
 
-	calls_closed(w->calls, connection);
+	if (w->calls)
+		calls_closed(w->calls, connection);
+	if (w->inquiries)
+		inquiries_closed(w->inquiries, connection);
 }
 
 static void on_stream(evutil_socket_t fd, short what, void *context)
@@ -231,46 +246,27 @@ static void on_stream(evutil_socket_t fd, short what, void *context)
 
 /* --- time --- */
 
-static void set_timer(struct worker *w)
+void worker_turn_rendezvous(struct worker *w)
 {
-	uint64_t next_us = rendezvous_next_us(w->rendezvous), now_us;
-	uint64_t stream_us = stream_next_us(w->stream), calls_us = worker_calls_next_us(w);
-	struct timeval delay;
-
-	if (stream_us < next_us)
-		next_us = stream_us;
-	if (calls_us < next_us)
-		next_us = calls_us;
-	/* a timer that goes off too early finds nothing to do, which is cheaper than to set it all the time */
-	if (next_us >= w->timer_us)
-		return;
-	now_us = clock_now_us();
-	w->timer_us = next_us;
-	next_us = next_us > now_us ? next_us - now_us : 0;
-	delay.tv_sec = (time_t)(next_us / 1000000);
-	delay.tv_usec = (suseconds_t)(next_us % 1000000);
-	evtimer_add(w->timer, &delay);
+	if (w->rendezvous)
+		deliver(w);
 }
 
-void worker_turn(struct worker *w)
+void worker_tick_rendezvous(struct worker *w)
 {
+	if (w->stream)
+		stream_tick(w->stream, w->now_us);
+}
+
+uint64_t worker_rendezvous_next_us(const struct worker *w)
+{
+	uint64_t next_us, stream_us;
+
 	if (!w->rendezvous)
-		return;
-	deliver(w);
-	worker_turn_calls(w);
-	set_timer(w);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *context)
-{
-	struct worker *w = context;
-
-	(void)fd;
-	(void)what;
-	w->timer_us = NEVER;
-	w->now_us = clock_now_us();
-	stream_tick(w->stream, w->now_us);
-	worker_turn(w);
+		return NEVER;
+	next_us = rendezvous_next_us(w->rendezvous);
+	stream_us = stream_next_us(w->stream);
+	return stream_us < next_us ? stream_us : next_us;
 }
 
 void worker_summarise(const struct worker *w, struct log_line *line)
@@ -360,19 +356,15 @@ int worker_open_rendezvous(
 		err = listen_on_all(w, settings, error, error_size);
 	if (err)
 		return err;
-	w->timer_us = NEVER;
-	w->timer = evtimer_new(w->base, on_timer, w);
 	w->stream_event =
 		event_new(w->base, stream_fd(w->stream), EV_READ | EV_PERSIST, on_stream, w);
-	return !w->timer || !w->stream_event || event_add(w->stream_event, NULL) ? -ENOMEM : 0;
+	return !w->stream_event || event_add(w->stream_event, NULL) ? -ENOMEM : 0;
 }
 
 void worker_close_rendezvous(struct worker *w)
 {
 	if (w->stream_event)
 		event_free(w->stream_event);
-	if (w->timer)
-		event_free(w->timer);
 	stream_destroy(w->stream);
 	worker_close_calls(w);
 	rendezvous_destroy(w->rendezvous);

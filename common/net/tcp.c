@@ -212,7 +212,15 @@ int tcp_begin_listen(int fd)
 	return listen(fd, BACKLOG) ? -errno : 0;
 }
 
-int tcp_listen(const struct endpoint *local, int *fd)
+/* No packet that a router has passed on has this TTL. A filter that drops all would need CAP_NET_ADMIN. */
+static int drop_all(int fd, enum family family)
+{
+	if (family == FAMILY_IPV6)
+		return set_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, UINT8_MAX);
+	return set_int(fd, IPPROTO_IP, IP_MINTTL, UINT8_MAX);
+}
+
+static int listen_at(const struct endpoint *local, bool silent, int *fd)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sockaddr_from_endpoint(local, &address);
@@ -225,6 +233,8 @@ int tcp_listen(const struct endpoint *local, int *fd)
 	err = set_int(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!err && local->family == FAMILY_IPV6)
 		err = set_int(*fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!err && silent)
+		err = drop_all(*fd, local->family);
 	if (!err && (bind(*fd, (struct sockaddr *)&address, length) || listen(*fd, BACKLOG_LOCAL)))
 		err = -errno;
 	if (err) {
@@ -232,6 +242,16 @@ int tcp_listen(const struct endpoint *local, int *fd)
 		*fd = -1;
 	}
 	return err;
+}
+
+int tcp_listen(const struct endpoint *local, int *fd)
+{
+	return listen_at(local, false, fd);
+}
+
+int tcp_listen_silent(const struct endpoint *local, int *fd)
+{
+	return listen_at(local, true, fd);
 }
 
 int tcp_accept(int fd, struct endpoint *from, int *out)
@@ -290,6 +310,20 @@ static uint16_t advertised(const struct tcp_info *info)
 	if (mss && open && info->tcpi_options & TCPI_OPT_TIMESTAMPS)
 		mss += TIMESTAMPS_BYTES;
 	return mss <= UINT16_MAX ? (uint16_t)mss : 0;
+}
+
+int tcp_received(int fd, uint64_t *bytes)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+		return -errno;
+	if (length < offsetof(struct tcp_info, tcpi_bytes_received) +
+			sizeof(info.tcpi_bytes_received)) /* Linux before 4.1 */
+		return -ENOSYS;
+	*bytes = info.tcpi_bytes_received;
+	return 0;
 }
 
 int tcp_answered(int fd, struct syn_options *out)

@@ -81,6 +81,12 @@ int tcp_begin_listen(int fd);
 /* A socket that listens there and shares the port with nobody: 0, or a negative errno. */
 int tcp_listen(const struct endpoint *local, int *fd);
 
+/*
+ * The same, but this system drops what comes there, and says nothing: neither does a connection come about, nor is
+ * one refused. Only a neighbour whose packets begin with a TTL of 255 gets through.
+ */
+int tcp_listen_silent(const struct endpoint *local, int *fd);
+
 /* The next connection of a listening socket: its descriptor in *out; -EAGAIN when none waits. */
 int tcp_accept(int fd, struct endpoint *from, int *out);
 
@@ -91,6 +97,9 @@ void tcp_save_syns(int fd);
 
 /* The SYN of an accepted connection, once. 0; -ENODATA: it was not kept, or was asked for before. */
 int tcp_saved_syn(int fd, struct syn *out);
+
+/* Bytes that have come over a connection without a gap, whether or not they were read. 0 or a negative errno. */
+int tcp_received(int fd, uint64_t *bytes);
 
 /* The options of the SYN-ACK that an accepted connection was answered with. 0 or a negative errno. */
 int tcp_answered(int fd, struct syn_options *out);

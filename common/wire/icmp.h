@@ -35,7 +35,8 @@
  * Over UDP nothing is done for a source that has not proved itself: a request without a good COOKIE gets error 438 with
  * one, which is good for this endpoint for 30 s at least. An answer is never longer than a request that proves nothing,
  * which therefore must have ICMP_REQUEST_MIN bytes to be sure of one. A request that is repeated, with the same
- * transaction ID, is done once and answered each time.
+ * transaction ID, is done once and answered each time; when it is over the indication comes again, too, since over UDP
+ * the first one may have been lost.
  */
 
 #define ICMP_METHOD	   0x5d6

@@ -22,6 +22,7 @@ static void same_result(const struct call_message *a, const struct call_message 
 	require(a->has_result == b->has_result && a->which == b->which);
 	require(a->outcome == b->outcome && a->error == b->error);
 	require(a->elapsed_us == b->elapsed_us && a->has_icmp == b->has_icmp);
+	require(a->ttl == b->ttl && (!a->ttl || a->class == STUN_INDICATION));
 	require(a->icmp.type == b->icmp.type && a->icmp.code == b->icmp.code);
 	require(a->icmp.count == b->icmp.count);
 	same_endpoint(&a->icmp.offender, &b->icmp.offender);

@@ -12,13 +12,13 @@ import stuncodec
 from rendezvous import Closed, ERROR, INDICATION, REQUEST, SUCCESS, ident, kind
 
 CALL = 0x5D5
-FROM, RESULT, ENDPOINT = 0xDA95, 0xDA97, 0xDA98
+FROM, RESULT, ENDPOINT, TTL = 0xDA95, 0xDA97, 0xDA98, 0xDA9D
 ICMP_ERROR, FINGERPRINT = 0xDA73, 0x8028
 PORT, ADDRESS, BOTH, THIRD, THIRD_ADDRESS = 1, 2, 4, 8, 16
 ALL = 31
 OUTCOMES = (None, "connected", "refused", "unreachable", "silent", "local")
 
-Result = collections.namedtuple("Result", "which outcome errno us icmp ident")
+Result = collections.namedtuple("Result", "which outcome errno us icmp ident ttl")
 
 
 def request(mask, wait_ms=0):
@@ -72,7 +72,8 @@ def result(message):
         size = 4 if icmp[5] == 1 else 16
         offender = stuncodec.xor(icmp[8:8 + size], message.ident)
         icmp = "%d/%d %s" % (icmp[0], icmp[1], ipaddress.ip_address(offender))
-    return Result(which, OUTCOMES[outcome], number, us, icmp, message.ident)
+    ttl = message.attributes.get(TTL, b"\0")[0]
+    return Result(which, OUTCOMES[outcome], number, us, icmp, message.ident, ttl)
 
 
 class Control:

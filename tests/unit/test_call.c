@@ -16,6 +16,7 @@
 
 #include "base/random.h"
 #include "server/call.h"
+#include "server/quota.h"
 
 #define MS	    ((uint64_t)1000)
 #define SECOND	    ((uint64_t)1000000)
@@ -403,6 +404,58 @@ static void test_outcomes(void **state)
 	}
 }
 
+static void hear(struct world *w, const char *from, unsigned local, uint16_t port, uint8_t flags,
+	uint8_t ttl)
+{
+	struct calls_segment s = {endpoint(from), local, port, flags, ttl};
+
+	calls_heard(w->calls, &s);
+}
+
+/* That of what has ended the call: of its own two endpoints, and the newest. */
+static void test_ttl(void **state)
+{
+	static const struct {
+		int error;
+		bool icmp;
+		uint8_t ttl;
+	} rows[] = {{0, false, 51}, {-ECONNREFUSED, false, 61}, {-ECONNRESET, false, 61},
+		{-ECONNREFUSED, true, 0}, {-EHOSTUNREACH, false, 0}, {-ETIMEDOUT, false, 0}};
+	struct world *w = *state;
+	struct peer p = peer("192.0.2.7:1234", 77);
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+		struct calls_event e = {.error = rows[i / 2].error,
+			.has_icmp = rows[i / 2].icmp,
+			.icmp = {3, 3, 1, endpoint("192.0.2.99:9"), {0}}};
+		bool third = i & 1; /* from a port that the kernel has chosen */
+		uint16_t port;
+
+		assert_int_equal(
+			ask(w, &p, third ? CALL_FROM_THIRD_ADDRESS : CALL_FROM_BOTH, 0), 0);
+		port = third ? w->got.endpoint[4].port : 3479;
+		hear(w, "192.0.2.7:1234", 2, port, PACKET_RST, 99); /* too early */
+		e.number = next_connect(w);
+		hear(w, "192.0.2.7:1234", 2, port, PACKET_RST, 60);
+		hear(w, "192.0.2.7:1234", 2, port, PACKET_RST | PACKET_ACK, 61);
+		hear(w, "192.0.2.7:1234", 2, port, PACKET_SYN | PACKET_ACK, 51);
+		hear(w, "192.0.2.7:1235", 2, port, PACKET_SYN | PACKET_ACK, 99);
+		hear(w, "192.0.2.8:1234", 2, port, PACKET_SYN | PACKET_ACK, 99);
+		hear(w, "192.0.2.7:1234", 0, port, PACKET_RST, 99);
+		hear(w, "192.0.2.7:1234", 2, (uint16_t)(port + 1), PACKET_RST, 99);
+		calls_event(w->calls, w->now_us, &e, &w->out);
+		follow(w);
+		assert_int_equal(w->got.ttl, rows[i / 2].ttl);
+		if (!e.error)
+			event(w, e.number, 0);
+		/* nothing of it is left for the next one */
+		assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), 0);
+		hear(w, "192.0.2.7:1234", 0, 3479, PACKET_RST, 99);
+		event(w, next_connect(w), -ECONNREFUSED);
+		assert_int_equal(w->got.ttl, 0);
+	}
+}
+
 static void test_silent(void **state)
 {
 	struct world *w = *state;
@@ -644,7 +697,7 @@ static void test_source_limit(void **state)
 	}
 	assert_int_equal(one_more(w, "192.0.2.7:3"), CALL_QUOTA);
 	assert_int_equal(one_more(w, "192.0.2.8:3"), 0);
-	w->now_us = START + CALLS_MINUTE_US - 1;
+	w->now_us = START + QUOTA_MINUTE_US - 1;
 	assert_int_equal(one_more(w, "192.0.2.7:3"), CALL_QUOTA);
 	w->now_us++;
 	assert_int_equal(one_more(w, "192.0.2.7:3"), 0); /* in the place of the first one */
@@ -716,7 +769,7 @@ static void test_all_in_a_minute(void **state)
 	}
 	p = numbered_peer(i);
 	assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), CALL_BUSY);
-	w->now_us += CALLS_MINUTE_US - 1;
+	w->now_us += QUOTA_MINUTE_US - 1;
 	assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), CALL_BUSY);
 	w->now_us++;
 	assert_int_equal(ask(w, &p, CALL_FROM_PORT, 0), 0);
@@ -781,7 +834,7 @@ static void check_source(const struct storm *s, uint32_t address)
 {
 	unsigned recent = 0;
 
-	for (size_t i = s->count; i-- && s->made[i].at_us + CALLS_MINUTE_US > s->w->now_us;)
+	for (size_t i = s->count; i-- && s->made[i].at_us + QUOTA_MINUTE_US > s->w->now_us;)
 		recent += s->made[i].address == address;
 	assert_in_range(recent, 0, CALLS_OF_SOURCE);
 }
@@ -893,6 +946,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_single, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ttl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_patience, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connected, setup, teardown),

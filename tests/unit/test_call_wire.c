@@ -138,6 +138,10 @@ static void test_indication(void **state)
 			assert_int_equal(out.elapsed_us, m.elapsed_us);
 			assert_false(out.has_icmp);
 		}
+	assert_int_equal(out.ttl, 0);
+	m.ttl = 255;
+	assert_int_equal(again(&m, &length).ttl, 255);
+	m.ttl = 0;
 	m.has_icmp = true;
 	m.icmp = (struct stun_icmp){
 		3, 13, 1, endpoint("[2001:db8::1]:1"), endpoint("[2001:db8::2]:2")};
@@ -208,6 +212,11 @@ static const struct raw raws[] = {
 		0},
 	{"result of 7", STUN_INDICATION, CALL_METHOD, CALL_ATTRIBUTE_RESULT, "\1\1\0\0\0\0\0", 7,
 		-EBADMSG},
+	{"TTL of 3", STUN_INDICATION, CALL_METHOD, CALL_ATTRIBUTE_TTL, "\1\0\0", 3, -EBADMSG},
+	{"TTL of 5", STUN_INDICATION, CALL_METHOD, CALL_ATTRIBUTE_TTL, "\1\0\0\0\0", 5, -EBADMSG},
+	{"TTL and no result", STUN_INDICATION, CALL_METHOD, CALL_ATTRIBUTE_TTL, "\1\0\0\0", 4,
+		-EPROTO},
+	{"TTL in a request", STUN_REQUEST, CALL_METHOD, CALL_ATTRIBUTE_TTL, "", 0, -EPROTO},
 	{"which 0", STUN_INDICATION, CALL_METHOD, CALL_ATTRIBUTE_RESULT, "\0\1\0\0\0\0\0\0", 8,
 		-EBADMSG},
 	{"which 3", STUN_INDICATION, CALL_METHOD, CALL_ATTRIBUTE_RESULT, "\3\1\0\0\0\0\0\0", 8,

@@ -38,6 +38,7 @@ struct fixture {
 	uint64_t last; /* connection of the last message */
 	bool bind; /* the next message brings a party */
 	bool call; /* the next message asks for a call */
+	bool heed; /* the next message wants to hear of the end */
 };
 
 static void on_message(void *context, const struct stream_message *m)
@@ -48,6 +49,7 @@ static void on_message(void *context, const struct stream_message *m)
 	f->last = m->connection;
 	m->bond->bound |= f->bind;
 	m->tally->made += f->call;
+	*m->heed |= f->heed;
 	assert_int_equal(m->local, 3);
 	assert_int_equal(stream_send(f->stream, m->connection, m->data, m->length), 0);
 }
@@ -213,21 +215,26 @@ static void test_bound(void **state)
 		turn(f);
 }
 
-/* Who calls is told of the end of what it called over, and lives no longer for it. */
+/* Who calls, or wants to know, is told of the end of a connection, which lives no longer for it. */
 static void test_called(void **state)
 {
 	struct fixture *f = *state;
-	int calls, silent = client(f, 1);
+	int calls, heeds, silent = client(f, 1);
 
 	f->call = true;
 	calls = client(f, 1);
 	talk(f, calls);
 	f->call = false;
+	f->heed = true;
+	heeds = client(f, 1);
+	talk(f, heeds);
+	f->heed = false;
 	pass(f, STREAM_IDLE_US);
-	assert_false(is_open(calls) || is_open(silent));
-	assert_int_equal(f->hung_up, 1);
+	assert_false(is_open(calls) || is_open(silent) || is_open(heeds));
+	assert_int_equal(f->hung_up, 2);
 	assert_int_equal(f->closed, 0);
 	close(calls);
+	close(heeds);
 	close(silent);
 }
 
@@ -354,6 +361,26 @@ static void test_syn(void **state)
 	assert_false(stream_syn(f->stream, f->last, &syn));
 }
 
+/* What is expected next: what has come has been counted, and the SYN. */
+static void test_expected(void **state)
+{
+	struct fixture *f = *state;
+	int fd = client(f, 1);
+	uint32_t sequence;
+	struct stun_syn syn;
+
+	for (uint32_t messages = 1; messages < 4; messages++) {
+		talk(f, fd);
+		assert_true(stream_expected(f->stream, f->last, &sequence));
+		assert_true(stream_syn(f->stream, f->last, &syn));
+		assert_int_equal(sequence, syn.arrived.sequence + 1 + messages * STUN_HEADER_BYTES);
+	}
+	close(fd);
+	while (stream_peer(f->stream, f->last))
+		turn(f);
+	assert_false(stream_expected(f->stream, f->last, &sequence));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_source, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_syn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_expected, setup, teardown),
 	};
 
 	if (sodium_init() < 0)

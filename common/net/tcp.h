@@ -49,6 +49,9 @@ int tcp_limit_syns(int fd, unsigned syns);
 /* Whether an attempt to connect has not ended yet, with or without success. */
 bool tcp_is_connecting(int fd);
 
+/* Whether a connection stands: an ICMP error makes a call fail, and does not end it. */
+bool tcp_is_established(int fd);
+
 /* What is written goes out at once, also while something before it is not acknowledged (RFC 896). */
 int tcp_no_delay(int fd);
 

@@ -43,6 +43,8 @@ static words outlets = {"dropped", "forwarded"};
 static words checksums = {"ignored", "verified"};
 static words flags = {"no", "yes"};
 static words syn_options = {"timestamps", "sack", "window-scale"};
+static words error_kinds = {"unreachable", "too-big", "time-exceeded", "parameter"};
+static words quotes = {"translated", "untranslated", "wrong-checksum"};
 static words ipv6s = {"translated", "untranslated"};
 
 /* name, values in words, type, words, offset in the behaviour of a transport */
@@ -101,6 +103,10 @@ static words ipv6s = {"translated", "untranslated"};
 	P("strip-options", "none|timestamps+sack+window-scale", TYPE_SET, syn_options, syn.strip) \
 	P("rewrite-sequence", "no|yes", TYPE_FLAG, flags, syn.renumber)                           \
 	P("errors-inward", "no|yes", TYPE_FLAG, flags, errors.inward)                             \
+	P("errors-blocked", "none|unreachable+too-big+time-exceeded+parameter", TYPE_SET,         \
+		error_kinds, errors.blocked)                                                      \
+	P("errors-quoted", "translated|untranslated|wrong-checksum", TYPE_WORD, quotes,           \
+		errors.quotes)                                                                    \
 	P("untracked-outward", "dropped|forwarded", TYPE_FLAG, outlets, errors.untracked_outward) \
 	P("errors-end-mapping", "no|yes", TYPE_FLAG, flags, errors.end_mapping)                   \
 	P("echo-inward", "no|yes", TYPE_FLAG, flags, echo_inward)                                 \

@@ -148,9 +148,26 @@ struct nat_syn {
 	bool renumber;
 };
 
+/* Kinds of ICMP errors, and what is the same of ICMPv6. */
+enum nat_error_kind {
+	NAT_ERROR_UNREACHABLE = 1,
+	NAT_ERROR_TOO_BIG = 2, /* "fragmentation needed" and "packet too big" */
+	NAT_ERROR_TIME_EXCEEDED = 4,
+	NAT_ERROR_PARAMETER = 8,
+};
+
+/* What becomes of the packet that an inward error quotes; RFC 5508 REQ-4 wants the first one. */
+enum nat_quotes {
+	NAT_QUOTES_TRANSLATED,
+	NAT_QUOTES_UNTRANSLATED, /* its source stays the external endpoint: no socket knows it */
+	NAT_QUOTES_CHECKSUM, /* its transport checksum stays that of the outside */
+};
+
 /* ICMP errors that quote a packet of a session are translated; this is about the rest. */
 struct nat_errors {
-	bool inward; /* let in at all (RFC 5508 REQ-4) */
+	bool inward; /* let in at all (RFC 5508 REQ-4) … */
+	unsigned blocked; /* … but for these: enum nat_error_kind */
+	enum nat_quotes quotes;
 	/*
 	 * Errors from inside without a session go out as they are, with the inside source, and so do echo
 	 * replies, TCP segments that fit no session, and what verify_checksums finds (Linux); else they

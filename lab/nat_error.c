@@ -10,7 +10,8 @@
  * receiver sees the packet that it has sent. They say nothing about the session (REQ-6).
  */
 
-#define REDIRECT 5
+#define REDIRECT	5
+#define NEEDS_FRAGMENTS 4
 
 /* Whether it quotes something that a session can be for. */
 static bool read_quoted(struct nat_work *w, struct packet *quoted)
@@ -53,6 +54,40 @@ static bool is_redirect(const struct nat_work *w)
 	return w->packet.family == FAMILY_IPV4 && w->packet.type == REDIRECT;
 }
 
+static enum nat_error_kind kind_of(const struct packet *error)
+{
+	bool v4 = error->family == FAMILY_IPV4;
+
+	switch (error->type) {
+	case 1:
+		return NAT_ERROR_UNREACHABLE;
+	case 2:
+		return NAT_ERROR_TOO_BIG;
+	case 3:
+		if (!v4)
+			return NAT_ERROR_TIME_EXCEEDED;
+		return error->code == NEEDS_FRAGMENTS ? NAT_ERROR_TOO_BIG : NAT_ERROR_UNREACHABLE;
+	case 11:
+		return NAT_ERROR_TIME_EXCEEDED;
+	default: /* 4 of ICMPv6, 12 of ICMP */
+		return NAT_ERROR_PARAMETER;
+	}
+}
+
+/* As it should be, or wrong where a bad NAT is wanted. */
+static void translate_quoted(
+	struct nat_work *w, const struct packet *quoted, const struct endpoint *inside)
+{
+	enum nat_quotes quotes = w->nat->config.errors.quotes;
+	uint16_t checksum = packet_checksum(quoted);
+
+	if (quotes != NAT_QUOTES_UNTRANSLATED)
+		packet_set_quoted_source(&w->packet, inside);
+	if (quotes == NAT_QUOTES_CHECKSUM)
+		packet_set_quoted_checksum(&w->packet, checksum);
+	packet_set_destination(&w->packet, inside);
+}
+
 static enum nat_reason come_inward(struct nat_work *w, const struct packet *quoted)
 {
 	struct nat *nat = w->nat;
@@ -74,8 +109,7 @@ static enum nat_reason come_inward(struct nat_work *w, const struct packet *quot
 		return NAT_DROP_TTL;
 	inside = nat_endpoint_of(&mapping_at(nat, mapping)->inside);
 	nat_renumber_quoted(nat, session, quoted, &w->packet);
-	packet_set_quoted_source(&w->packet, &inside);
-	packet_set_destination(&w->packet, &inside);
+	translate_quoted(w, quoted, &inside);
 	if (nat->config.errors.end_mapping)
 		nat_mapping_close(nat, mapping);
 	return nat_send(w, NAT_INSIDE, NAT_FORWARDED);
@@ -90,7 +124,7 @@ static enum nat_reason from_outside(struct nat_work *w)
 		return NAT_DROP_ACCEPTED;
 	if (translated && nat_external_number(w->nat, &w->packet.destination) < 0)
 		return NAT_DROP_ADDRESS;
-	if (!w->nat->config.errors.inward)
+	if (!w->nat->config.errors.inward || w->nat->config.errors.blocked & kind_of(&w->packet))
 		return NAT_DROP_ERROR;
 	if (!read_quoted(w, &quoted))
 		w->transport = NAT_ICMP;

@@ -160,6 +160,12 @@ const char *question_name(enum question q)
 		[QUESTION_CALL_BASE] = "call-base",
 		[QUESTION_SIMULTANEOUS] = "simultaneous-open",
 		[QUESTION_SEQUENCE] = "sequence",
+		[QUESTION_ICMP_SERVICE] = "icmp-service",
+		[QUESTION_ECHO] = "echo",
+		[QUESTION_ICMP_ERROR] = "icmp-error",
+		[QUESTION_AFTER_ERRORS] = "after-errors",
+		[QUESTION_EGRESS] = "egress",
+		[QUESTION_ECHO_TIMER] = "echo-timer",
 	};
 
 	return q < QUESTION_COUNT ? names[q] : "unknown";
@@ -188,7 +194,17 @@ const char *observation_state_name(enum observation_state state)
 
 const char *transport_name(enum transport transport)
 {
-	return transport == TRANSPORT_TCP ? "tcp" : "udp";
+	static const char *const names[TRANSPORT_COUNT] = {"udp", "tcp", "icmp"};
+
+	return transport < TRANSPORT_COUNT ? names[transport] : "unknown";
+}
+
+const char *icmp_flow_name(enum icmp_flow flow)
+{
+	static const char *const names[ICMP_FLOW_COUNT] = {
+		"none", "udp", "tcp", "attempt", "echo", "foreign"};
+
+	return flow < ICMP_FLOW_COUNT ? names[flow] : "unknown";
 }
 
 const char *connection_outcome_name(enum connection_outcome outcome)

@@ -17,12 +17,13 @@
 
 #define JOURNAL_NAME	     256
 #define JOURNAL_TEXT	     160
-#define JOURNAL_SERVERS	     64 /* SERVERLIST_MAX names, each with two families and two transports */
+#define JOURNAL_SERVERS	     96 /* SERVERLIST_MAX names, each with two families and three transports */
 #define JOURNAL_OBSERVATIONS 1024
 #define JOURNAL_EVENTS	     16384
 #define JOURNAL_NONE	     SIZE_MAX
 
-enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
+/* TRANSPORT_ICMP: what is asked about ICMP, though some of it over UDP and TCP. */
+enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_ICMP, TRANSPORT_COUNT };
 
 /* What is asked of the network. Each is put from a fresh socket unless said otherwise. */
 enum question {
@@ -42,6 +43,12 @@ enum question {
 	QUESTION_CALL_BASE, /* a TCP connection whose external endpoint the server is asked to call */
 	QUESTION_SIMULTANEOUS, /* a SYN of ours and one of the server that cross (RFC 5382 REQ-2) */
 	QUESTION_SEQUENCE, /* which sequence number a SYN leaves with: the first router quotes it; and arrives with */
+	QUESTION_ICMP_SERVICE, /* does the server do what is asked of it about ICMP (wire/icmp.h) */
+	QUESTION_ECHO, /* an echo request: is it answered, and how does it arrive (RFC 5508 3) */
+	QUESTION_ICMP_ERROR, /* does an error about a flow of this host arrive (RFC 5508 4) */
+	QUESTION_AFTER_ERRORS, /* does the flow still work when errors about it have come */
+	QUESTION_EGRESS, /* does an error that this host sends arrive at the server */
+	QUESTION_ECHO_TIMER, /* does a reply come in that is so late (RFC 5508 3.2) */
 	QUESTION_COUNT,
 };
 
@@ -79,6 +86,44 @@ struct icmp_seen {
 	int error; /* errno */
 	uint8_t type, code;
 	struct endpoint offender; /* FAMILY_NONE when local */
+	uint16_t mtu; /* that it tells of; 0: none */
+};
+
+/* What an ICMP error is about, and what the question is. */
+enum icmp_flow {
+	ICMP_FLOW_NONE,
+	ICMP_FLOW_UDP,
+	ICMP_FLOW_TCP, /* a connection */
+	ICMP_FLOW_ATTEMPT, /* to connect */
+	ICMP_FLOW_ECHO,
+	ICMP_FLOW_FOREIGN, /* none of this host */
+	ICMP_FLOW_COUNT,
+};
+
+/* What is wrong with a packet that an error has quoted to this host. */
+enum quote_defect {
+	QUOTE_SOURCE = 1, /* its source is not the inside endpoint */
+	QUOTE_DESTINATION = 2,
+	QUOTE_HEADER = 4, /* the checksum of its IP header */
+	QUOTE_CHECKSUM = 8, /* that of UDP: not the one that it left with */
+};
+
+/* Of the questions about ICMP. */
+struct icmp_detail {
+	enum icmp_flow flow;
+	uint8_t type, code; /* of the error that is asked about */
+	bool other; /* it comes from the server's other address */
+	uint8_t quoted_protocol; /* of IP: EGRESS */
+	uint16_t mtu; /* that the error tells of; 0: none */
+	uint16_t mtu_before, mtu_after; /* of this host's path; 0: not known */
+	unsigned quotes; /* packets quoted to this host that could be looked at as a whole */
+	unsigned wrong_quotes;
+	uint8_t quote_defects; /* enum quote_defect */
+	unsigned errors; /* AFTER_ERRORS: that had come before */
+	uint32_t late_ms; /* ECHO_TIMER */
+	/* what the server says that has reached it, of several the first; EGRESS: with no port */
+	unsigned recorded;
+	struct endpoint recorded_from, recorded_to, recorded_quoted;
 };
 
 /* How an attempt to connect over TCP ended; the numbers are those of CALL_RESULT (wire/call.h). */
@@ -145,6 +190,7 @@ struct observation {
 	struct connection_seen call; /* TCP: the server's attempt to reach this host, as it says */
 	struct stun_icmp reported[STUN_ICMP_MAX]; /* ICMP errors that the server says it received */
 	size_t reported_count;
+	struct icmp_detail detail;
 };
 
 enum server_resolution {
@@ -244,4 +290,6 @@ bool observation_took_long(const struct observation *o, uint64_t rtt_us);
 const char *question_name(enum question q);
 const char *observation_state_name(enum observation_state state);
 const char *transport_name(enum transport transport);
+/* "udp", "tcp", "attempt", "echo", "foreign". */
+const char *icmp_flow_name(enum icmp_flow flow);
 const char *connection_outcome_name(enum connection_outcome outcome);

@@ -21,6 +21,8 @@ static bool tells_loss(const struct observation *o)
 	case QUESTION_EARLY_CHECK:
 	case QUESTION_HAIRPIN_BASE:
 	case QUESTION_CONTROL:
+	case QUESTION_ICMP_SERVICE:
+	case QUESTION_ECHO:
 		return o->state == OBSERVATION_ANSWERED;
 	default:
 		return false;

@@ -186,9 +186,78 @@ struct server_verdict {
 	size_t answer_at; /* the observation of its first answer; JOURNAL_NONE */
 };
 
+/* --- ICMP --- */
+
+#define ICMP_ERRORS 9 /* kinds that there are, of one family at most */
+
+/* Where an error comes from: the other end of the flow, or another address, as a router's on the way. */
+enum icmp_origin { ICMP_ORIGIN_OWN, ICMP_ORIGIN_OTHER, ICMP_ORIGINS };
+
+/* What it is about. */
+enum icmp_about { ICMP_ABOUT_UDP, ICMP_ABOUT_TCP, ICMP_ABOUT_ATTEMPT, ICMP_ABOUTS };
+
+struct icmp_error_verdict {
+	uint8_t type, code;
+	enum tri arrives[ICMP_ABOUTS][ICMP_ORIGINS];
+};
+
+/* What becomes of an error that this host sends about a flow which is not its own. */
+enum egress {
+	EGRESS_UNKNOWN = 0,
+	EGRESS_DROPPED,
+	EGRESS_EXTERNAL, /* arrives from the address that others know this host by */
+	EGRESS_INSIDE, /* arrives from the inside address: a NAT has let it out as it was */
+	EGRESS_OTHER, /* arrives from yet another address */
+};
+
+#define EGRESS_KINDS 3
+
+struct egress_verdict {
+	uint8_t type, code, quoted_protocol;
+	enum tri arrives;
+};
+
+struct icmp_verdict {
+	/* mapping and port_preservation are about identifiers, which stand for ports in local and external */
+	struct behaviour common;
+	enum tri service; /* there is a server that serves ICMP */
+	struct basis service_basis;
+	enum tri echo; /* echo requests are replied to */
+	struct basis echo_basis;
+	unsigned identifiers; /* that had replies at the same time */
+
+	struct icmp_error_verdict errors[ICMP_ERRORS];
+	size_t error_count;
+	enum share passing[ICMP_ABOUTS]; /* of those that are known */
+	struct basis passing_basis[ICMP_ABOUTS];
+	enum tri quotes; /* the quoted packet is translated back, as far as it can be seen */
+	bool quotes_whole; /* with all checksums: a raw socket has seen it */
+	uint8_t quote_defects; /* enum quote_defect */
+	struct basis quotes_basis;
+	enum tri end_mapping, end_connection; /* RFC 4787 REQ-12, RFC 5382 REQ-10 */
+	struct basis end_mapping_basis, end_connection_basis;
+	enum tri end_attempt; /* an attempt to connect ends with the error, at once */
+	struct basis end_attempt_basis;
+	enum tri path_mtu; /* what an error says of it takes effect */
+	struct basis path_mtu_basis;
+
+	enum egress egress;
+	struct endpoint egress_from; /* where it arrives from */
+	struct egress_verdict egress_kinds[EGRESS_KINDS];
+	size_t egress_count;
+	struct basis egress_basis;
+	enum tri outward; /* an error about a mapping goes out, and is translated */
+	struct basis outward_basis;
+
+	/* of the mapping of an echo request: it lasts so long, and not so long; 0: not known */
+	uint32_t lasts_ms, ends_ms;
+	struct basis lifetime_basis;
+};
+
 struct verdict {
 	struct server_verdict servers[JOURNAL_SERVERS];
 	struct behaviour udp4, udp6, tcp4, tcp6;
+	struct icmp_verdict icmp4, icmp6;
 };
 
 /* Words of the report format; never NULL. */
@@ -202,6 +271,7 @@ const char *classic_name(enum classic_class c);
 const char *server_status_name(enum server_status s);
 /* "timestamps", "sack", "window-scale", "mss". */
 const char *syn_option_name(enum syn_option o);
+const char *egress_name(enum egress e);
 
 /* Judges a finished (or interrupted) run. */
 void judge(const struct journal *j, struct verdict *out);

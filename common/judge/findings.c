@@ -116,7 +116,8 @@ static size_t find_family(const struct finding_view *view, struct finding *out, 
 		{port_rules, &port_rule_count, TRANSPORT_UDP},
 		{unknown_rules, &unknown_rule_count, TRANSPORT_UDP},
 		{tcp_rules, &tcp_rule_count, TRANSPORT_TCP},
-		{unknown_rules, &unknown_rule_count, TRANSPORT_TCP}};
+		{unknown_rules, &unknown_rule_count, TRANSPORT_TCP},
+		{icmp_rules, &icmp_rule_count, TRANSPORT_ICMP}};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
 		if (tables[t].transport != view->b->transport)
@@ -144,10 +145,12 @@ static void sort_by_severity(struct finding *out, size_t count)
 size_t judge_findings(
 	const struct journal *j, const struct verdict *v, struct finding out[static FINDINGS_MAX])
 {
-	const struct finding_view ipv4 = {j, v, &v->udp4, FAMILY_IPV4};
-	const struct finding_view ipv6 = {j, v, &v->udp6, FAMILY_IPV6};
-	const struct finding_view tcp4 = {j, v, &v->tcp4, FAMILY_IPV4};
-	const struct finding_view tcp6 = {j, v, &v->tcp6, FAMILY_IPV6};
+	const struct finding_view ipv4 = {j, v, &v->udp4, FAMILY_IPV4, NULL};
+	const struct finding_view ipv6 = {j, v, &v->udp6, FAMILY_IPV6, NULL};
+	const struct finding_view tcp4 = {j, v, &v->tcp4, FAMILY_IPV4, NULL};
+	const struct finding_view tcp6 = {j, v, &v->tcp6, FAMILY_IPV6, NULL};
+	const struct finding_view icmp4 = {j, v, &v->icmp4.common, FAMILY_IPV4, &v->icmp4};
+	const struct finding_view icmp6 = {j, v, &v->icmp6.common, FAMILY_IPV6, &v->icmp6};
 	size_t count = 0;
 
 	/* servers first, so that a full list never loses a liar; there are at most JOURNAL_SERVERS */
@@ -158,6 +161,8 @@ size_t judge_findings(
 	count = find_family(&ipv6, out, count);
 	count = find_family(&tcp4, out, count);
 	count = find_family(&tcp6, out, count);
+	count = find_family(&icmp4, out, count);
+	count = find_family(&icmp6, out, count);
 	sort_by_severity(out, count);
 	return count;
 }

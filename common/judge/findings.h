@@ -9,7 +9,7 @@
 
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_PROBLEM };
 
-#define FINDINGS_MAX 96
+#define FINDINGS_MAX 160
 
 struct finding {
 	const char *id; /* stable, lower case with hyphens */
@@ -73,3 +73,6 @@ size_t judge_findings(
  * dependent filtering: direct connections will usually work by hole punching".
  */
 void judge_sentence(const struct behaviour *b, enum family family, char *out, size_t size);
+
+/* The same about ICMP: "ICMP: echo works and keeps its identifiers; errors arrive; this host can send them about any flow". */
+void judge_sentence_icmp(const struct icmp_verdict *v, enum family family, char *out, size_t size);

@@ -16,6 +16,7 @@ struct finding_view {
 	const struct verdict *v;
 	const struct behaviour *b;
 	enum family family;
+	const struct icmp_verdict *icmp; /* whose common part b is; else NULL */
 };
 
 /* Whether the rule applies; it then fills detail, and may add evidence beyond its basis. */
@@ -24,7 +25,8 @@ typedef bool rule_check(const struct finding_view *view, struct finding *f);
 struct rule {
 	const char *id;
 	enum severity severity;
-	const struct basis *(*basis)(const struct behaviour *b);
+	const struct basis *(*basis)(
+		const struct behaviour *b); /* NULL: check adds what it rests on */
 	rule_check *check;
 	const char *title;
 	const char *advice;
@@ -32,8 +34,9 @@ struct rule {
 };
 
 /* The tables, in the order of the report. */
-extern const struct rule path_rules[], port_rules[], unknown_rules[], tcp_rules[];
-extern const size_t path_rule_count, port_rule_count, unknown_rule_count, tcp_rule_count;
+extern const struct rule path_rules[], port_rules[], unknown_rules[], tcp_rules[], icmp_rules[];
+extern const size_t path_rule_count, port_rule_count, unknown_rule_count, tcp_rule_count,
+	icmp_rule_count;
 
 /* Whether there is something to say about one server; fills f. */
 bool finding_of_server(

@@ -181,6 +181,17 @@ static void judge_family(const struct journal *j, enum family family, enum trans
 	out->classic = classify(out);
 }
 
+static void judge_family_icmp(const struct journal *j, enum family family,
+	struct server_verdict *servers, struct icmp_verdict *out)
+{
+	struct view v = {j, servers, family, TRANSPORT_ICMP};
+
+	out->common.transport = TRANSPORT_ICMP;
+	judge_quorum(j, family, TRANSPORT_ICMP, servers);
+	judge_path(&v, &out->common);
+	judge_icmp(&v, out);
+}
+
 void judge(const struct journal *j, struct verdict *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -189,4 +200,6 @@ void judge(const struct journal *j, struct verdict *out)
 	judge_family(j, FAMILY_IPV6, TRANSPORT_UDP, out->servers, &out->udp6);
 	judge_family(j, FAMILY_IPV4, TRANSPORT_TCP, out->servers, &out->tcp4);
 	judge_family(j, FAMILY_IPV6, TRANSPORT_TCP, out->servers, &out->tcp6);
+	judge_family_icmp(j, FAMILY_IPV4, out->servers, &out->icmp4);
+	judge_family_icmp(j, FAMILY_IPV6, out->servers, &out->icmp6);
 }

@@ -153,3 +153,20 @@ const char *syn_option_name(enum syn_option o)
 	}
 	return "unknown";
 }
+
+const char *egress_name(enum egress e)
+{
+	switch (e) {
+	case EGRESS_DROPPED:
+		return "dropped";
+	case EGRESS_EXTERNAL:
+		return "external-source";
+	case EGRESS_INSIDE:
+		return "inside-source";
+	case EGRESS_OTHER:
+		return "other-source";
+	case EGRESS_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}

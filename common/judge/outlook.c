@@ -343,8 +343,9 @@ static void sentence_blocked(
 
 void judge_sentence(const struct behaviour *b, enum family family, char *out, size_t size)
 {
-	static const char *const names[2][2] = {{"UDP", "UDP over IPv6"}, {"TCP", "TCP over IPv6"}};
-	const char *protocol = names[b->transport == TRANSPORT_TCP][family == FAMILY_IPV6];
+	static const char *const names[TRANSPORT_COUNT][2] = {
+		{"UDP", "UDP over IPv6"}, {"TCP", "TCP over IPv6"}, {"ICMP", "ICMP over IPv6"}};
+	const char *protocol = names[b->transport][family == FAMILY_IPV6];
 
 	switch (b->status) {
 	case PATH_OK:

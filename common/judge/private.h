@@ -71,6 +71,22 @@ void judge_tcp(const struct view *v, struct behaviour *b);
 void judge_syn(const struct view *v, struct behaviour *b);
 void judge_sequence_numbers(const struct view *v, struct behaviour *b);
 
+/* All about ICMP. */
+void judge_icmp(const struct view *v, struct icmp_verdict *out);
+/* Of one server: what becomes of errors about flows of this host. */
+void judge_icmp_errors(const struct view *v, size_t server, struct icmp_verdict *out);
+/* … and of those that it sends. */
+void judge_icmp_egress(const struct view *v, size_t server, struct icmp_verdict *out);
+
+/* Why a question about ICMP has no answer, where its state says so; NULL: it is not that. */
+const char *icmp_why_not(const struct observation *o);
+
+/* Why nothing can be asked, when there is no service for ICMP. */
+const char *icmp_no_service(const struct icmp_verdict *v);
+
+/* Whether so many were missing that they cannot all have been lost. */
+bool icmp_is_silent(const struct view *v, const struct observation *o);
+
 /* What the four mappings of one server show; TRI_UNKNOWN where a comparison is missing. */
 struct variation {
 	enum tri by_address, by_port;

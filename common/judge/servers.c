@@ -125,7 +125,8 @@ static void judge_one_answer(const struct observation *o, struct server_verdict 
 	char from[ENDPOINT_TEXT], origin[ENDPOINT_TEXT], text[ENDPOINT_TEXT];
 	const struct answer *a = &o->answer;
 
-	if (o->question == QUESTION_HAIRPIN || o->question == QUESTION_TCP_CONTROL)
+	if (o->question == QUESTION_HAIRPIN || o->question == QUESTION_TCP_CONTROL ||
+		o->question >= QUESTION_ICMP_SERVICE)
 		return;
 	if (mapped_differs(o))
 		defect(v, DEFECT_MAPPED_DIFFERS, "MAPPED-ADDRESS %s, but XOR-MAPPED-ADDRESS %s",
@@ -292,4 +293,6 @@ void judge_servers(const struct journal *j, struct server_verdict *out)
 	judge_rewriting(j, FAMILY_IPV6, TRANSPORT_UDP, out);
 	judge_rewriting(j, FAMILY_IPV4, TRANSPORT_TCP, out);
 	judge_rewriting(j, FAMILY_IPV6, TRANSPORT_TCP, out);
+	judge_rewriting(j, FAMILY_IPV4, TRANSPORT_ICMP, out);
+	judge_rewriting(j, FAMILY_IPV6, TRANSPORT_ICMP, out);
 }

@@ -167,6 +167,15 @@ bool tcp_is_connecting(int fd)
 		(info.tcpi_state == SYN_SENT || info.tcpi_state == SYN_RECEIVED);
 }
 
+bool tcp_is_established(int fd)
+{
+	struct tcp_info info = {.tcpi_state = 0};
+	socklen_t length = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) &&
+		info.tcpi_state == ESTABLISHED;
+}
+
 int tcp_no_delay(int fd)
 {
 	return set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);

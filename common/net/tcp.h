@@ -58,6 +58,9 @@ void tcp_heed(int fd);
 /* Whether an attempt to connect has not ended yet, with or without success. */
 bool tcp_is_connecting(int fd);
 
+/* Whether a connection stands: an ICMP error makes a call fail, and does not end it. */
+bool tcp_is_established(int fd);
+
 /* What is written goes out at once, also while something before it is not acknowledged (RFC 896). */
 int tcp_no_delay(int fd);
 

@@ -64,11 +64,18 @@ static int bind_interface(int fd, const char *interface)
 
 int udp_open(const struct endpoint *local, const char *interface, unsigned options, int *fd)
 {
+	return udp_open_protocol(local, interface, options, 0, fd);
+}
+
+int udp_open_protocol(const struct endpoint *local, const char *interface, unsigned options,
+	int protocol, int *fd)
+{
 	struct sockaddr_storage address;
 	socklen_t length = sockaddr_from_endpoint(local, &address);
 	int err;
 
-	*fd = socket(sockaddr_family(local->family), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	*fd = socket(sockaddr_family(local->family), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		protocol);
 	if (*fd < 0)
 		return -errno;
 	err = set_options(*fd, local->family, options);
@@ -109,6 +116,31 @@ int udp_source_towards(const struct endpoint *to, const char *interface, struct 
 	if (!err)
 		err = udp_local(fd, out);
 	out->port = 0;
+	close(fd);
+	return err;
+}
+
+int udp_path_mtu(const struct endpoint *to, const char *interface, uint16_t *out)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sockaddr_from_endpoint(to, &address);
+	int fd = socket(sockaddr_family(to->family), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool v4 = to->family == FAMILY_IPV4;
+	int value = 0, err;
+	socklen_t size = sizeof(value);
+
+	*out = 0;
+	if (fd < 0)
+		return -errno;
+	err = bind_interface(fd, interface);
+	if (!err && connect(fd, (struct sockaddr *)&address, length))
+		err = -errno;
+	if (!err &&
+		getsockopt(
+			fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &value, &size))
+		err = -errno;
+	if (!err)
+		*out = (uint16_t)(value < UINT16_MAX ? value : UINT16_MAX);
 	close(fd);
 	return err;
 }
@@ -238,6 +270,7 @@ static void read_extended_error(struct msghdr *message, struct udp_error *out)
 		out->local = e.ee_origin == SO_EE_ORIGIN_LOCAL;
 		out->type = out->local ? 0 : e.ee_type;
 		out->code = out->local ? 0 : e.ee_code;
+		out->mtu = out->local || e.ee_errno != EMSGSIZE ? 0 : e.ee_info;
 		out->offender = sockaddr_to_endpoint(&offender);
 		out->offender.port = 0;
 	}
@@ -378,5 +411,6 @@ struct icmp_seen udp_error_seen(const struct udp_error *e, uint64_t now_us)
 		.error = e->error,
 		.type = e->type,
 		.code = e->code,
-		.offender = e->offender};
+		.offender = e->offender,
+		.mtu = (uint16_t)(e->mtu < UINT16_MAX ? e->mtu : UINT16_MAX)};
 }

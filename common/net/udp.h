@@ -26,6 +26,10 @@ enum udp_option {
  */
 int udp_open(const struct endpoint *local, const char *interface, unsigned options, int *fd);
 
+/* The same for another protocol of IP that has such sockets: ping.c. */
+int udp_open_protocol(const struct endpoint *local, const char *interface, unsigned options,
+	int protocol, int *fd);
+
 /* The endpoint that the socket is bound to. */
 int udp_local(int fd, struct endpoint *out);
 
@@ -34,6 +38,9 @@ int udp_local(int fd, struct endpoint *out);
  * udp_open. -ENETUNREACH and the like when there is no route.
  */
 int udp_source_towards(const struct endpoint *to, const char *interface, struct endpoint *out);
+
+/* What this host takes for the MTU of the path there (RFC 1191); 0 with a negative errno. */
+int udp_path_mtu(const struct endpoint *to, const char *interface, uint16_t *out);
 
 /* What a datagram brought along; 0 where UDP_META was not asked for. */
 struct udp_meta {
@@ -59,6 +66,7 @@ struct udp_error {
 	bool local; /* raised by this host's own stack: type and code are 0 */
 	uint8_t type, code; /* ICMP or ICMPv6 by the family of `to` */
 	struct endpoint offender; /* who sent it; port 0, FAMILY_NONE when unknown */
+	uint32_t mtu; /* of "fragmentation needed" and "packet too big"; else 0 */
 	struct endpoint to; /* where our datagram was going */
 	size_t quoted; /* bytes of our payload that came back in the buffer */
 };

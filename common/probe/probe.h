@@ -31,9 +31,16 @@ enum probe_test {
 	/* not of this prober: see tcp_probe.h */
 	PROBE_TCP = 64,
 	PROBE_TCP_HAIRPIN = 128,
+	/* see icmp_probe.h */
+	PROBE_ICMP = 256,
+	PROBE_ICMP_TIMER = 512,
 };
 
-#define PROBE_ANY_TCP (PROBE_TCP | PROBE_TCP_HAIRPIN)
+#define PROBE_ANY_TCP  (PROBE_TCP | PROBE_TCP_HAIRPIN)
+#define PROBE_ANY_ICMP (PROBE_ICMP | PROBE_ICMP_TIMER)
+#define PROBE_ANY_UDP                                                                  \
+	(PROBE_EARLY | PROBE_FILTERING | PROBE_HAIRPIN | PROBE_MAPPING | PROBE_PORTS | \
+		PROBE_PORTS_IF_QUICK)
 
 struct probe_config {
 	enum family family;

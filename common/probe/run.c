@@ -16,8 +16,10 @@
 #include "net/resolve.h"
 #include "net/tcp.h"
 #include "net/udp.h"
+#include "probe/icmp_probe.h"
 #include "probe/probe.h"
 #include "probe/run.h"
+#include "probe/run_icmp.h"
 #include "probe/run_tcp.h"
 #include "probe/tcp_probe.h"
 
@@ -26,7 +28,7 @@
 #define DATAGRAMS_AT_ONCE 64 /* taken from one socket before the others get their turn */
 #define PROGRESS_US	  100000
 #define CONNECT_US	  1800000 /* one SYN may be lost */
-#define TCP_NAMES_US	  1500000 /* names that are not resolved by then are not asked over TCP alone */
+#define LATER_NAMES_US	  1500000 /* names that are not resolved by then are not asked without UDP */
 #define RESOLVER_US	  2900000 /* when no name at all has been resolved by then, none will be */
 
 struct lane; /* one address family */
@@ -54,11 +56,14 @@ struct lane {
 	struct run_connect connects[CONNECTS];
 	size_t connect_count;
 	bool done;
-	struct journal_server tcp_servers[SERVERLIST_MAX]; /* to be asked over TCP */
-	size_t tcp_server_count;
+	struct journal_server
+		later_servers[SERVERLIST_MAX]; /* to be asked over TCP, and about ICMP */
+	size_t later_server_count;
 	struct run_tcp
 		*tcp; /* NULL until all is known over UDP, so that neither disturbs the other */
 	bool tcp_done;
+	struct run_icmp *icmp; /* NULL until that is done, too */
+	bool icmp_done;
 };
 
 struct run {
@@ -77,7 +82,7 @@ struct run {
 };
 
 static void turn(struct run *r);
-static void on_tcp(void *argument);
+static void on_change(void *argument);
 
 static int lane_index(enum family family)
 {
@@ -86,12 +91,17 @@ static int lane_index(enum family family)
 
 static bool wants_udp(const struct run *r)
 {
-	return r->config->tests & ~(unsigned)PROBE_ANY_TCP;
+	return r->config->tests & PROBE_ANY_UDP;
 }
 
 static bool wants_tcp(const struct run *r)
 {
 	return r->config->tests & PROBE_ANY_TCP;
+}
+
+static bool wants_icmp(const struct run *r)
+{
+	return r->config->tests & PROBE_ANY_ICMP;
 }
 
 static bool wanted(const struct run *r, enum family family)
@@ -275,7 +285,9 @@ static int start_lane(struct lane *lane, const struct endpoint *server, uint64_t
 static void add_unresolved(struct run *r, const struct server_spec *spec, const char *problem)
 {
 	struct journal_server server = {.resolution = SERVER_UNRESOLVED,
-		.transport = wants_udp(r) ? TRANSPORT_UDP : TRANSPORT_TCP};
+		.transport = wants_udp(r) ? TRANSPORT_UDP
+			: wants_tcp(r)	  ? TRANSPORT_TCP
+					  : TRANSPORT_ICMP};
 	size_t place;
 
 	memcpy(server.name, spec->name, sizeof(server.name));
@@ -319,33 +331,71 @@ static int start_tcp(struct lane *lane, uint64_t now_us)
 			(r->config->tests & PROBE_TCP_HAIRPIN ? (unsigned)TCP_HAIRPIN : 0),
 		.limit_us = r->config->limit_us > gone_us ? r->config->limit_us - gone_us : 1,
 		.error = &r->result->error,
-		.changed = on_tcp,
+		.changed = on_change,
 		.context = r};
 
 	return run_tcp_create(&config, now_us, &lane->tcp);
 }
 
-/* The second half of a lane: the same servers over TCP. */
-static void begin_tcp(struct lane *lane, uint64_t now_us)
+static int start_icmp(struct lane *lane, uint64_t now_us)
 {
-	for (size_t i = 0; i < lane->tcp_server_count; i++) {
-		struct journal_server server = lane->tcp_servers[i];
-		size_t place;
-		int err = 0;
+	struct run *r = lane->run;
+	uint64_t gone_us = now_us - r->journal->start_us;
+	int at = lane_index(lane->family);
+	struct run_icmp_config config = {.base = r->base,
+		.journal = r->journal,
+		.random = r->random,
+		.source = lane->source,
+		.interface = r->config->interface,
+		.tests = (r->config->tests & PROBE_ICMP ? (unsigned)ICMP_BEHAVIOUR : 0) |
+			(r->config->tests & PROBE_ICMP_TIMER ? (unsigned)ICMP_TIMER : 0),
+		.limit_us = r->config->limit_us > gone_us ? r->config->limit_us - gone_us : 1,
+		.raw = r->config->raw[at],
+		.raw_error = r->config->raw_error[at],
+		.error = &r->result->error,
+		.changed = on_change,
+		.context = r};
 
-		server.transport = TRANSPORT_TCP;
+	return run_icmp_create(&config, now_us, &lane->icmp);
+}
+
+static int begin_server(struct lane *lane, uint64_t now_us, enum transport transport, size_t place)
+{
+	const struct endpoint *endpoint = &lane->run->journal->servers[place].endpoint;
+	int err = 0;
+
+	if (lane->source.family == FAMILY_NONE)
+		err = lane_source(lane, endpoint);
+	if (err)
+		return err;
+	if (transport == TRANSPORT_TCP && !lane->tcp)
+		err = start_tcp(lane, now_us);
+	if (transport == TRANSPORT_ICMP && !lane->icmp)
+		err = start_icmp(lane, now_us);
+	if (err)
+		return err;
+	if (transport == TRANSPORT_TCP)
+		run_tcp_add_server(lane->tcp, now_us, place);
+	else
+		run_icmp_add_server(lane->icmp, now_us, place);
+	return 0;
+}
+
+/* The next part of a lane: the same servers over TCP, or about ICMP. */
+static void begin_later(struct lane *lane, uint64_t now_us, enum transport transport)
+{
+	for (size_t i = 0; i < lane->later_server_count; i++) {
+		struct journal_server server = lane->later_servers[i];
+		size_t place;
+		int err;
+
+		server.transport = transport;
 		if (journal_add_server(lane->run->journal, &server, &place))
 			break;
-		if (lane->source.family == FAMILY_NONE)
-			err = lane_source(lane, &server.endpoint);
-		if (!err && !lane->tcp)
-			err = start_tcp(lane, now_us);
+		err = begin_server(lane, now_us, transport, place);
 		if (err)
 			note_no_route(lane->run, place, err);
-		else
-			run_tcp_add_server(lane->tcp, now_us, place);
 	}
-	lane->tcp_done = !lane->tcp;
 }
 
 static void add_endpoint(struct run *r, const struct server_spec *spec, const struct endpoint *e)
@@ -359,8 +409,8 @@ static void add_endpoint(struct run *r, const struct server_spec *spec, const st
 	if (refuse(r, spec, e))
 		return;
 	memcpy(server.name, spec->name, sizeof(server.name));
-	if (wants_tcp(r) && lane->tcp_server_count < SERVERLIST_MAX)
-		lane->tcp_servers[lane->tcp_server_count++] = server;
+	if ((wants_tcp(r) || wants_icmp(r)) && lane->later_server_count < SERVERLIST_MAX)
+		lane->later_servers[lane->later_server_count++] = server;
 	if (!wants_udp(r) || journal_add_server(r->journal, &server, &place))
 		return;
 	if (!lane->probe)
@@ -471,8 +521,8 @@ static bool carry(struct lane *lane, uint64_t now_us, uint64_t *deadline_us)
 /* Whether the resolver has kept us waiting for all the time there is. */
 static bool out_of_time(const struct run *r, uint64_t now_us)
 {
-	bool idle = !r->lanes[0].probe && !r->lanes[1].probe && !r->lanes[0].tcp_server_count &&
-		!r->lanes[1].tcp_server_count;
+	bool idle = !r->lanes[0].probe && !r->lanes[1].probe && !r->lanes[0].later_server_count &&
+		!r->lanes[1].later_server_count;
 	uint64_t limit_us = r->config->limit_us;
 
 	if (idle && limit_us > RESOLVER_US)
@@ -483,21 +533,29 @@ static bool out_of_time(const struct run *r, uint64_t now_us)
 /* Whether a lane has nothing more to do, as far as its servers are known. */
 static bool is_over(const struct lane *lane)
 {
-	return (!lane->probe || lane->done) && (!lane->tcp_server_count || lane->tcp_done);
+	return (!lane->probe || lane->done) &&
+		(!lane->later_server_count || (lane->tcp_done && lane->icmp_done));
 }
 
 static void turn_lane(struct lane *lane, uint64_t now_us, uint64_t *deadline_us)
 {
 	const struct run *r = lane->run;
-	bool known = !r->unresolved || now_us >= r->journal->start_us + TCP_NAMES_US;
+	bool known = !r->unresolved || now_us >= r->journal->start_us + LATER_NAMES_US;
 
 	if (lane->probe && !lane->done)
 		lane->done = carry(lane, now_us, deadline_us);
-	if (lane->tcp_server_count && !lane->tcp && !lane->tcp_done &&
-		(lane->probe ? lane->done : known))
-		begin_tcp(lane, now_us);
-	if (lane->tcp && !lane->tcp_done)
-		lane->tcp_done = run_tcp_turn(lane->tcp, now_us, deadline_us);
+	if (!lane->later_server_count || !(lane->probe ? lane->done : known))
+		return;
+	if (!lane->tcp && !lane->tcp_done && wants_tcp(r))
+		begin_later(lane, now_us, TRANSPORT_TCP);
+	if (!lane->tcp_done)
+		lane->tcp_done = !lane->tcp || run_tcp_turn(lane->tcp, now_us, deadline_us);
+	if (!lane->tcp_done)
+		return;
+	if (!lane->icmp && !lane->icmp_done && wants_icmp(r))
+		begin_later(lane, now_us, TRANSPORT_ICMP);
+	if (!lane->icmp_done)
+		lane->icmp_done = !lane->icmp || run_icmp_turn(lane->icmp, now_us, deadline_us);
 }
 
 static void turn(struct run *r)
@@ -536,7 +594,7 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 	turn(argument);
 }
 
-static void on_tcp(void *argument)
+static void on_change(void *argument)
 {
 	turn(argument);
 }
@@ -603,6 +661,7 @@ static void close_lane(struct lane *lane)
 	}
 	probe_destroy(lane->probe);
 	run_tcp_destroy(lane->tcp);
+	run_icmp_destroy(lane->icmp);
 }
 
 static void tear_down(struct run *r)
@@ -634,6 +693,8 @@ static void conclude(struct run *r)
 			probe_finish(r->lanes[i].probe, clock_now_us());
 		if (r->lanes[i].tcp)
 			run_tcp_finish(r->lanes[i].tcp, clock_now_us());
+		if (r->lanes[i].icmp)
+			run_icmp_finish(r->lanes[i].icmp, clock_now_us());
 	}
 }
 

@@ -24,6 +24,8 @@ struct run_config {
 	struct endpoint
 		source[2]; /* local address, and port of the first socket, for IPv4 and IPv6;
 				      FAMILY_NONE: the kernel chooses */
+	int raw[2]; /* raw sockets of ICMP and ICMPv6 (net/icmp.h), the caller's; -1: none */
+	int raw_error[2]; /* positive errno, why not */
 	void (*progress)(
 		void *context, const struct journal *journal, uint64_t now_us); /* or NULL */
 	void *progress_context;

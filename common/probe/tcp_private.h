@@ -9,7 +9,7 @@
 /* What the files of the TCP prober share: its state, and how a question is put. */
 
 #define TCP_PORTS    64 /* local ports, each of which several sockets may share */
-#define TCP_SERVERS  (JOURNAL_SERVERS / 4)
+#define TCP_SERVERS  (JOURNAL_SERVERS / 6)
 #define TCP_TRIES    6 /* of a simultaneous open */
 #define TCP_SEQUENCE 3 /* SYNs that show sequence numbers */
 

@@ -62,6 +62,15 @@ static void add_protocol(struct maker *m, json_t *root, const char *key, const c
 	make_set(m, root, key, o);
 }
 
+static void add_icmp(struct maker *m, json_t *root, const struct verdict *v)
+{
+	json_t *o = json_object();
+
+	make_set(m, o, "ipv4", make_icmp_behaviour(m, v ? &v->icmp4 : NULL, FAMILY_IPV4));
+	make_set(m, o, "ipv6", make_icmp_behaviour(m, v ? &v->icmp6 : NULL, FAMILY_IPV6));
+	make_set(m, root, "icmp", o);
+}
+
 /* What later versions fill in; the keys are there from the start. */
 static void add_surroundings(struct maker *m, json_t *root)
 {
@@ -166,7 +175,7 @@ int report_document(const struct report_run *run, const struct report_facts *fac
 	add_servers(&m, root, facts);
 	add_protocol(&m, root, "udp", "UDP", v ? &v->udp4 : NULL, v ? &v->udp6 : NULL);
 	add_protocol(&m, root, "tcp", "TCP", v ? &v->tcp4 : NULL, v ? &v->tcp6 : NULL);
-	add_protocol(&m, root, "icmp", "ICMP", NULL, NULL);
+	add_icmp(&m, root, v);
 	add_surroundings(&m, root);
 	add_outlook(&m, root, facts->outlook);
 	make_set(&m, root, "findings", make_findings(&m, facts->findings, facts->finding_count));

@@ -180,6 +180,34 @@ static json_t *make_rtt(const struct observation *x)
 	return make_ms(x->answer.t_us - x->first_sent_us);
 }
 
+/* Of questions about ICMP; null: it is none. */
+static json_t *make_detail(struct maker *m, const struct observation *x)
+{
+	const struct icmp_detail *d = &x->detail;
+	json_t *o;
+
+	if (d->flow == ICMP_FLOW_NONE)
+		return json_null();
+	o = json_object();
+	make_set(m, o, "flow", json_string(icmp_flow_name(d->flow)));
+	make_set(m, o, "type", json_integer(d->type));
+	make_set(m, o, "code", json_integer(d->code));
+	make_set(m, o, "origin", json_string(d->other ? "other" : "own"));
+	make_set(m, o, "quoted_protocol", make_number_or_null(d->quoted_protocol));
+	make_set(m, o, "mtu", make_number_or_null(d->mtu));
+	make_set(m, o, "path_mtu_before", make_number_or_null(d->mtu_before));
+	make_set(m, o, "path_mtu_after", make_number_or_null(d->mtu_after));
+	make_set(m, o, "quotes", json_integer(d->quotes));
+	make_set(m, o, "wrong_quotes", json_integer(d->wrong_quotes));
+	make_set(m, o, "errors_before", json_integer(d->errors));
+	make_set(m, o, "late_ms", make_number_or_null((int)d->late_ms));
+	make_set(m, o, "recorded", json_integer(d->recorded));
+	make_set(m, o, "recorded_from", make_endpoint(m, &d->recorded_from));
+	make_set(m, o, "recorded_to", make_endpoint(m, &d->recorded_to));
+	make_set(m, o, "recorded_quoted", make_endpoint(m, &d->recorded_quoted));
+	return o;
+}
+
 static const struct endpoint *mapped_of(const struct observation *x)
 {
 	return x->answers ? &x->answer.mapped : &x->receipt_mapped;
@@ -216,6 +244,7 @@ json_t *make_evidence(struct maker *m, const struct journal *j, size_t n)
 	make_set(m, o, "connection", make_connection(m, &x->own));
 	make_set(m, o, "call", make_connection(m, &x->call));
 	make_set(m, o, "handshake", make_handshake(m, &x->handshake));
+	make_set(m, o, "icmp_detail", make_detail(m, x));
 	return o;
 }
 
@@ -231,8 +260,17 @@ static uint8_t extensions(const struct journal *j, const struct server_verdict *
 	return a->has_observed ? a->observed.can : 0;
 }
 
+static bool serves_icmp(const struct journal *j, size_t server)
+{
+	for (size_t i = 0; i < j->observation_count; i++)
+		if (j->observations[i].server == server &&
+			j->observations[i].question == QUESTION_ICMP_SERVICE)
+			return j->observations[i].state == OBSERVATION_ANSWERED;
+	return false;
+}
+
 static json_t *make_features(struct maker *m, const struct journal *j,
-	const struct server_verdict *s, enum transport transport)
+	const struct server_verdict *s, enum transport transport, size_t server)
 {
 	uint8_t can = extensions(j, s);
 	json_t *array = json_array();
@@ -250,6 +288,8 @@ static json_t *make_features(struct maker *m, const struct journal *j,
 		make_append(m, array, json_string("icmp-report"));
 	if (s->answer_at < j->observation_count && j->observations[s->answer_at].answer.has_syn)
 		make_append(m, array, json_string("syn-report"));
+	if (serves_icmp(j, server))
+		make_append(m, array, json_string("icmp-service"));
 	return array;
 }
 
@@ -287,7 +327,7 @@ json_t *make_server(struct maker *m, const struct journal *j, const struct verdi
 	make_set(m, o, "rtt_ms", s->rtt_us ? make_ms(s->rtt_us) : json_null());
 	make_set(m, o, "software", make_text(s->software));
 	make_set(m, o, "other_address", make_endpoint(m, &s->other));
-	make_set(m, o, "features", make_features(m, j, s, server->transport));
+	make_set(m, o, "features", make_features(m, j, s, server->transport, n));
 	make_set(m, o, "counts_for", make_counts_for(m, s));
 	make_set(m, o, "defects", make_defects(m, s));
 	make_set(m, o, "problem", make_text(*s->problem ? s->problem : server->problem));

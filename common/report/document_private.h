@@ -20,6 +20,7 @@ json_t *make_syn_options(struct maker *m, unsigned options);
 /* One behaviour block; b NULL: untested. */
 json_t *make_behaviour(
 	struct maker *m, const char *protocol, const struct behaviour *b, enum family family);
+json_t *make_icmp_behaviour(struct maker *m, const struct icmp_verdict *v, enum family family);
 json_t *make_server(struct maker *m, const struct journal *j, const struct verdict *v, size_t n);
 json_t *make_evidence(struct maker *m, const struct journal *j, size_t n);
 json_t *make_all_evidence(struct maker *m, const struct journal *j);

@@ -107,17 +107,19 @@ bool line_add_endpoint(struct line *l, const json_t *endpoint)
 {
 	const json_t *address = json_object_get(endpoint, "address");
 	const json_t *port = json_object_get(endpoint, "port");
+	bool has_port =
+		json_is_integer(port) && json_integer_value(port); /* of ICMP there is none */
 	bool brackets;
 
 	if (!json_is_string(address)) {
 		line_add(l, "none");
 		return false;
 	}
-	brackets = json_is_integer(port) && strchr(json_string_value(address), ':');
+	brackets = has_port && strchr(json_string_value(address), ':');
 	line_add(l, "%s", brackets ? "[" : "");
 	line_add_string(l, address);
 	line_add(l, "%s", brackets ? "]" : "");
-	if (json_is_integer(port))
+	if (has_port)
 		line_add(l, ":%" JSON_INTEGER_FORMAT, json_integer_value(port));
 	return true;
 }

@@ -103,10 +103,13 @@ static const char *word(const json_t *block, const char *key)
 	return length && length < WORD_MAX && !text[length] ? text : "unknown";
 }
 
-static void short_block(const json_t *block, FILE *out)
+static void short_block(const json_t *block, bool icmp, FILE *out)
 {
 	if (!member_is(block, "status", "ok"))
 		fprintf(out, "%s\n", word(block, "status"));
+	else if (icmp)
+		fprintf(out, "%s/%s\n", word(block, "mapping"),
+			word(json_object_get(block, "errors_arrive"), "udp"));
 	else
 		fprintf(out, "%s/%s\n",
 			json_is_false(json_object_get(block, "nat")) ? "no-nat"
@@ -118,14 +121,14 @@ int text_short(const json_t *document, FILE *out)
 {
 	size_t tested = 0;
 
-	/* a word for each family: of UDP, or of TCP when only that was asked for */
-	for (size_t protocol = 0; protocol < 2 && !tested; protocol++) {
+	/* a word for each family: of UDP, or of TCP or ICMP when only that was asked for */
+	for (size_t protocol = 0; protocol < COUNT(protocols) && !tested; protocol++) {
 		for (size_t i = 0; i < COUNT(families); i++) {
 			const json_t *block = block_at(document, protocol, i);
 
 			if (!block_was_tested(block))
 				continue;
-			short_block(block, out);
+			short_block(block, protocols[protocol][0] == 'i', out);
 			tested++;
 		}
 	}

@@ -17,7 +17,7 @@ struct table {
 	struct page *page;
 	const json_t *document, *block;
 	bool ok; /* else only what is known gets a row */
-	bool tcp;
+	bool tcp, icmp;
 };
 
 /* Fills in the value; false when there is none to show in a block without answers. */
@@ -247,6 +247,66 @@ static bool row_class(const struct table *t, struct line *l)
 	return add_word(t, l, "rfc3489_class");
 }
 
+static bool row_echo(const struct table *t, struct line *l)
+{
+	return text_icmp_echo(t->block, l);
+}
+
+static bool row_errors_udp(const struct table *t, struct line *l)
+{
+	return text_icmp_errors(t->block, l, "udp");
+}
+
+static bool row_errors_tcp(const struct table *t, struct line *l)
+{
+	return text_icmp_errors(t->block, l, "tcp");
+}
+
+static bool row_errors_attempt(const struct table *t, struct line *l)
+{
+	return text_icmp_errors(t->block, l, "attempt");
+}
+
+static bool row_quotes(const struct table *t, struct line *l)
+{
+	return text_icmp_quotes(t->block, l);
+}
+
+static bool row_end_mapping(const struct table *t, struct line *l)
+{
+	return text_icmp_tri(t->block, l, "errors_end_mapping");
+}
+
+static bool row_end_connection(const struct table *t, struct line *l)
+{
+	return text_icmp_tri(t->block, l, "errors_end_connection");
+}
+
+static bool row_end_attempt(const struct table *t, struct line *l)
+{
+	return text_icmp_tri(t->block, l, "errors_end_attempt");
+}
+
+static bool row_path_mtu(const struct table *t, struct line *l)
+{
+	return text_icmp_tri(t->block, l, "path_mtu_errors");
+}
+
+static bool row_egress(const struct table *t, struct line *l)
+{
+	return text_icmp_egress(t->block, l);
+}
+
+static bool row_translated(const struct table *t, struct line *l)
+{
+	return text_icmp_translated(t->block, l);
+}
+
+static bool row_lifetime(const struct table *t, struct line *l)
+{
+	return text_icmp_lifetime(t->block, l);
+}
+
 /* Says why a value is unknown, and shows what the verdict rests on. */
 static void put_basis(const struct table *t, const char *key)
 {
@@ -266,47 +326,78 @@ static void add_reason(const struct table *t, struct line *l, const char *key)
 	line_add_string(l, reason);
 }
 
+struct row {
+	const char *label, *key;
+	row_value *value;
+	bool tcp; /* not asked over UDP, where nothing has to be opened */
+};
+
+static const struct row rows[] = {
+	{"NAT", "nat", row_nat, false},
+	{"local", NULL, row_local, false},
+	{"external", NULL, row_external, false},
+	{"mapping", "mapping", row_mapping, false},
+	{"filtering", "filtering", row_filtering, false},
+	{"port preservation", "port_preservation", row_preservation, false},
+	{"port allocation", "port_allocation", row_allocation, false},
+	{"pooling", "pooling", row_pooling, false},
+	{"early packets", "early_packet", row_early, false},
+	{"simultaneous open", "simultaneous_open", row_simultaneous, true},
+	{"hairpin", "hairpin", row_hairpin, false},
+	{"MSS clamping", "mss_clamping", row_mss, true},
+	{"options removed", "options_removed", row_options, true},
+	{"sequence rewriting", "sequence_rewriting", row_sequence, true},
+	{"hops", "hops", row_hops, true},
+	{"RFC 3489", NULL, row_class, false},
+};
+
+/* The ports of these are identifiers. */
+static const struct row icmp_rows[] = {
+	{"NAT", "nat", row_nat, false},
+	{"echo", "echo", row_echo, false},
+	{"local", NULL, row_local, false},
+	{"external", NULL, row_external, false},
+	{"mapping", "mapping", row_mapping, false},
+	{"identifiers kept", "port_preservation", row_preservation, false},
+	{"pooling", "pooling", row_pooling, false},
+	{"query lifetime", "lifetime_s", row_lifetime, false},
+	{"errors about UDP", "errors_udp", row_errors_udp, false},
+	{"errors about TCP", "errors_tcp", row_errors_tcp, false},
+	{"about attempts", "errors_attempt", row_errors_attempt, false},
+	{"quoted packets", "quotes", row_quotes, false},
+	{"end a mapping", "errors_end_mapping", row_end_mapping, false},
+	{"end a connection", "errors_end_connection", row_end_connection, false},
+	{"end an attempt", "errors_end_attempt", row_end_attempt, false},
+	{"path MTU learnt", "path_mtu_errors", row_path_mtu, false},
+	{"errors sent", "egress", row_egress, false},
+	{"translated", "egress_translated", row_translated, false},
+};
+
+static void put_one(const struct table *t, const struct row *r)
+{
+	struct line l;
+	bool known;
+
+	line_begin(t->page, &l);
+	known = r->value(t, &l);
+	if (!known && (!t->ok || (!t->tcp && r->tcp))) {
+		line_drop(&l);
+		return;
+	}
+	if (!known && r->key)
+		add_reason(t, &l, r->key);
+	put_row(&l, r->label);
+	if (r->key)
+		put_basis(t, r->key);
+}
+
 static void put_rows(const struct table *t)
 {
-	static const struct {
-		const char *label, *key;
-		row_value *value;
-		bool tcp; /* not asked over UDP, where nothing has to be opened */
-	} rows[] = {
-		{"NAT", "nat", row_nat, false},
-		{"local", NULL, row_local, false},
-		{"external", NULL, row_external, false},
-		{"mapping", "mapping", row_mapping, false},
-		{"filtering", "filtering", row_filtering, false},
-		{"port preservation", "port_preservation", row_preservation, false},
-		{"port allocation", "port_allocation", row_allocation, false},
-		{"pooling", "pooling", row_pooling, false},
-		{"early packets", "early_packet", row_early, false},
-		{"simultaneous open", "simultaneous_open", row_simultaneous, true},
-		{"hairpin", "hairpin", row_hairpin, false},
-		{"MSS clamping", "mss_clamping", row_mss, true},
-		{"options removed", "options_removed", row_options, true},
-		{"sequence rewriting", "sequence_rewriting", row_sequence, true},
-		{"hops", "hops", row_hops, true},
-		{"RFC 3489", NULL, row_class, false},
-	};
+	size_t count =
+		t->icmp ? sizeof(icmp_rows) / sizeof(*icmp_rows) : sizeof(rows) / sizeof(*rows);
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct line l;
-		bool known;
-
-		line_begin(t->page, &l);
-		known = rows[i].value(t, &l);
-		if (!known && (!t->ok || (!t->tcp && rows[i].tcp))) {
-			line_drop(&l);
-			continue;
-		}
-		if (!known && rows[i].key)
-			add_reason(t, &l, rows[i].key);
-		put_row(&l, rows[i].label);
-		if (rows[i].key)
-			put_basis(t, rows[i].key);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_one(t, t->icmp ? &icmp_rows[i] : &rows[i]);
 }
 
 static void put_status(const struct table *t)
@@ -363,10 +454,12 @@ void text_block(struct page *p, const json_t *document, const char *protocol, co
 		return;
 	t.ok = member_is(block, "status", "ok");
 	t.tcp = *protocol == 't';
+	t.icmp = *protocol == 'i';
 	snprintf(heading, sizeof(heading), "%s over %s", name,
 		strcmp(family, "ipv6") ? "IPv4" : "IPv6");
 	page_heading(p, heading);
 	put_status(&t);
 	put_rows(&t);
-	put_outlook(&t, protocol, family);
+	if (!t.icmp)
+		put_outlook(&t, protocol, family);
 }

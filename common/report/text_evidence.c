@@ -39,10 +39,28 @@ static bool names_more(const json_t *e)
 		!member_is(json_object_get(e, "to"), "address", name);
 }
 
+/* "icmp-error 3/1 about tcp": what is asked about ICMP. */
+static void add_detail(struct line *l, const json_t *e)
+{
+	const json_t *d = json_object_get(e, "icmp_detail");
+
+	if (!json_is_object(d))
+		return;
+	if (member_is(e, "question", "icmp-error") || member_is(e, "question", "egress"))
+		line_add(l, " %llu/%llu", member_count(d, "type"), member_count(d, "code"));
+	if (!member_is(d, "flow", "echo")) {
+		line_add(l, " about ");
+		line_add_string(l, json_object_get(d, "flow"));
+	}
+	if (member_count(d, "late_ms"))
+		line_add(l, ", %llu s late,", member_count(d, "late_ms") / 1000);
+}
+
 static void add_who(struct line *l, const json_t *e)
 {
 	if (!line_add_string(l, json_object_get(e, "question")))
 		line_add(l, "question");
+	add_detail(l, e);
 	line_add(l, " to ");
 	line_add_endpoint(l, json_object_get(e, "to"));
 	if (names_more(e)) {
@@ -111,12 +129,19 @@ static void add_oddities(struct line *l, const json_t *e)
 {
 	const json_t *wrong = json_object_get(e, "wrong_source");
 	const json_t *reported = json_object_get(e, "icmp_at_server");
+	const json_t *detail = json_object_get(e, "icmp_detail");
 
 	if (json_is_object(wrong)) {
 		line_add(l, "; %llu from ", member_count(wrong, "count"));
 		line_add_endpoint(l, json_object_get(wrong, "from"));
 		line_add(l, ", which was not asked to");
 	}
+	if (json_is_object(json_object_get(detail, "recorded_from"))) {
+		line_add(l, "; the server saw it from ");
+		line_add_endpoint(l, json_object_get(detail, "recorded_from"));
+	}
+	if (member_count(detail, "wrong_quotes"))
+		line_add(l, "; %llu quoted wrongly", member_count(detail, "wrong_quotes"));
 	if (member_count(e, "malformed"))
 		line_add(l, "; %llu malformed", member_count(e, "malformed"));
 	if (member_count(e, "error_code"))
@@ -149,6 +174,7 @@ static bool is_plain(const json_t *e)
 		!member_count(e, "malformed") &&
 		!json_is_object(json_object_get(e, "wrong_source")) &&
 		!json_is_object(json_object_get(e, "icmp")) &&
+		!json_is_object(json_object_get(e, "icmp_detail")) &&
 		!json_array_size(json_object_get(e, "icmp_at_server"));
 }
 

@@ -18,3 +18,16 @@ void text_evidence(struct page *p, const json_t *document, const json_t *numbers
 void text_servers(struct page *p, const json_t *document);
 void text_findings(struct page *p, const json_t *document);
 void text_errors(struct page *p, const json_t *document);
+
+/* --- text_icmp.c: rows of the block of ICMP; whether the value is known --- */
+
+#define TEXT_ICMP_ERRORS 32 /* more than our own reports hold */
+
+bool text_icmp_tri(const json_t *block, struct line *l, const char *key);
+bool text_icmp_echo(const json_t *block, struct line *l);
+/* about: "udp", "tcp", "attempt". */
+bool text_icmp_errors(const json_t *block, struct line *l, const char *about);
+bool text_icmp_quotes(const json_t *block, struct line *l);
+bool text_icmp_egress(const json_t *block, struct line *l);
+bool text_icmp_translated(const json_t *block, struct line *l);
+bool text_icmp_lifetime(const json_t *block, struct line *l);

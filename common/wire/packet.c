@@ -626,6 +626,25 @@ void packet_set_quoted_sequence(struct packet *error, uint32_t sequence)
 	adjust_transport(error, changes + adjust_transport(&quoted, changes));
 }
 
+uint16_t packet_checksum(const struct packet *p)
+{
+	size_t at = checksum_at(p);
+
+	return at ? word_at(p, at) : 0;
+}
+
+void packet_set_quoted_checksum(struct packet *error, uint16_t value)
+{
+	struct packet quoted;
+	size_t at;
+
+	if (packet_decode_quoted(error, &quoted))
+		return;
+	at = checksum_at(&quoted);
+	if (at)
+		adjust_transport(error, put_word(&quoted, at, value));
+}
+
 bool packet_take_hop(struct packet *p)
 {
 	uint32_t change;

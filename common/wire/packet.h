@@ -106,6 +106,11 @@ void packet_set_numbers(struct packet *p, uint32_t sequence, uint32_t acknowledg
 /* That of the TCP segment which an error quotes: inner checksum, if it is there, and outer one. */
 void packet_set_quoted_sequence(struct packet *error, uint32_t sequence);
 
+/* The checksum field of UDP, TCP or ICMP; 0: there is none, or it was not quoted. */
+uint16_t packet_checksum(const struct packet *p);
+/* Writes that of the packet which an error quotes, right or wrong, and adjusts the outer one. */
+void packet_set_quoted_checksum(struct packet *error, uint16_t value);
+
 /* Overwrites bytes of the payload or of these options, and the checksum; nothing beyond their end. */
 void packet_replace_payload(struct packet *p, size_t offset, const void *bytes, size_t length);
 void packet_replace_options(struct packet *p, size_t offset, const void *bytes, size_t length);

@@ -57,10 +57,10 @@ static void check_natprobe(const struct words *words)
 {
 	const struct natprobe_params *p = &natprobe;
 	char error[ERROR_BYTES];
-	const char *names[8];
+	const char *names[NATPROBE_TESTS];
 	int err = parse(words, parse_natprobe, error);
 
-	require(natprobe_test_names(p->tests, names) < 8);
+	require(natprobe_test_names(p->tests, names) < NATPROBE_TESTS);
 	if (err)
 		return;
 	require(p->ipv4 || p->ipv6);

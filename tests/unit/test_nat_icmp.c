@@ -464,6 +464,66 @@ static void test_error_and_session(void **state)
 	}
 }
 
+/* Which errors are let in, where not all of them are. */
+static void test_blocked_errors(void **state)
+{
+	static const struct {
+		unsigned blocked;
+		uint8_t type, code;
+		bool dropped;
+	} rows[] = {
+		{NAT_ERROR_UNREACHABLE, 3, 1, true},
+		{NAT_ERROR_UNREACHABLE, 3, 4, false},
+		{NAT_ERROR_UNREACHABLE, 11, 0, false},
+		{NAT_ERROR_TOO_BIG, 3, 4, true},
+		{NAT_ERROR_TOO_BIG, 3, 3, false},
+		{NAT_ERROR_TIME_EXCEEDED, 11, 1, true},
+		{NAT_ERROR_TIME_EXCEEDED, 12, 0, false},
+		{NAT_ERROR_PARAMETER, 12, 0, true},
+		{NAT_ERROR_PARAMETER | NAT_ERROR_TIME_EXCEEDED, 11, 0, true},
+		{0, 3, 1, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct nat_config c = kit_config();
+
+		c.errors.blocked = rows[i].blocked;
+		kit_begin(&kit, &c, 1);
+		send_out(WHAT_UDP);
+		assert_reason(kit_send(&kit, NAT_OUTSIDE,
+				      error_about_seen(router, rows[i].type, rows[i].code)),
+			rows[i].dropped ? NAT_DROP_ERROR : NAT_FORWARDED);
+		kit_end(&kit);
+	}
+}
+
+/* NATs that do it wrong: what they quote is not what the host has sent, and the error is a right one all the same. */
+static void test_wrong_quotes(void **state)
+{
+	(void)state;
+	for (int quotes = NAT_QUOTES_TRANSLATED; quotes <= NAT_QUOTES_CHECKSUM; quotes++) {
+		struct nat_config c = kit_config();
+		struct packet error, q;
+
+		c.errors.quotes = (enum nat_quotes)quotes;
+		kit_begin(&kit, &c, 1);
+		send_out(WHAT_UDP);
+		assert_reason(
+			kit_send(&kit, NAT_OUTSIDE, error_about_seen(router, 3, 3)), NAT_FORWARDED);
+		assert_int_equal(
+			packet_decode(kit.result.forward.bytes, kit.result.forward.length, &error),
+			0);
+		assert_true(packet_checksums_right(&error));
+		assert_true(endpoint_same_address(&error.destination, &a));
+		assert_int_equal(packet_decode_quoted(&error, &q), 0);
+		assert_int_equal(
+			endpoint_same_address(&q.source, &a), quotes != NAT_QUOTES_UNTRANSLATED);
+		assert_int_equal(packet_checksums_right(&q), quotes != NAT_QUOTES_CHECKSUM);
+		kit_end(&kit);
+	}
+}
+
 /* REQ-9, 10: other kinds of ICMP are nobody's. */
 static void test_other_kinds(void **state)
 {
@@ -592,6 +652,8 @@ int main(void)
 		cmocka_unit_test(test_error_untracked),
 		cmocka_unit_test(test_error_not_let_in),
 		cmocka_unit_test(test_error_and_session),
+		cmocka_unit_test(test_blocked_errors),
+		cmocka_unit_test(test_wrong_quotes),
 		cmocka_unit_test(test_other_kinds),
 		cmocka_unit_test(test_error_hairpin),
 		cmocka_unit_test(test_ttl),

@@ -56,6 +56,46 @@ static void test_home(void **state)
 	sample_end(&s);
 }
 
+static void test_icmp(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_icmp(&s);
+	d = sample_document(&s);
+	CHECK(d, "icmp.ipv4.status=ok", "icmp.ipv4.service=true", "icmp.ipv4.echo=true",
+		"icmp.ipv4.identifiers=4", "icmp.ipv4.local.port=700",
+		"icmp.ipv4.port_preservation=never",
+		"icmp.ipv4.errors_arrive={\"udp\":\"sometimes\",\"tcp\":\"always\","
+		"\"attempt\":\"unknown\"}",
+		"icmp.ipv4.errors.0.udp={\"own\":true,\"other\":true}",
+		"icmp.ipv4.errors.0.tcp={\"own\":true,\"other\":null}",
+		"icmp.ipv4.errors.1={\"type\":11,\"code\":0,\"udp\":{\"own\":false,\"other\":true},"
+		"\"tcp\":{\"own\":null,\"other\":null},\"attempt\":{\"own\":null,\"other\":null}}",
+		"icmp.ipv4.quotes={\"right\":false,\"seen_by\":\"raw-socket\","
+		"\"defects\":[\"ip-checksum\",\"udp-checksum\"]}",
+		"icmp.ipv4.errors_end_mapping=false", "icmp.ipv4.errors_end_connection=true",
+		"icmp.ipv4.errors_end_attempt=null", "icmp.ipv4.path_mtu_errors=true");
+	CHECK(d, "icmp.ipv4.egress.untracked=inside-source", "icmp.ipv4.egress.source=10.0.1.2",
+		"icmp.ipv4.egress.kinds.2={\"type\":11,\"code\":0,\"quotes\":\"echo\","
+		"\"arrives\":null}",
+		"icmp.ipv4.egress.translated=true",
+		"icmp.ipv4.lifetime_s={\"at_least\":29,\"less_than\":40}",
+		"icmp.ipv4.reasons={\"errors_attempt\":\"was not asked\","
+		"\"errors_end_attempt\":\"no error has arrived\"}",
+		"icmp.ipv4.basis.errors_udp=[1]", "icmp.ipv4.basis.lifetime_s=[2]",
+		"icmp.ipv6.status=untested", "icmp.ipv6.lifetime_s=null", "icmp.ipv6.errors=[]",
+		"icmp.ipv6.summary=ICMP over IPv6: not tested", "servers.0.transport=icmp");
+	CHECK(d, "evidence.0.icmp_detail=null", "evidence.1.question=icmp-error",
+		"evidence.1.icmp_detail.origin=other", "evidence.1.icmp_detail.path_mtu_after=1492",
+		"evidence.1.icmp_detail.wrong_quotes=1", "evidence.2.icmp_detail.late_ms=40000",
+		"evidence.2.icmp_detail.recorded_from={\"address\":\"192.0.2.11\",\"port\":701}");
+	document_keep(d, "icmp");
+	json_decref(d);
+	sample_end(&s);
+}
+
 static void test_evidence(void **state)
 {
 	struct sample s;
@@ -353,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_home),
+		cmocka_unit_test(test_icmp),
 		cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_syns),
 		cmocka_unit_test(test_servers),

@@ -313,6 +313,74 @@ static inline void sample_tcp(struct sample *s)
 	sample_judge(s);
 }
 
+/* ICMP behind a NAT that lets in some errors, quotes them wrongly, and lets out what is not its own as it is. */
+static inline void sample_icmp(struct sample *s)
+{
+	struct icmp_verdict *v = &s->v.icmp4;
+	struct observation *o;
+	size_t one;
+
+	sample_begin(s);
+	one = sample_server(s, "stun.example", "198.51.100.10:3478");
+	s->j->servers[one].transport = TRANSPORT_ICMP;
+	*v = (struct icmp_verdict){.common = {.transport = TRANSPORT_ICMP,
+					   .status = PATH_OK,
+					   .nat = TRI_YES,
+					   .local = at("10.0.1.2:700"),
+					   .external = {at("192.0.2.11:701")},
+					   .external_count = 1,
+					   .mapping = DEPENDENCE_ENDPOINT_INDEPENDENT,
+					   .port_preservation = SHARE_NEVER,
+					   .pooling = POOLING_PAIRED},
+		.service = TRI_YES,
+		.echo = TRI_YES,
+		.identifiers = 4,
+		.errors = {{3, 1, {{TRI_YES, TRI_YES}, {TRI_YES, TRI_UNKNOWN}}},
+			{11, 0, {{TRI_NO, TRI_YES}}}},
+		.error_count = 2,
+		.passing = {SHARE_SOMETIMES, SHARE_ALWAYS, SHARE_UNKNOWN},
+		.quotes = TRI_NO,
+		.quotes_whole = true,
+		.quote_defects = QUOTE_CHECKSUM | QUOTE_HEADER,
+		.end_mapping = TRI_NO,
+		.end_connection = TRI_YES,
+		.path_mtu = TRI_YES,
+		.egress = EGRESS_INSIDE,
+		.egress_from = at("10.0.1.2:1"),
+		.egress_kinds = {{11, 0, 17, TRI_YES}, {3, 3, 17, TRI_NO}, {11, 0, 1, TRI_UNKNOWN}},
+		.egress_count = 3,
+		.outward = TRI_YES,
+		.lasts_ms = 29000,
+		.ends_ms = 40000};
+	snprintf(v->passing_basis[ICMP_ABOUT_ATTEMPT].text, JOURNAL_TEXT, "was not asked");
+	snprintf(v->end_attempt_basis.text, JOURNAL_TEXT, "no error has arrived");
+	sample_ask(s, QUESTION_BINDING, one, "198.51.100.10:3478", "198.51.100.10:3478",
+		"192.0.2.11:5000")
+		->transport = TRANSPORT_ICMP;
+	o = sample_ask(s, QUESTION_ICMP_ERROR, one, "198.51.100.10:3478", "203.0.113.10:1", NULL);
+	o->transport = TRANSPORT_ICMP;
+	o->detail = (struct icmp_detail){.flow = ICMP_FLOW_UDP,
+		.type = 11,
+		.other = true,
+		.mtu = 1492,
+		.mtu_before = 1500,
+		.mtu_after = 1492,
+		.quotes = 2,
+		.wrong_quotes = 1};
+	sample_basis(s, &v->passing_basis[ICMP_ABOUT_UDP], o);
+	o = sample_ask(s, QUESTION_ECHO_TIMER, one, "198.51.100.10:1", "198.51.100.10:1", NULL);
+	o->transport = TRANSPORT_ICMP;
+	o->detail = (struct icmp_detail){.flow = ICMP_FLOW_ECHO,
+		.late_ms = 40000,
+		.recorded = 1,
+		.recorded_from = at("192.0.2.11:701"),
+		.recorded_to = at("198.51.100.10:1"),
+		.recorded_quoted = at("198.51.100.10:1"),
+		.quoted_protocol = 17};
+	sample_basis(s, &v->lifetime_basis, o);
+	sample_judge(s);
+}
+
 /* One plain server with a name and software that attack the terminal. */
 static inline void sample_hostile(struct sample *s)
 {

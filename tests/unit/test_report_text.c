@@ -195,6 +195,70 @@ static const char tcp_text[] =
 	"            not translated.\n"
 	"    (RFC 6528, sequence-rewritten, tcp.ipv4)\n";
 
+static const char icmp_text[] =
+	"ICMP: echo works, with other identifiers; some errors arrive; those that this\n"
+	"host sends leave with its inside address\n"
+	"\n"
+	"ICMP over IPv4\n"
+	"  NAT                yes\n"
+	"  echo               yes, 4 identifiers at once\n"
+	"  local              10.0.1.2:700\n"
+	"  external           192.0.2.11:701\n"
+	"  mapping            endpoint-independent\n"
+	"  identifiers kept   never\n"
+	"  pooling            paired\n"
+	"  query lifetime     at least 29 s, less than 40 s\n"
+	"    - [2] echo-timer, 40 s late, to 198.51.100.10:1 (stun.example): 3 sent, 0\n"
+	"      received: 3 packets would have had to be lost; the server saw it from\n"
+	"      192.0.2.11:701\n"
+	"  errors about UDP   arrive, but not type/code 11/0\n"
+	"    - [1] icmp-error 11/0 about udp to 198.51.100.10:3478 (stun.example), answer\n"
+	"      from 203.0.113.10:1: 3 sent, 0 received: 3 packets would have had to be\n"
+	"      lost; 1 quoted wrongly\n"
+	"  errors about TCP   arrive\n"
+	"  about attempts     unknown: was not asked\n"
+	"  quoted packets     wrong: ip-checksum, udp-checksum\n"
+	"  end a mapping      no\n"
+	"  end a connection   yes\n"
+	"  end an attempt     unknown: no error has arrived\n"
+	"  path MTU learnt    yes\n"
+	"  errors sent        leave from 10.0.1.2\n"
+	"  translated         yes\n"
+	"\n"
+	"findings\n"
+	"\n"
+	"  problem: An ICMP error ends a TCP connection\n"
+	"    When an error about it has come, nothing more comes over a connection.\n"
+	"    advice: Expect connections to break; connect again when they do.\n"
+	"    (RFC 5382 REQ-10, icmp-ends-connection, icmp.ipv4)\n"
+	"\n"
+	"  warning: What ICMP errors quote is not translated back as it should be\n"
+	"    the checksum of the IP header is wrong; the checksum of UDP is not that\n"
+	"    which it left with.\n"
+	"    advice: Programs on this host do not learn why their packets do not arrive.\n"
+	"    (RFC 5508 REQ-4, icmp-quotes-wrong, icmp.ipv4)\n"
+	"\n"
+	"  warning: The mapping of an echo request ends too soon\n"
+	"    A reply that comes 29 s late comes in, one that is 40 s late does not.\n"
+	"    advice: Send echo requests more often than that.\n"
+	"    (RFC 5508 REQ-2, icmp-lifetime-short, icmp.ipv4)\n"
+	"\n"
+	"  warning: ICMP errors leave with the inside address\n"
+	"    Errors of this host about flows that are not its own arrive at the server\n"
+	"    from 10.0.1.2, the inside address. A provider that checks sources drops\n"
+	"    them.\n"
+	"    advice: For icmppunch let the side without NAT, or with another one, send.\n"
+	"    (RFC 5508 REQ-5, icmp-egress-inside, icmp.ipv4)\n"
+	"\n"
+	"  note: Some ICMP errors about UDP flows do not arrive\n"
+	"    Of type and code: 11/0 from the other end.\n"
+	"    (RFC 5508 REQ-10, icmp-errors-some, icmp.ipv4)\n"
+	"\n"
+	"  note: What this means for punching by ICMP errors\n"
+	"    This host gets some of the errors about its UDP flows, and can send them\n"
+	"    only as far as nobody minds its inside address.\n"
+	"    (RFC 5508 4, icmp-punching, icmp.ipv4)\n";
+
 static const char symmetric_brief_color[] =
 	"\033[1;32mUDP: address-and-port-dependent mapping, address-dependent filtering: "
 	"direct\033[0m\n"
@@ -238,6 +302,7 @@ static void test_golden(void **state)
 	} rows[] = {
 		{sample_home, {.width = 0}, home_text},
 		{sample_tcp, {.width = 0}, tcp_text},
+		{sample_icmp, {.width = 80, .reason = true}, icmp_text},
 		{sample_blocked, {.width = 80, .reason = true}, blocked_reason},
 		{sample_hostile, {.width = 80, .verbose = true}, hostile_ascii},
 		{sample_symmetric, {.width = 80, .brief = true, .color = true},
@@ -270,6 +335,7 @@ static void test_short(void **state)
 		{sample_symmetric,
 			"address-and-port-dependent/address-dependent\n"
 			"no-nat/address-and-port-dependent\n"},
+		{sample_icmp, "endpoint-independent/sometimes\n"},
 		{sample_blocked, "blocked\n"},
 		{sample_hostile, "unknown/unknown\n"},
 		{sample_begin, "untested\n"},
@@ -311,7 +377,7 @@ static void check_lines(const char *text, size_t width)
 static void test_widths(void **state)
 {
 	static void (*const makers[])(struct sample *) = {
-		sample_home, sample_symmetric, sample_blocked, sample_hostile};
+		sample_home, sample_symmetric, sample_icmp, sample_blocked, sample_hostile};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {

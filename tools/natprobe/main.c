@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "judge/findings.h"
+#include "net/icmp.h"
 #include "net/privileges.h"
 #include "probe/probe.h"
 #include "probe/run.h"
@@ -36,6 +37,7 @@ struct session {
 	struct finding findings[FINDINGS_MAX];
 	size_t finding_count;
 	struct run_result result;
+	int raw[2], raw_error[2]; /* sockets for ICMP and ICMPv6; -1: none, and why */
 	struct report_error errors[ERRORS_MAX];
 	size_t error_count;
 	bool measured; /* to the end, whatever came out */
@@ -74,6 +76,8 @@ static int measure(struct session *s)
 		.limit_us = p->limit_us,
 		.interface = p->interface,
 		.source = {p->source[0], p->source[1]},
+		.raw = {s->raw[0], s->raw[1]},
+		.raw_error = {s->raw_error[0], s->raw_error[1]},
 		.progress_context = &progress};
 	int err;
 
@@ -109,7 +113,7 @@ static int conclude(struct session *s)
 
 static json_t *make_document(struct session *s)
 {
-	const char *tests[8];
+	const char *tests[NATPROBE_TESTS];
 	struct report_run run = {.tool = "natprobe",
 		.version = PACKAGE_VERSION,
 		.time = s->time,
@@ -179,10 +183,27 @@ static int print(struct session *s, int status)
 	return STATUS_ENVIRONMENT;
 }
 
-static int run(struct session *s, int argc, char **argv)
+/* What needs a privilege is opened first, and then there is none any more. */
+static int take_privileges(struct session *s)
+{
+	static const enum family families[2] = {FAMILY_IPV4, FAMILY_IPV6};
+	const struct natprobe_params *p = &s->params;
+	const bool wanted[2] = {p->ipv4, p->ipv6};
+
+	for (int i = 0; i < 2; i++) {
+		int err = -ENOENT;
+
+		s->raw[i] = -1;
+		if (p->tests & PROBE_ANY_ICMP && wanted[i])
+			err = icmp_open(families[i], p->interface, &s->raw[i]);
+		s->raw_error[i] = -err;
+	}
+	return privileges_drop();
+}
+
+static int run(struct session *s, int err)
 {
 	struct natprobe_params *p = &s->params;
-	int err = natprobe_parse(argc, argv, p, s->message, sizeof(s->message));
 
 	if (!err && (p->help || p->version))
 		return STATUS_DONE;
@@ -210,18 +231,23 @@ static int run(struct session *s, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct session session;
-	int status;
+	int status, err;
 
-	if (privileges_drop()) {
+	if (privileges_limit("cap_net_raw")) {
 		fprintf(stderr, "natprobe: cannot drop privileges\n");
 		return STATUS_ENVIRONMENT;
 	}
 	keep_standard_streams();
+	err = natprobe_parse(argc, argv, &session.params, session.message, sizeof(session.message));
+	if (take_privileges(&session)) {
+		fprintf(stderr, "natprobe: cannot drop privileges\n");
+		return STATUS_ENVIRONMENT;
+	}
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error like any other */
 	session.start_us = clock_now_us();
 	clock_rfc3339(session.time);
-	status = run(&session, argc, argv);
+	status = run(&session, err);
 	journal_destroy(session.journal);
 	if (session.params.help)
 		options_usage(&natprobe_options, stdout);

@@ -33,7 +33,7 @@ enum {
 	OPTION_VERSION,
 };
 
-#define TEST_WORDS "udp mapping filtering ports early hairpin tcp tcp-hairpin all"
+#define TEST_WORDS "udp mapping filtering ports early hairpin tcp tcp-hairpin icmp icmp-timer all"
 
 static const struct option_spec specs[] = {
 	[OPTION_IPV4] = {'4', "ipv4", NULL, OPTION_WORDS_NONE, NULL, "IPv4 only"},
@@ -46,7 +46,7 @@ static const struct option_spec specs[] = {
 	[OPTION_BIND] = {'b', "bind", "ADDR[:PORT]", OPTION_WORDS_NONE, NULL,
 		"local endpoint; the port is that of the first socket"},
 	[OPTION_DEADLINE] = {'w', "deadline", "TIME", OPTION_WORDS_NONE, NULL,
-		"longest time for the whole run (5s, with TCP 20s)"},
+		"longest time for the whole run (5s, with TCP or ICMP 20s, with icmp-timer 150s)"},
 	[OPTION_TEST] = {'t', "test", "LIST", OPTION_WORDS_LIST, TEST_WORDS,
 		"what to find out (udp)"},
 	[OPTION_JSON] = {'j', "json", NULL, OPTION_WORDS_NONE, NULL, "print one JSON document"},
@@ -79,10 +79,12 @@ const struct option_table natprobe_options = {
 	.count = sizeof(specs) / sizeof(*specs),
 };
 
-#define LIMIT_US     5000000u
-#define LIMIT_TCP_US 20000000u /* a call that is not answered takes 7.5 s */
+#define LIMIT_US 5000000u
+#define LIMIT_LONG_US \
+	20000000u /* over TCP a call that is not answered takes 7.5 s; of ICMP much may be missing */
+#define LIMIT_TIMER_US 150000000u /* of ICMP: the latest reply comes after 121 s */
 
-#define TESTS_UDP    (PROBE_MAPPING | PROBE_FILTERING | PROBE_PORTS_IF_QUICK | PROBE_EARLY)
+#define TESTS_UDP      (PROBE_MAPPING | PROBE_FILTERING | PROBE_PORTS_IF_QUICK | PROBE_EARLY)
 
 static const struct {
 	const char *name;
@@ -96,7 +98,11 @@ static const struct {
 	{"hairpin", PROBE_HAIRPIN},
 	{"tcp", PROBE_TCP},
 	{"tcp-hairpin", PROBE_TCP_HAIRPIN},
-	{"all", TESTS_UDP | PROBE_PORTS | PROBE_HAIRPIN | PROBE_TCP | PROBE_TCP_HAIRPIN},
+	{"icmp", PROBE_ICMP},
+	{"icmp-timer", PROBE_ICMP_TIMER},
+	{"all",
+		TESTS_UDP | PROBE_PORTS | PROBE_HAIRPIN | PROBE_TCP | PROBE_TCP_HAIRPIN |
+			PROBE_ICMP},
 };
 
 /* The plain tests, not the sets of them. */
@@ -105,7 +111,7 @@ static bool is_single(unsigned tests)
 	return !(tests & (tests - 1));
 }
 
-size_t natprobe_test_names(unsigned tests, const char *names[static 8])
+size_t natprobe_test_names(unsigned tests, const char *names[static NATPROBE_TESTS])
 {
 	size_t count = 0;
 
@@ -238,7 +244,9 @@ int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *err
 		return err;
 	}
 	if (!out->limit_us)
-		out->limit_us = out->tests & PROBE_ANY_TCP ? LIMIT_TCP_US : LIMIT_US;
+		out->limit_us = out->tests & PROBE_ICMP_TIMER	    ? LIMIT_TIMER_US
+			: out->tests & (PROBE_ANY_TCP | PROBE_ICMP) ? LIMIT_LONG_US
+								    : LIMIT_US;
 	if (!out->ipv4 && !out->ipv6)
 		out->ipv4 = out->ipv6 = true;
 	return parse_servers(argc, argv, first, out, error, size);

@@ -28,5 +28,7 @@ struct natprobe_params {
 /* 0, or -EINVAL with one line in error. JSON flags are set also then, if they stand in argv. */
 int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *error, size_t size);
 
-/* Names of the tests in `tests`, NULL at the end; at most 8. Returns their number. */
-size_t natprobe_test_names(unsigned tests, const char *names[static 8]);
+#define NATPROBE_TESTS 11 /* names, with the NULL at their end */
+
+/* Names of the tests in `tests`, NULL at the end. Returns their number. */
+size_t natprobe_test_names(unsigned tests, const char *names[static NATPROBE_TESTS]);

@@ -100,6 +100,24 @@ static bool is_tcp_partial(const struct natprobe_params *p, const struct verdict
 			(v->tcp4.status != PATH_OK && v->tcp6.status != PATH_OK));
 }
 
+/* Without privileges, or without a server that serves it, not all can be known: only what was asked by name counts. */
+static bool icmp_partial(const struct natprobe_params *p, const struct icmp_verdict *v, bool only)
+{
+	if (v->common.status != PATH_OK)
+		return only;
+	if (p->tests_named & PROBE_ICMP &&
+		(v->echo == TRI_UNKNOWN || !v->common.mapping || !v->passing[ICMP_ABOUT_UDP]))
+		return true;
+	return p->tests_named & PROBE_ICMP_TIMER && !v->lasts_ms;
+}
+
+static bool is_icmp_partial(const struct natprobe_params *p, const struct verdict *v)
+{
+	return p->tests_named & PROBE_ANY_ICMP &&
+		(icmp_partial(p, &v->icmp4, !p->ipv6) || icmp_partial(p, &v->icmp6, !p->ipv4) ||
+			(v->icmp4.common.status != PATH_OK && v->icmp6.common.status != PATH_OK));
+}
+
 int status_of(const struct natprobe_params *p, const struct journal *j, const struct verdict *v,
 	const struct run_result *result, char *message, size_t size)
 {
@@ -130,10 +148,10 @@ int status_of(const struct natprobe_params *p, const struct journal *j, const st
 		list_servers(j, v, message, size);
 		return STATUS_PROTOCOL;
 	}
-	if (p->tests & ~(unsigned)PROBE_ANY_TCP &&
+	if (p->tests & PROBE_ANY_UDP &&
 		(family_partial(p, &v->udp4, !p->ipv6) || family_partial(p, &v->udp6, !p->ipv4)))
 		return STATUS_PARTIAL;
-	if (is_tcp_partial(p, v))
+	if (is_tcp_partial(p, v) || is_icmp_partial(p, v))
 		return STATUS_PARTIAL;
 	return STATUS_DONE;
 }

@@ -14,10 +14,10 @@
 #define BETWEEN_US 50000u
 #define ARRIVE_US  250000u /* and then it is asked what has come */
 
-_Static_assert(ICMP_TOKEN_BYTES == sizeof(((struct egress *)NULL)->token), "of the wire");
-_Static_assert(ICMP_COOKIE_MAX == sizeof(((struct egress *)NULL)->cookie), "of the wire");
+_Static_assert(ICMP_TOKEN_BYTES == sizeof(((struct knock_egress *)NULL)->token), "of the wire");
+_Static_assert(ICMP_COOKIE_MAX == sizeof(((struct knock_egress *)NULL)->cookie), "of the wire");
 
-static void new_request(struct egress *e, uint64_t at_us)
+static void new_request(struct knock_egress *e, uint64_t at_us)
 {
 	random_bytes(&e->random, e->id.bytes, sizeof(e->id.bytes));
 	memcpy(e->id.bytes, (uint8_t[]){0x21, 0x12, 0xa4, 0x42}, 4);
@@ -25,20 +25,20 @@ static void new_request(struct egress *e, uint64_t at_us)
 	e->due_us = at_us;
 }
 
-void egress_begin(struct egress *e, uint64_t now_us, const struct endpoint *server,
+void egress_begin(struct knock_egress *e, uint64_t now_us, const struct endpoint *server,
 	const struct endpoint *dark, const struct random *random)
 {
-	*e = (struct egress){.server = *server, .dark = *dark, .random = *random};
+	*e = (struct knock_egress){.server = *server, .dark = *dark, .random = *random};
 	random_bytes(&e->random, e->token, sizeof(e->token));
 	new_request(e, now_us);
 }
 
-bool egress_is_done(const struct egress *e)
+bool egress_is_done(const struct knock_egress *e)
 {
-	return e->result.state >= EGRESS_UNKNOWN;
+	return e->result.state >= KNOCK_EGRESS_UNKNOWN;
 }
 
-static bool ask(struct egress *e, uint64_t now_us, struct knock_output *out)
+static bool ask(struct knock_egress *e, uint64_t now_us, struct knock_output *out)
 {
 	struct icmp_inquiry m = {.class = STUN_REQUEST,
 		.id = e->id,
@@ -55,7 +55,7 @@ static bool ask(struct egress *e, uint64_t now_us, struct knock_output *out)
 	return length > 0;
 }
 
-static bool send_error(struct egress *e, uint64_t now_us, struct knock_output *out)
+static bool send_error(struct knock_egress *e, uint64_t now_us, struct knock_output *out)
 {
 	*out = (struct knock_output){.action = KNOCK_ERROR,
 		.to = e->server,
@@ -72,7 +72,8 @@ static bool send_error(struct egress *e, uint64_t now_us, struct knock_output *o
 	return true;
 }
 
-bool egress_poll(struct egress *e, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
+bool egress_poll(
+	struct knock_egress *e, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
 	if (egress_is_done(e))
 		return false;
@@ -81,15 +82,15 @@ bool egress_poll(struct egress *e, uint64_t now_us, struct knock_output *out, ui
 			*deadline_us = e->due_us;
 		return false;
 	}
-	if (e->result.state == EGRESS_SENDING && e->turn < ERRORS)
+	if (e->result.state == KNOCK_EGRESS_SENDING && e->turn < ERRORS)
 		return send_error(e, now_us, out);
 	if (e->tries < TRIES)
 		return ask(e, now_us, out);
-	e->result.state = EGRESS_UNKNOWN;
+	e->result.state = KNOCK_EGRESS_UNKNOWN;
 	return false;
 }
 
-void egress_unsent(struct egress *e)
+void egress_unsent(struct knock_egress *e)
 {
 	if (e->result.sent)
 		e->result.sent--;
@@ -97,7 +98,7 @@ void egress_unsent(struct egress *e)
 
 /* --- answers --- */
 
-static void take_cookie(struct egress *e, uint64_t now_us, struct span cookie)
+static void take_cookie(struct knock_egress *e, uint64_t now_us, struct span cookie)
 {
 	bool again = e->cookie_length && e->tries > 1;
 
@@ -109,7 +110,7 @@ static void take_cookie(struct egress *e, uint64_t now_us, struct span cookie)
 	e->due_us = now_us;
 }
 
-static void take_records(struct egress *e, const struct icmp_inquiry *m)
+static void take_records(struct knock_egress *e, const struct icmp_inquiry *m)
 {
 	e->result.seen = 0;
 	for (size_t i = 0; i < m->record_count; i++)
@@ -119,14 +120,14 @@ static void take_records(struct egress *e, const struct icmp_inquiry *m)
 		}
 	e->result.from.port = 0;
 	if (e->result.seen)
-		e->result.state = EGRESS_OUT;
+		e->result.state = KNOCK_EGRESS_OUT;
 	else if (e->result.sent)
-		e->result.state = EGRESS_DROPPED;
+		e->result.state = KNOCK_EGRESS_DROPPED;
 	else
-		e->result.state = EGRESS_UNKNOWN;
+		e->result.state = KNOCK_EGRESS_UNKNOWN;
 }
 
-bool egress_input(struct egress *e, uint64_t now_us, const void *data, size_t length)
+bool egress_input(struct knock_egress *e, uint64_t now_us, const void *data, size_t length)
 {
 	struct icmp_inquiry m;
 
@@ -137,10 +138,10 @@ bool egress_input(struct egress *e, uint64_t now_us, const void *data, size_t le
 	if (m.class == STUN_ERROR && m.error_code == ICMP_STALE) {
 		take_cookie(e, now_us, m.cookie);
 	} else if (m.class == STUN_ERROR) {
-		e->result.state = EGRESS_UNKNOWN;
+		e->result.state = KNOCK_EGRESS_UNKNOWN;
 	} else if (m.class == STUN_SUCCESS && m.ask == ICMP_ASK_SEEN) {
-		if (e->result.state == EGRESS_ASKING) {
-			e->result.state = EGRESS_SENDING;
+		if (e->result.state == KNOCK_EGRESS_ASKING) {
+			e->result.state = KNOCK_EGRESS_SENDING;
 			e->due_us = now_us;
 		} else if (e->turn == ERRORS) {
 			take_records(e, &m);

@@ -141,7 +141,8 @@ struct session_knock_view {
 	bool met; /* a knock was good, or answered */
 	struct endpoint target; /* of who knocks */
 	struct endpoint source; /* of who knocks: the local address towards it */
-	struct egress_result egress; /* of who knocks, where it has a server for that; else all 0 */
+	struct knock_egress_result
+		egress; /* of who knocks, where it has a server for that; else all 0 */
 	struct endpoint visitor; /* where the latest knock or the answer came from */
 };
 

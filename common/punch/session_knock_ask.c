@@ -109,11 +109,11 @@ static void begin_egress(struct session *s, uint64_t now_us)
 static bool poll_egress(
 	struct session *s, uint64_t now_us, struct knock_output *out, uint64_t *deadline_us)
 {
-	const struct egress_result *r = &s->knock.egress.result;
+	const struct knock_egress_result *r = &s->knock.egress.result;
 	bool due = s->knock.egress_begun && s->view.state < SESSION_EXCHANGING &&
 		egress_poll(&s->knock.egress, now_us, out, deadline_us);
 
-	if (r->state == EGRESS_DROPPED && !s->knock.dropped_us)
+	if (r->state == KNOCK_EGRESS_DROPPED && !s->knock.dropped_us)
 		s->knock.dropped_us = now_us;
 	s->view.knock.egress = *r;
 	return due;

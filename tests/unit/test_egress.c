@@ -18,7 +18,7 @@
 
 /* A natprobed by hand. */
 struct kit {
-	struct egress e;
+	struct knock_egress e;
 	uint64_t now_us;
 	unsigned requests, errors; /* that were sent */
 	struct icmp_inquiry last; /* request */
@@ -132,7 +132,7 @@ static void test_out(void **state)
 	(void)state;
 	begin_sending(&k);
 	tell(&k, 3);
-	assert_int_equal(k.e.result.state, EGRESS_OUT);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_OUT);
 	assert_int_equal(k.e.result.sent, 4);
 	assert_int_equal(k.e.result.seen, 3);
 	assert_int_equal(k.e.result.from.address[0], 10);
@@ -147,7 +147,7 @@ static void test_dropped(void **state)
 	(void)state;
 	begin_sending(&k);
 	tell(&k, 0);
-	assert_int_equal(k.e.result.state, EGRESS_DROPPED);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_DROPPED);
 }
 
 /* What never left this host says nothing about the NAT. */
@@ -160,7 +160,7 @@ static void test_unsent(void **state)
 	for (int i = 0; i < 5; i++)
 		egress_unsent(&k.e);
 	tell(&k, 0);
-	assert_int_equal(k.e.result.state, EGRESS_UNKNOWN);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_UNKNOWN);
 	assert_int_equal(k.e.result.sent, 0);
 }
 
@@ -171,12 +171,12 @@ static void test_no_answer(void **state)
 	(void)state;
 	begin(&k);
 	pass(&k, 5000 * MS);
-	assert_int_equal(k.e.result.state, EGRESS_UNKNOWN);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_UNKNOWN);
 	assert_int_equal(k.requests, 3);
 	assert_int_equal(k.errors, 0);
 	begin_sending(&k); /* … in the end */
 	pass(&k, 5000 * MS);
-	assert_int_equal(k.e.result.state, EGRESS_UNKNOWN);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_UNKNOWN);
 	assert_int_equal(k.errors, 4);
 }
 
@@ -188,7 +188,7 @@ static void test_refused(void **state)
 	begin(&k);
 	pass(&k, 0);
 	refuse(&k, ICMP_OFF);
-	assert_int_equal(k.e.result.state, EGRESS_UNKNOWN);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_UNKNOWN);
 	pass(&k, 5000 * MS);
 	assert_int_equal(k.errors, 0);
 }
@@ -206,7 +206,7 @@ static void test_cookies_without_end(void **state)
 	}
 	assert_in_range(k.requests, 2, 3);
 	pass(&k, 5000 * MS);
-	assert_int_equal(k.e.result.state, EGRESS_UNKNOWN);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_UNKNOWN);
 }
 
 /* Answers to other requests, to earlier ones and to none, and what is none. */
@@ -223,11 +223,11 @@ static void test_strange(void **state)
 	pass(&k, 10 * MS);
 	k.last.id = before.id;
 	tell(&k, 2);
-	assert_int_equal(k.e.result.state, EGRESS_ASKING);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_ASKING);
 	assert_false(egress_input(&k.e, k.now_us, "no STUN at all, but text", 24));
 	pass(&k, 5000 * MS);
 	tell(&k, 1); /* too late */
-	assert_int_equal(k.e.result.state, EGRESS_UNKNOWN);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_UNKNOWN);
 }
 
 /* Before all errors have been sent no answer can say that none has arrived. */
@@ -242,7 +242,7 @@ static void test_answer_too_early(void **state)
 	pass(&k, 60 * MS);
 	assert_int_equal(k.errors, 2);
 	tell(&k, 0);
-	assert_int_equal(k.e.result.state, EGRESS_SENDING);
+	assert_int_equal(k.e.result.state, KNOCK_EGRESS_SENDING);
 	pass(&k, 400 * MS);
 	assert_int_equal(k.errors, 4);
 }

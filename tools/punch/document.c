@@ -307,16 +307,16 @@ static void add_reason(struct maker *m, json_t *root, const struct punch_facts *
 }
 
 /* Whether ICMP errors that belong to nothing leave the own NAT. */
-static json_t *make_egress(struct maker *m, const struct egress_result *e)
+static json_t *make_egress(struct maker *m, const struct knock_egress_result *e)
 {
 	json_t *o;
 
-	if (e->state != EGRESS_DROPPED && e->state != EGRESS_OUT)
+	if (e->state != KNOCK_EGRESS_DROPPED && e->state != KNOCK_EGRESS_OUT)
 		return json_null();
 	o = json_object();
 	make_set(m, o, "sent", json_integer(e->sent));
 	make_set(m, o, "seen", json_integer(e->seen));
-	make_set(m, o, "from", e->state == EGRESS_OUT ? make_address(&e->from) : json_null());
+	make_set(m, o, "from", e->state == KNOCK_EGRESS_OUT ? make_address(&e->from) : json_null());
 	return o;
 }
 

@@ -18,7 +18,7 @@ const char *reason_knock_message(unsigned reason, const struct session_view *v)
 				      : "no socket could be opened to knock from";
 	case SESSION_NO_PEER:
 		return v->knock.waits ? "nobody has knocked in time"
-			: v->knock.egress.state == EGRESS_DROPPED
+			: v->knock.egress.state == KNOCK_EGRESS_DROPPED
 			? "nothing has answered the knock: this side's NAT or firewall lets no "
 			  "such "
 			  "ICMP errors out"
@@ -193,10 +193,10 @@ static void add_errors(
 /* natprobed has looked for errors that belong to nothing: whether this settles it. */
 static bool add_egress(const struct session_view *v, struct explanation *out)
 {
-	const struct egress_result *e = &v->knock.egress;
+	const struct knock_egress_result *e = &v->knock.egress;
 	char from[ENDPOINT_TEXT];
 
-	if (e->state == EGRESS_OUT) {
+	if (e->state == KNOCK_EGRESS_OUT) {
 		explain_add(&out->certain,
 			"natprobed saw %u of %u ICMP errors that this host sent to it: they get "
 			"out, "
@@ -208,7 +208,7 @@ static bool add_egress(const struct session_view *v, struct explanation *out)
 				"networks on the way drop that",
 				from);
 	}
-	if (e->state != EGRESS_DROPPED)
+	if (e->state != KNOCK_EGRESS_DROPPED)
 		return false;
 	explain_add(&out->certain,
 		"%u ICMP errors left this host for natprobed, and none has arrived, while UDP has",
@@ -244,7 +244,7 @@ static void explain_no_answer(
 		explain_add(&out->try_next, "udppunch, which meets at a server");
 		return;
 	}
-	if (is_behind_nat(v) && v->knock.egress.state != EGRESS_OUT) {
+	if (is_behind_nat(v) && v->knock.egress.state != KNOCK_EGRESS_OUT) {
 		explain_add(&out->likely,
 			"this side's NAT drops ICMP errors that belong to no flow of its own, as "
 			"RFC "

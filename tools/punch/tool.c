@@ -668,6 +668,10 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 	static struct run r;
 	int status;
 
+	/* a closed stdout must not become a socket, be it a raw one; writing to it fails as it should */
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			abort();
 	r.knock = (struct knock_setup){.raw = {-1, -1}};
 	if (tool->kind == PUNCH_ICMP)
 		knock_setup_open(&r.knock);
@@ -675,10 +679,6 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 		fprintf(stderr, "%s: cannot drop privileges, or has no cryptography\n", tool->name);
 		return STATUS_ENVIRONMENT;
 	}
-	/* a closed stdout must not become a socket; writing to it fails as it should */
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
-			abort();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	catch_signals();

@@ -355,6 +355,7 @@ static int punch(struct run *r, bool allocate)
 		.interface = p->interface,
 		.local = {p->source[0], p->source[1]},
 		.limit_us = p->limit_us,
+		.interrupted = &interrupted,
 		.count = (unsigned)p->count,
 		.interval_us = p->interval_us,
 		.manual = p->manual,
@@ -632,11 +633,9 @@ static int run(struct run *r, int argc, char **argv)
 	}
 	if (!err)
 		err = find_code(r, &allocate);
-	if (err)
-		return report(r,
-			err == -EINVAL ? fail(r, STATUS_USAGE, "usage")
-				       : fail(r, STATUS_ENVIRONMENT, "environment"));
-	if (find_servers(r) || punch(r, allocate))
+	if (err == -EINVAL)
+		return report(r, fail(r, STATUS_USAGE, "usage"));
+	if (err || find_servers(r) || punch(r, allocate))
 		return fail_early(r);
 	return conclude(r);
 }

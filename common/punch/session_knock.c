@@ -175,7 +175,8 @@ bool knock_carry(const struct knock_output *in, unsigned socket, struct session_
 	out->action = actions[in->action];
 	out->socket = socket;
 	out->family = in->local.family;
-	out->local = in->local;
+	if (in->local.port) /* else any, of the address that the user wants */
+		out->local = in->local;
 	out->to = in->to;
 	out->ttl = in->ttl;
 	out->type = in->type;

@@ -114,6 +114,20 @@ static const char *own_address(const struct run *r, int f, char text[static ENDP
 						  : NULL;
 }
 
+/* The command for the other side, with all that has to be the same there. */
+static void print_knock(const struct run *r, int f, const char *address)
+{
+	const struct punch_params *p = &r->params;
+	bool given = p->dark[f].family != FAMILY_NONE;
+	char dark[ENDPOINT_TEXT] = "";
+
+	if (given)
+		endpoint_format(&p->dark[f], dark);
+	fprintf(stderr, "on the other side%s: %s %s%s%s%s%s %s\n", f ? ", over IPv6" : "",
+		r->tool->name, p->classic ? "--classic " : "", given ? "--dark " : "", dark,
+		given ? " " : "", address, r->made);
+}
+
 /* Of who waits for a knock. */
 static void show_knock(struct run *r)
 {
@@ -130,12 +144,9 @@ static void show_knock(struct run *r)
 		lines_put(&r->output.lines, &m, line);
 	}
 	if (four || !six)
-		fprintf(stderr, "on the other side: %s %s%s %s\n", r->tool->name,
-			r->params.classic ? "--classic " : "",
-			four ? four : "PUBLIC-ADDRESS-OF-THIS-SIDE", r->made);
+		print_knock(r, 0, four ? four : "PUBLIC-ADDRESS-OF-THIS-SIDE");
 	if (six)
-		fprintf(stderr, "on the other side, over IPv6: %s %s %s\n", r->tool->name, six,
-			r->made);
+		print_knock(r, 1, six);
 	r->code_shown = true;
 }
 

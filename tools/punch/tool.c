@@ -307,6 +307,21 @@ static int set_knock(
 	return knock_key_make(config->secret, &config->knock.key);
 }
 
+static int create_records(struct run *r, struct session_config *config)
+{
+	int err = journal_create(r->start_us, &r->journal);
+
+	if (!err)
+		err = trail_create(r->start_us, &r->trail);
+	if (err)
+		return err;
+	r->trail->listener = on_event;
+	r->trail->listener_context = r;
+	config->trail = r->trail;
+	config->journal = r->journal;
+	return 0;
+}
+
 static int create_session(struct run *r, bool allocate)
 {
 	const struct punch_params *p = &r->params;
@@ -331,16 +346,9 @@ static int create_session(struct run *r, bool allocate)
 	config.signals = p->kind == PUNCH_ICMP && p->has_server;
 	err = knocks(r) ? set_knock(r, &config, secret) : 0;
 	if (!err)
-		err = journal_create(r->start_us, &r->journal);
+		err = create_records(r, &config);
 	if (!err)
-		err = trail_create(r->start_us, &r->trail);
-	if (err)
-		return err;
-	r->trail->listener = on_event;
-	r->trail->listener_context = r;
-	config.trail = r->trail;
-	config.journal = r->journal;
-	err = session_create(&config, clock_now_us(), &r->session);
+		err = session_create(&config, clock_now_us(), &r->session);
 	sodium_memzero(secret, sizeof(secret));
 	knock_key_wipe(&config.knock.key);
 	return err;

@@ -925,6 +925,10 @@ static void test_foreign(void **state)
 		assert_not_heard(hear_sealed(socket, &offender, &bad, false),
 			bad.length > 8 ? &c->foreign : &c->usual);
 	}
+	/* of this host itself, which has no way to there */
+	offender = home(0);
+	assert_not_heard(hear_sealed(socket, &offender, &bad, false), NULL);
+	offender = host4(7, 0);
 	assert_int_equal(c->usual, 9);
 	for (unsigned bit = 0; bit < 8 * good.length; bit++) {
 		bad = good;

@@ -336,6 +336,12 @@ void knocker_unsent(struct knocker *k, int error)
 	k->counts.error = error;
 }
 
+void knocker_unsent_datagram(struct knocker *k)
+{
+	if (k->counts.datagrams)
+		k->counts.datagrams--;
+}
+
 /* --- answers --- */
 
 bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *from,

@@ -59,6 +59,8 @@ bool knocker_input(struct knocker *k, uint64_t now_us, const struct endpoint *fr
 	const void *data, size_t length);
 /* An error could not be sent; negative errno. */
 void knocker_unsent(struct knocker *k, int error);
+/* A datagram could not be sent, and does not count. */
+void knocker_unsent_datagram(struct knocker *k);
 
 /* Whether there has been no answer, and it is time for another one. */
 bool knocker_is_over(const struct knocker *k);

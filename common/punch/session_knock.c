@@ -65,6 +65,18 @@ static int begin_cpace(struct session *s)
 	return err;
 }
 
+/* An ICMP error has room for some candidates only: what comes last is left out, and the peer sees where it comes from. */
+static int shorten(struct knock *k)
+{
+	int err = knock_digest(k);
+
+	while (err == -EMSGSIZE && k->hello.candidate_count) {
+		k->hello.candidate_count--;
+		err = knock_digest(k);
+	}
+	return err;
+}
+
 /* What this side says, and what the keys will agree on. */
 int knock_make_words(struct session *s, enum knock_kind kind, struct knock *out)
 {
@@ -74,7 +86,7 @@ int knock_make_words(struct session *s, enum knock_kind kind, struct knock *out)
 	*out = (struct knock){.kind = kind, .hello = s->view.own};
 	memcpy(out->share, s->own_share, sizeof(out->share));
 	if (!err)
-		err = knock_digest(out);
+		err = shorten(out);
 	return err ? err
 		   : cpace_associate(&s->cpace, (struct span){out->digest, sizeof(out->digest)});
 }
@@ -163,7 +175,8 @@ bool knock_carry(const struct knock_output *in, unsigned socket, struct session_
 	out->action = actions[in->action];
 	out->socket = socket;
 	out->family = in->local.family;
-	out->local = in->local;
+	if (in->local.port) /* else any, of the address that the user wants */
+		out->local = in->local;
 	out->to = in->to;
 	out->ttl = in->ttl;
 	out->type = in->type;

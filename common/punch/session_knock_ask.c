@@ -281,6 +281,9 @@ bool knock_ask_error(struct session *s, unsigned socket, const struct endpoint *
 		egress_unsent(&s->knock.egress);
 	else if (socket == SESSION_RAW && s->knock.knocker)
 		knocker_unsent(s->knock.knocker, -error->error);
+	else if (error->local && s->knock.knocker &&
+		endpoint_same_address(to, &s->config.knock.target))
+		knocker_unsent_datagram(s->knock.knocker);
 	/* of what opens the own NAT the end is meant to come early */
 	return socket == SESSION_RAW ||
 		(s->knock.knocker && s->view.state < SESSION_EXCHANGING && !error->local &&

@@ -208,14 +208,15 @@ static bool poll_closing(struct waiter *w, struct knock_output *out)
 	return false;
 }
 
-/* First those that go: a new one may have the port of one of them. */
+/* First those that go: a new one may have the port of one of them. Then known ports, if there are not enough for all. */
 bool waiter_poll_sockets(struct waiter *w, uint64_t now_us, struct knock_output *out)
 {
 	if (poll_closing(w, out))
 		return true;
 	if (w->lacking && !w->resting)
 		want_sockets(w, now_us);
-	for (unsigned i = 0; i < WAITER_SOCKETS; i++) {
+	for (unsigned n = 0; n < WAITER_SOCKETS; n++) {
+		unsigned i = (WAITER_FURTHER + n) % WAITER_SOCKETS;
 		struct spot *s = &w->spots[i];
 
 		if (s->state != SPOT_WANTED)

@@ -155,11 +155,20 @@ static bool is_usual(const struct waiter *w, unsigned socket, const void *quoted
 			!memcmp(quoted, w->spots[socket].said, WAITER_DARK_BYTES));
 }
 
+/* The own host says that it has no way to there: this shows nothing of what is let in. */
+static bool is_own(const struct waiter *w, const struct endpoint *offender)
+{
+	for (size_t i = 0; i < w->config.from_count; i++)
+		if (endpoint_same_address(&w->config.from[i], offender))
+			return true;
+	return endpoint_is_loopback(offender);
+}
+
 enum waiter_heard waiter_error(struct waiter *w, uint64_t now_us, unsigned socket,
 	const struct endpoint *offender, const void *quoted, size_t length)
 {
 	if (is_usual(w, socket, quoted, length)) {
-		w->counts.usual++;
+		w->counts.usual += !is_own(w, offender);
 		return WAITER_NOTHING;
 	}
 	return take(w, now_us, socket, offender, false, (struct span){quoted, length});

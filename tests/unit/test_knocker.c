@@ -753,12 +753,22 @@ static void test_create(void **state)
 
 static void test_unsent(void **state)
 {
+	unsigned datagrams;
+
 	(void)state;
 	begin();
 	knocker_unsent(kit.k, -EPERM);
 	knocker_unsent(kit.k, -ENETUNREACH);
 	assert_int_equal(knocker_counts(kit.k)->unsent, 2);
 	assert_int_equal(knocker_counts(kit.k)->error, -ENETUNREACH);
+	assert_int_equal(knocker_counts(kit.k)->datagrams, 0);
+	knocker_unsent_datagram(kit.k); /* that was none of it */
+	assert_int_equal(knocker_counts(kit.k)->datagrams, 0);
+	run_for(SECOND);
+	datagrams = knocker_counts(kit.k)->datagrams;
+	assert_in_range(datagrams, 1, 100);
+	knocker_unsent_datagram(kit.k);
+	assert_int_equal(knocker_counts(kit.k)->datagrams, datagrams - 1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -497,6 +498,58 @@ static void test_classic_again(void **state)
 	expect(&t, 20, 20, "again, later");
 }
 
+/* Of the first ICMP error of a session that is at so many addresses. */
+static int first_error(struct session *s, const struct knock_key *key, struct knock *out)
+{
+	struct session_output o;
+
+	for (unsigned i = 0; i < 100; i++) {
+		uint64_t now_us = SECOND + i * 100 * MS;
+		struct endpoint local = {FAMILY_IPV6, 0, 0, {0x20, 1, 0xd, 0xb8}};
+
+		switch (session_poll(s, now_us, &o)) {
+		case SESSION_OPEN:
+			local.port = (uint16_t)(40000 + o.socket);
+			session_opened(s, now_us, o.socket, 0, &local);
+			break;
+		case SESSION_ERROR:
+			return knock_open(key, (struct span){o.data, o.length}, out);
+		default:
+			break;
+		}
+	}
+	return -ETIMEDOUT;
+}
+
+/* More than a knock has room for: it goes out with some of them. */
+static void test_many_addresses(void **state)
+{
+	struct session_config c = {.packets_max = 2048,
+		.rate_pps = 500,
+		.utc_us = UINT64_C(1700000000) * SECOND,
+		.secret = {(const uint8_t *)SECRET, sizeof(SECRET) - 1},
+		.knock = {.on = true, .target = {FAMILY_IPV6, 0, 0, {0x20, 1, 0xd, 0xb8, 9}}}};
+	struct session *s;
+	struct knock k;
+
+	(void)state;
+	memset(&c.knock.key, 7, sizeof(c.knock.key));
+	random_init_number(&c.random, 1);
+	for (uint8_t i = 0; i < HELLO_CANDIDATES; i++)
+		c.hosts[c.host_count++] =
+			(struct endpoint){FAMILY_IPV6, 0, 0, {0x20, 1, 0xd, 0xb8, i}};
+	assert_int_equal(trail_create(SECOND, &c.trail), 0);
+	assert_int_equal(journal_create(SECOND, &c.journal), 0);
+	assert_int_equal(session_create(&c, SECOND, &s), 0);
+	assert_int_equal(first_error(s, &c.knock.key, &k), 0);
+	assert_int_equal(session_view(s)->state, SESSION_WAITING);
+	assert_in_range(k.hello.candidate_count, 8, HELLO_CANDIDATES - 1);
+	assert_true(endpoint_same_address(&k.hello.candidates[0].endpoint, &c.hosts[0]));
+	session_destroy(s);
+	journal_destroy(c.journal);
+	trail_destroy(c.trail);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_code),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_dies),
+		cmocka_unit_test(test_many_addresses),
 		cmocka_unit_test(test_classic_kept_port),
 		cmocka_unit_test(test_classic_too_early),
 		cmocka_unit_test(test_classic_loss),

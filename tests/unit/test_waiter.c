@@ -58,6 +58,7 @@ struct kit {
 	unsigned open, opens, closes;
 	uint16_t taken; /* a port that another program has */
 	int error; /* for all sockets */
+	unsigned room; /* so many sockets there can be; 0: any number */
 	unsigned failures;
 	struct sent sent[SENT_MAX];
 	size_t sent_count;
@@ -131,6 +132,8 @@ static void take_open(const struct knock_output *out)
 	assert_true(!error || error == kit.error); /* it does not get in its own way */
 	if (local.port && local.port == kit.taken)
 		error = -EADDRINUSE;
+	if (kit.room && kit.open == kit.room)
+		error = -EMFILE;
 	kit.opens++;
 	kit.failures += error != 0;
 	if (!local.port)
@@ -465,6 +468,18 @@ static void test_nothing_opens(void **state)
 	run_for(SLOT_US);
 	assert_all_reachable();
 	assert_in_range(waiter_hopes(kit.w), 22, 24);
+}
+
+/* Known ports come first, of whatever there is. */
+static void test_scarce(void **state)
+{
+	(void)state;
+	kit.config.further = 20;
+	kit.room = 3;
+	begin();
+	assert_int_equal(kit.open, 3);
+	kit.config.further = 1; /* is left */
+	assert_all_reachable();
 }
 
 static void test_unsent(void **state)
@@ -910,6 +925,10 @@ static void test_foreign(void **state)
 		assert_not_heard(hear_sealed(socket, &offender, &bad, false),
 			bad.length > 8 ? &c->foreign : &c->usual);
 	}
+	/* of this host itself, which has no way to there */
+	offender = home(0);
+	assert_not_heard(hear_sealed(socket, &offender, &bad, false), NULL);
+	offender = host4(7, 0);
 	assert_int_equal(c->usual, 9);
 	for (unsigned bit = 0; bit < 8 * good.length; bit++) {
 		bad = good;
@@ -1261,6 +1280,7 @@ int main(void)
 		TEST(test_is_dark),
 		TEST(test_taken),
 		TEST(test_nothing_opens),
+		TEST(test_scarce),
 		TEST(test_unsent),
 		TEST(test_too_many_addresses),
 		TEST(test_jumps),

@@ -126,7 +126,7 @@ static void find_sources(const struct punch_params *p, struct session_knock *out
 
 		if (!udp_source_towards(to, p->interface, &usual) && is_wanted(p, &usual))
 			add_source(out, &usual);
-		else if (p->source[f].family != FAMILY_NONE)
+		else if (p->source[f].family != FAMILY_NONE && is_wanted(p, &p->source[f]))
 			add_source(out, &p->source[f]);
 	}
 	for (int i = 0; i < count; i++)

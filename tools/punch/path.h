@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "punch/flow.h"
@@ -45,6 +46,8 @@ struct path_config {
 	const char *interface; /* or NULL */
 	struct endpoint local[2]; /* where to bind; FAMILY_NONE: anywhere */
 	uint64_t limit_us; /* until a way stands, or stands again */
+	const volatile sig_atomic_t *
+		interrupted; /* by this signal, before the path has handlers of its own; 0 or NULL: not */
 	unsigned count; /* round trips */
 	uint64_t interval_us;
 	enum path_use use;

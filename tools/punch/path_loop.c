@@ -136,7 +136,9 @@ int path_run(const struct path_config *config, struct path_result *out)
 
 	*out = (struct path_result){.fd = -1};
 	err = begin(&p);
-	if (!err) {
+	if (!err && config->interrupted)
+		out->signal = *config->interrupted;
+	if (!err && !out->signal) {
 		carrier_turn(p.carrier);
 		if (p.phase != OVER)
 			event_base_dispatch(p.base);

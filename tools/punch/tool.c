@@ -114,6 +114,20 @@ static const char *own_address(const struct run *r, int f, char text[static ENDP
 						  : NULL;
 }
 
+/* The command for the other side, with all that has to be the same there. */
+static void print_knock(const struct run *r, int f, const char *address)
+{
+	const struct punch_params *p = &r->params;
+	bool given = p->dark[f].family != FAMILY_NONE;
+	char dark[ENDPOINT_TEXT] = "";
+
+	if (given)
+		endpoint_format(&p->dark[f], dark);
+	fprintf(stderr, "on the other side%s: %s %s%s%s%s%s %s\n", f ? ", over IPv6" : "",
+		r->tool->name, p->classic ? "--classic " : "", given ? "--dark " : "", dark,
+		given ? " " : "", address, r->made);
+}
+
 /* Of who waits for a knock. */
 static void show_knock(struct run *r)
 {
@@ -130,12 +144,9 @@ static void show_knock(struct run *r)
 		lines_put(&r->output.lines, &m, line);
 	}
 	if (four || !six)
-		fprintf(stderr, "on the other side: %s %s%s %s\n", r->tool->name,
-			r->params.classic ? "--classic " : "",
-			four ? four : "PUBLIC-ADDRESS-OF-THIS-SIDE", r->made);
+		print_knock(r, 0, four ? four : "PUBLIC-ADDRESS-OF-THIS-SIDE");
 	if (six)
-		fprintf(stderr, "on the other side, over IPv6: %s %s %s\n", r->tool->name, six,
-			r->made);
+		print_knock(r, 1, six);
 	r->code_shown = true;
 }
 
@@ -296,6 +307,21 @@ static int set_knock(
 	return knock_key_make(config->secret, &config->knock.key);
 }
 
+static int create_records(struct run *r, struct session_config *config)
+{
+	int err = journal_create(r->start_us, &r->journal);
+
+	if (!err)
+		err = trail_create(r->start_us, &r->trail);
+	if (err)
+		return err;
+	r->trail->listener = on_event;
+	r->trail->listener_context = r;
+	config->trail = r->trail;
+	config->journal = r->journal;
+	return 0;
+}
+
 static int create_session(struct run *r, bool allocate)
 {
 	const struct punch_params *p = &r->params;
@@ -320,16 +346,9 @@ static int create_session(struct run *r, bool allocate)
 	config.signals = p->kind == PUNCH_ICMP && p->has_server;
 	err = knocks(r) ? set_knock(r, &config, secret) : 0;
 	if (!err)
-		err = journal_create(r->start_us, &r->journal);
+		err = create_records(r, &config);
 	if (!err)
-		err = trail_create(r->start_us, &r->trail);
-	if (err)
-		return err;
-	r->trail->listener = on_event;
-	r->trail->listener_context = r;
-	config.trail = r->trail;
-	config.journal = r->journal;
-	err = session_create(&config, clock_now_us(), &r->session);
+		err = session_create(&config, clock_now_us(), &r->session);
 	sodium_memzero(secret, sizeof(secret));
 	knock_key_wipe(&config.knock.key);
 	return err;
@@ -355,6 +374,7 @@ static int punch(struct run *r, bool allocate)
 		.interface = p->interface,
 		.local = {p->source[0], p->source[1]},
 		.limit_us = p->limit_us,
+		.interrupted = &interrupted,
 		.count = (unsigned)p->count,
 		.interval_us = p->interval_us,
 		.manual = p->manual,
@@ -632,11 +652,9 @@ static int run(struct run *r, int argc, char **argv)
 	}
 	if (!err)
 		err = find_code(r, &allocate);
-	if (err)
-		return report(r,
-			err == -EINVAL ? fail(r, STATUS_USAGE, "usage")
-				       : fail(r, STATUS_ENVIRONMENT, "environment"));
-	if (find_servers(r) || punch(r, allocate))
+	if (err == -EINVAL)
+		return report(r, fail(r, STATUS_USAGE, "usage"));
+	if (err || find_servers(r) || punch(r, allocate))
 		return fail_early(r);
 	return conclude(r);
 }
@@ -668,6 +686,10 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 	static struct run r;
 	int status;
 
+	/* a closed stdout must not become a socket, be it a raw one; writing to it fails as it should */
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			abort();
 	r.knock = (struct knock_setup){.raw = {-1, -1}};
 	if (tool->kind == PUNCH_ICMP)
 		knock_setup_open(&r.knock);
@@ -675,10 +697,6 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 		fprintf(stderr, "%s: cannot drop privileges, or has no cryptography\n", tool->name);
 		return STATUS_ENVIRONMENT;
 	}
-	/* a closed stdout must not become a socket; writing to it fails as it should */
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
-			abort();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	catch_signals();

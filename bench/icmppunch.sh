@@ -10,10 +10,12 @@
 # wait on a host hear each; both sides as root, and each run behind a NAT that knows nothing yet.
 
 LAB_HOME=$(cd "$(dirname "$0")/../tests/net" && pwd)
+# shellcheck source=../tests/net/lab.sh
 . "$LAB_HOME/lab.sh"
 LAB_CAPTURE=no
 LAB_TIMEOUT=${LAB_TIMEOUT:-7200}
 lab_enter "$@"
+# shellcheck source=../tests/net/knock-kernel.sh
 . "$LAB_HOME/knock-kernel.sh"
 runs=${1:-${BENCH_RUNS:-10}}
 [ $# -eq 0 ] || shift
@@ -58,7 +60,7 @@ measure_classic()
 	knock_saved=$knock_nobody
 	knock_nobody='' knock_variant=classic knock_wait_options=--classic knock_options=--classic knock_patience=12s
 	for who in srv open; do
-		for run in $(seq "$classic"); do
+		for _ in $(seq "$classic"); do
 			knock_behind "$1"
 			knock_from $who 4 any 1
 			knock_all >&2

@@ -114,10 +114,10 @@ static void explain_no_visitor(
 		"%u flows to dark endpoints were kept for %.1f s, by %u datagrams", c->flows,
 		seconds(v), c->sent - c->unsent);
 	reason_add_sockets(trail, out);
-	if (c->error == -EADDRINUSE) {
+	if (c->open_error == -EADDRINUSE) {
 		explain_add(&out->likely,
 			"icmppunch --wait runs already on this host with this code, and is knocked "
-			"at");
+			"at; or another program has the port");
 		explain_add(&out->try_next, "another code: without CODE one is drawn");
 	}
 	add_unsent("datagrams to the dark", c->unsent, c->error, out);

@@ -19,9 +19,8 @@ const char *reason_knock_message(unsigned reason, const struct session_view *v)
 	case SESSION_NO_PEER:
 		return v->knock.waits ? "nobody has knocked in time"
 			: v->knock.egress.state == EGRESS_DROPPED
-			? "nothing has answered the knock: this side's NAT or firewall lets no "
-			  "such "
-			  "ICMP errors out"
+			? "nothing has answered the knock: no such ICMP error of this side has "
+			  "arrived at natprobed, either"
 			: "nothing has answered the knock";
 	case SESSION_NO_PATH:
 		return v->knock.waits
@@ -217,6 +216,9 @@ static bool add_egress(const struct session_view *v, struct explanation *out)
 		"this side's NAT or firewall drops ICMP errors that belong to no flow of its own, "
 		"as "
 		"RFC 5508 REQ-5 asks it to: no knock gets out");
+	explain_add(&out->likely,
+		"or a firewall there drops them, which says nothing of knocks: then "
+		"without --server");
 	return true;
 }
 

@@ -68,6 +68,14 @@ void knock_place_at(const struct knock_key *k, uint64_t slot, struct knock_place
 	reader_copy(&r, six->address + 6, 10);
 }
 
+bool knock_is_host(const struct endpoint *e)
+{
+	struct endpoint probe = *e;
+
+	probe.port = probe.port ? probe.port : 1;
+	return endpoint_is_unicast(&probe);
+}
+
 /* --- messages --- */
 
 static void put_utc(struct writer *w, uint64_t ms)

@@ -69,6 +69,9 @@ struct knock {
 		[KNOCK_DIGEST]; /* of kind, share and hello, for CPace: the same in all copies */
 };
 
+/* Whether it can be knocked at: the address of one host; its port may be 0, which is not known. */
+bool knock_is_host(const struct endpoint *e);
+
 /*
  * Fills k->digest, of what this host says: 0, or -EMSGSIZE: the hello is longer than KNOCK_HELLO_MAX. Of what the other
  * one has said it is knock_open's, since a hello may have parts that this version skips.

@@ -407,13 +407,12 @@ void knocker_resume(struct knocker *k, uint64_t now_us)
 
 int knocker_create(const struct knocker_config *config, uint64_t now_us, struct knocker **out)
 {
-	struct endpoint probe = config->target;
 	struct knock ask = config->ask;
 	struct knocker *k;
 
-	probe.port = probe.port ? probe.port : 1;
-	if (!endpoint_is_unicast(&probe) ||
-		(config->dark.family != FAMILY_NONE && config->dark.family != probe.family))
+	if (!knock_is_host(&config->target) ||
+		(config->dark.family != FAMILY_NONE &&
+			config->dark.family != config->target.family))
 		return -EINVAL;
 	ask.kind = KNOCK_ASK;
 	if (knock_digest(&ask))

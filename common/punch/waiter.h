@@ -61,7 +61,8 @@ struct waiter_counts {
 	unsigned surplus; /* others during waiter_rest, and more than can be remembered */
 	unsigned exceeded; /* classic: errors about an echo */
 	int64_t clock_ms; /* by which the clock of the latest stale one differs */
-	int error; /* of the latest socket that could not be opened or that could not send; negative errno */
+	int error; /* of the latest socket that could not send; negative errno */
+	int open_error; /* … or could not be opened */
 };
 
 struct waiter;

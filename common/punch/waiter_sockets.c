@@ -172,7 +172,7 @@ void waiter_opened(
 		w->counts.flows++;
 		return;
 	}
-	w->counts.error = error;
+	w->counts.open_error = error;
 	s->state = SPOT_FAILED;
 	if (s->closing) {
 		*s = (struct spot){.state = SPOT_FREE};

@@ -443,7 +443,7 @@ static void test_taken(void **state)
 	assert_int_equal(waiter_hopes(kit.w), 2);
 	run_for(SLOT_US + 120 * SECOND); /* from -60 s to the last second of this slot */
 	assert_int_equal(kit.failures, 2); /* once for each address */
-	assert_int_equal(waiter_counts(kit.w)->error, -EADDRINUSE);
+	assert_int_equal(waiter_counts(kit.w)->open_error, -EADDRINUSE);
 	run_for(2 * SECOND); /* that of the next slot is there */
 	assert_int_equal(kit.failures, 2);
 	assert_int_equal(kit.open, 2);
@@ -462,7 +462,7 @@ static void test_nothing_opens(void **state)
 	assert_int_equal(kit.failures, 22);
 	run_for(3600 * SECOND);
 	assert_int_equal(kit.failures, 22 * 13); /* once in each slot */
-	assert_int_equal(waiter_counts(kit.w)->error, -EMFILE);
+	assert_int_equal(waiter_counts(kit.w)->open_error, -EMFILE);
 	assert_int_equal(kit.closes, 0);
 	kit.error = 0;
 	run_for(SLOT_US);
@@ -489,6 +489,10 @@ static void test_unsent(void **state)
 	waiter_unsent(kit.w, -ENETUNREACH);
 	assert_int_equal(waiter_counts(kit.w)->unsent, 1);
 	assert_int_equal(waiter_counts(kit.w)->error, -ENETUNREACH);
+	kit.error = -EMFILE; /* another one, of what is opened later */
+	run_for(SLOT_US);
+	assert_int_equal(waiter_counts(kit.w)->error, -ENETUNREACH);
+	assert_int_equal(waiter_counts(kit.w)->open_error, -EMFILE);
 }
 
 static void test_too_many_addresses(void **state)

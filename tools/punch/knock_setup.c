@@ -85,6 +85,10 @@ static int find_target(
 		(found[0].family != FAMILY_NONE &&
 			udp_source_towards(e, p->interface, &(struct endpoint){.port = 0})))
 		e = &found[0];
+	if (!knock_is_host(e)) {
+		snprintf(error, size, "%s: no address of one host", p->address.name);
+		return -EINVAL;
+	}
 	out->target = *e;
 	out->from_count = !udp_source_towards(e, p->interface, &out->from[0]);
 	return 0;

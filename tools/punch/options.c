@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "punch/knock.h"
 #include "tools/arguments.h"
 #include "tools/punch/forward.h"
 #include "tools/punch/options.h"
@@ -356,8 +357,10 @@ static const char *take_address(struct punch_params *p, const char *text)
 	p->has_address = true;
 	if (!text)
 		return "no host to knock at: ADDRESS, or --wait, or --rendezvous SERVER";
-	return server_parse(text, 0, &p->address)
-		? "ADDRESS is not a host (HOST, HOST:PORT or [ADDR6]:PORT)"
+	if (server_parse(text, 0, &p->address))
+		return "ADDRESS is not a host (HOST, HOST:PORT or [ADDR6]:PORT)";
+	return p->address.endpoint.family != FAMILY_NONE && !knock_is_host(&p->address.endpoint)
+		? "ADDRESS is not that of one host"
 		: NULL;
 }
 

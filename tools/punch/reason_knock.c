@@ -19,9 +19,8 @@ const char *reason_knock_message(unsigned reason, const struct session_view *v)
 	case SESSION_NO_PEER:
 		return v->knock.waits ? "nobody has knocked in time"
 			: v->knock.egress.state == KNOCK_EGRESS_DROPPED
-			? "nothing has answered the knock: this side's NAT or firewall lets no "
-			  "such "
-			  "ICMP errors out"
+			? "nothing has answered the knock: no such ICMP error of this side has "
+			  "arrived at natprobed, either"
 			: "nothing has answered the knock";
 	case SESSION_NO_PATH:
 		return v->knock.waits
@@ -114,10 +113,10 @@ static void explain_no_visitor(
 		"%u flows to dark endpoints were kept for %.1f s, by %u datagrams", c->flows,
 		seconds(v), c->sent - c->unsent);
 	reason_add_sockets(trail, out);
-	if (c->error == -EADDRINUSE) {
+	if (c->open_error == -EADDRINUSE) {
 		explain_add(&out->likely,
 			"icmppunch --wait runs already on this host with this code, and is knocked "
-			"at");
+			"at; or another program has the port");
 		explain_add(&out->try_next, "another code: without CODE one is drawn");
 	}
 	add_unsent("datagrams to the dark", c->unsent, c->error, out);
@@ -217,6 +216,9 @@ static bool add_egress(const struct session_view *v, struct explanation *out)
 		"this side's NAT or firewall drops ICMP errors that belong to no flow of its own, "
 		"as "
 		"RFC 5508 REQ-5 asks it to: no knock gets out");
+	explain_add(&out->likely,
+		"or a firewall there drops them, which says nothing of knocks: then "
+		"without --server");
 	return true;
 }
 

@@ -238,7 +238,7 @@ static void judge_identifiers(const struct view *v, size_t server, struct icmp_v
 
 	/* those of UDP have no place here */
 	if (!n.seen) {
-		b->local = (struct endpoint){FAMILY_NONE};
+		b->local = (struct endpoint){.family = FAMILY_NONE};
 		b->external_count = 0;
 	}
 	if (n.other)

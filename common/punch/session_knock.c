@@ -118,17 +118,13 @@ void session_knock_advance(struct session *s, uint64_t now_us)
 		knock_wait_advance(s, now_us);
 	else
 		knock_ask_advance(s, now_us);
-	if (now_us >= end_of_wait_us(s) || now_us >= knock_ask_hopeless_us(s))
+	if (now_us >= end_of_wait_us(s))
 		session_fail(s, now_us, s->view.knock.met ? SESSION_NO_PATH : SESSION_NO_PEER);
 }
 
 uint64_t session_knock_deadline(const struct session *s)
 {
-	uint64_t end_us = end_of_wait_us(s), hopeless = knock_ask_hopeless_us(s);
-
-	if (s->view.state == SESSION_CONNECTED)
-		return UINT64_MAX;
-	return hopeless < end_us ? hopeless : end_us;
+	return s->view.state == SESSION_CONNECTED ? UINT64_MAX : end_of_wait_us(s);
 }
 
 void session_knock_plan(struct session *s)

@@ -11,8 +11,6 @@
 
 /* A session that knocks: from two sockets, and another one again and again; and whether knocks leave the own NAT. */
 
-#define HOPE_US 15000000u /* who waits may begin later, and is knocked at every 2 s */
-
 static uint64_t utc_us(const struct session *s, uint64_t now_us)
 {
 	return s->config.utc_us + (now_us - s->view.started_us);
@@ -113,18 +111,12 @@ static bool poll_egress(
 	bool due = s->knock.egress_begun && s->view.state < SESSION_EXCHANGING &&
 		egress_poll(&s->knock.egress, now_us, out, deadline_us);
 
-	if (r->state == KNOCK_EGRESS_DROPPED && !s->knock.dropped_us)
-		s->knock.dropped_us = now_us;
+	/* a datagram may still be let in, and it may be natprobed's own network that drops them: so it goes on */
+	if (r->state == KNOCK_EGRESS_DROPPED && r->state != s->view.knock.egress.state)
+		trail_step(s->config.trail, now_us,
+			"egress: none of %u ICMP errors has arrived at natprobed", r->sent);
 	s->view.knock.egress = *r;
 	return due;
-}
-
-/* No knock will ever arrive; only where a datagram is let in there can be an answer, and that comes soon. */
-uint64_t knock_ask_hopeless_us(const struct session *s)
-{
-	return s->knock.dropped_us && !s->view.knock.met && s->view.state == SESSION_WAITING
-		? s->knock.dropped_us + HOPE_US
-		: UINT64_MAX;
 }
 
 static bool take_egress(struct session *s, uint64_t now_us, const struct endpoint *from,

@@ -42,8 +42,6 @@ void knock_wait_give_up(struct session *s, uint64_t now_us);
 /* --- session_knock_ask.c: who knocks --- */
 void knock_ask_begin(struct session *s, uint64_t now_us);
 void knock_ask_advance(struct session *s, uint64_t now_us);
-/* When it ends since no knock can get out; UINT64_MAX: not yet, or it can. */
-uint64_t knock_ask_hopeless_us(const struct session *s);
 bool knock_ask_poll(
 	struct session *s, uint64_t now_us, struct session_output *out, uint64_t *deadline_us);
 bool knock_ask_opened(struct session *s, unsigned socket, int error, const struct endpoint *local);

@@ -60,7 +60,6 @@ struct session_knocking {
 	struct knock words; /* of who waits, for its visitor */
 	struct session_main far; /* of who knocks, beside the main socket */
 	struct knock_egress egress; /* … beside it */
-	uint64_t dropped_us; /* when it was known that no error gets out; 0: it is not */
 	bool egress_begun, egress_sent; /* sent: the latest error was of it */
 	struct knocker_counts counts; /* … of the knocks before the present one */
 	bool rested;

@@ -10,9 +10,9 @@
 
 /* To where the visitor may be. */
 
-#define SPREAD_US      1000u /* between the first datagrams of many sockets */
 #define ANSWER_COUNT   3
 #define ANSWER_US      250000u
+#define GAP_US	       2000u /* between any two, whoever asks how often */
 #define BROAD_AFTER_US 1000000u /* nothing has come directly: answers from all sockets */
 #define BROAD_TIMES    2
 
@@ -93,6 +93,7 @@ static bool say(struct waiter *w, uint64_t now_us, unsigned socket, const struct
 	if (!w->answers_left)
 		return false;
 	w->answers_left--;
+	w->answer_us = now_us + GAP_US;
 	*out = (struct knock_output){.action = KNOCK_SEND, .socket = socket, .to = *to};
 	w->answer.utc_ms = waiter_utc_us(w, now_us) / 1000;
 	length = knock_seal(
@@ -146,7 +147,7 @@ static bool poll_broad(
 		unsigned socket = next_further(w);
 
 		if (socket < WAITER_FURTHER) {
-			w->broad_us = now_us + SPREAD_US;
+			w->broad_us = now_us + GAP_US;
 			return say(w, now_us, socket, &to, out);
 		}
 		w->broad_at = 0;
@@ -163,6 +164,11 @@ bool waiter_poll_answers(
 {
 	if (!w->answers || !w->answers_left)
 		return false;
+	if (w->answer_us > now_us) {
+		if (w->answer_us < *deadline_us)
+			*deadline_us = w->answer_us;
+		return false;
+	}
 	for (size_t i = 0; i < w->target_count; i++) {
 		struct target *t = &w->targets[i];
 

@@ -10,7 +10,7 @@
 
 #define WAITER_DARK_BYTES 8
 #define WAITER_PLACES	  12 /* places where the visitor may be */
-#define WAITER_ANSWERS	  2048 /* to one visitor, whatever it says of where it is */
+#define WAITER_ANSWERS	  1024 /* to one visitor, whatever it says of where it is */
 #define WAITER_NONCES	  1024
 #define WAITER_VISITORS	  16
 #define WAITER_NONCE_PART 8
@@ -57,6 +57,7 @@ struct waiter {
 	struct knock answer;
 	bool answers;
 	unsigned answers_left;
+	uint64_t answer_us; /* none before that */
 	struct target targets[WAITER_PLACES];
 	size_t target_count;
 	uint64_t broad_us; /* the next answer from all sockets */

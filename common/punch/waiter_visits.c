@@ -88,6 +88,11 @@ static bool is_good(
 		note_stale(w, now_us);
 		return false;
 	}
+	/* what was heard before this run is not remembered: somebody may have kept it */
+	if (ask->utc_ms + KNOCK_CLOCK_S * UINT64_C(1000) < w->config.utc_us / 1000) {
+		w->counts.replayed++;
+		return false;
+	}
 	return remember_nonce(w, now_us, sealed.data);
 }
 

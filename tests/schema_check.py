@@ -27,7 +27,7 @@ EVENTS = {"natprobe-report": ("sent", "received", "icmp", "settled", "note", "en
           "natlab-report": ("mapping", "session", "drop", "lost", "started", "output", "ended", "end")}
 ENUMS = ("status", "mapping", "filtering", "port_preservation", "pattern", "pooling", "early_packet",
          "rfc3489_class", "p2p", "method", "severity", "question", "state", "transport", "outcome",
-         "failure", "peer_kind", "strategy", "result", "towards")
+         "failure", "who", "peer_kind", "strategy", "result", "towards")
 
 
 def refuse_duplicates(pairs):

@@ -141,6 +141,7 @@ struct connection_seen {
 	int error; /* errno; 0: none */
 	uint64_t took_us; /* from the first SYN to the outcome */
 	unsigned segments; /* without data that had come in by then; 0: not known */
+	uint8_t ttl; /* with which the SYN-ACK or RST came that ended it; 0: not known, or neither */
 };
 
 /* What this host's system tells of the SYNs of a connection that it has made; 0 is "not known" in all of it. */

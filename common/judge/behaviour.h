@@ -58,6 +58,16 @@ enum early_packet {
 	EARLY_DELIVERED, /* the NAT lets it in: nothing to react to */
 };
 
+/* Who has answered an unsolicited SYN. */
+enum rejecter {
+	REJECTER_UNKNOWN = 0,
+	REJECTER_HOST, /* this host, or what stands right in front of it and counts no hop, be it a NAT */
+	REJECTER_NAT, /* the first router where there is a NAT: that, or what stands behind it */
+	REJECTER_PATH, /* a device on the way: whether it is a NAT is not known */
+};
+
+#define REJECTER_HOPS_UNKNOWN (-1)
+
 enum classic_class {
 	CLASSIC_UNKNOWN = 0,
 	CLASSIC_OPEN,
@@ -126,6 +136,9 @@ struct behaviour {
 	struct basis early_basis;
 	uint64_t early_after_us; /* TCP: when the unasked SYN was rejected; 0: it was not */
 	bool early_by_icmp; /* … and not by a RST */
+	enum rejecter rejecter; /* TCP: … and by whom */
+	int rejecter_hops; /* … so many hops before this host; REJECTER_HOPS_UNKNOWN */
+	struct basis rejecter_basis;
 	enum tri simultaneous; /* TCP: a SYN that comes in answer to a SYN gets through */
 	struct basis simultaneous_basis;
 	/* TCP: what becomes of SYNs, those of this host (outward) and of the server */
@@ -267,6 +280,8 @@ const char *share_name(enum share s);
 const char *allocation_name(enum allocation_pattern p);
 const char *pooling_name(enum pooling p);
 const char *early_name(enum early_packet e);
+/* "host", "nat", "path", "unknown". */
+const char *rejecter_name(enum rejecter r);
 const char *classic_name(enum classic_class c);
 const char *server_status_name(enum server_status s);
 /* "timestamps", "sack", "window-scale", "mss". */

@@ -65,6 +65,31 @@ static bool check_dependent(const struct finding_view *view, struct finding *f)
 	return true;
 }
 
+static void tell_rejecter(struct finding *f, const struct behaviour *b)
+{
+	switch (b->rejecter) {
+	case REJECTER_HOST:
+		finding_detail(f,
+			" It came from as far away as this host, where a socket listened: from a "
+			"firewall here, or right in front.");
+		break;
+	case REJECTER_NAT:
+		finding_detail(f,
+			" It came from the first router before this host: the NAT, or a firewall "
+			"behind it.");
+		break;
+	case REJECTER_PATH:
+		finding_detail(f, " It did not come from this host");
+		if (b->rejecter_hops > 0)
+			finding_detail(f, ", but from %d hop%s before it", b->rejecter_hops,
+				b->rejecter_hops > 1 ? "s" : "");
+		finding_detail(f, ".");
+		break;
+	case REJECTER_UNKNOWN:
+		break;
+	}
+}
+
 static bool check_rejects(const struct finding_view *view, struct finding *f)
 {
 	const struct behaviour *b = view->b;
@@ -88,6 +113,7 @@ static bool check_rejects(const struct finding_view *view, struct finding *f)
 			finding_detail(f, " with a RST");
 	}
 	finding_detail(f, ".");
+	tell_rejecter(f, b);
 	return true;
 }
 

@@ -173,6 +173,7 @@ static void judge_family(const struct journal *j, enum family family, enum trans
 		judge_tcp(&v, out);
 		judge_syn(&v, out);
 		judge_sequence_numbers(&v, out);
+		judge_rejecter(&v, out);
 	} else {
 		judge_filtering(&v, out);
 		judge_early(&v, out);

@@ -99,6 +99,21 @@ const char *early_name(enum early_packet e)
 	return "unknown";
 }
 
+const char *rejecter_name(enum rejecter r)
+{
+	switch (r) {
+	case REJECTER_HOST:
+		return "host";
+	case REJECTER_NAT:
+		return "nat";
+	case REJECTER_PATH:
+		return "path";
+	case REJECTER_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
 const char *classic_name(enum classic_class c)
 {
 	switch (c) {

@@ -67,9 +67,25 @@ void judge_hairpin(const struct view *v, struct behaviour *b);
 /* Filtering, early SYNs, simultaneous open and hairpinning over TCP. */
 void judge_tcp(const struct view *v, struct behaviour *b);
 
+/*
+ * Over TCP: whether a call of the server was refused so late that its SYN had been under way, and not by the server's
+ * own system. rtt_us: to the server; 0: not known.
+ */
+bool call_refused_afar(const struct observation *o, uint64_t rtt_us);
+
 /* What becomes of SYNs on the way. */
 void judge_syn(const struct view *v, struct behaviour *b);
 void judge_sequence_numbers(const struct view *v, struct behaviour *b);
+
+/*
+ * How many routers this host's SYNs pass on their way to an address of the server, and adds to `basis` the connections
+ * that tell it. False: it is not known.
+ */
+bool syn_hops(const struct view *v, size_t server, const struct endpoint *address, unsigned *hops,
+	struct basis *basis);
+
+/* Who has rejected the unasked SYN; after judge_tcp. */
+void judge_rejecter(const struct view *v, struct behaviour *b);
 
 /* All about ICMP. */
 void judge_icmp(const struct view *v, struct icmp_verdict *out);

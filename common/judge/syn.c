@@ -227,32 +227,45 @@ struct hop_count {
 	bool same_hops, same_sent, same_arrived; /* all others are as that one */
 };
 
-static void count_hops(const struct view *v, const struct observation *o, struct hop_count *c)
+/* Whether the SYN went to the address, and what was taken off its TTL is known. */
+static bool count_hops(
+	const struct observation *o, const struct endpoint *address, struct hop_count *c)
 {
-	const struct endpoint *server = &v->journal->servers[o->server].endpoint;
 	uint8_t sent = o->handshake.ttl, arrived = o->answer.syn.arrived.ttl;
 
 	if (!sent || !(o->answer.syn.parts & STUN_SYN_ARRIVED) ||
-		!endpoint_same_address(&o->to, server))
-		return;
+		!endpoint_same_address(&o->to, address))
+		return false;
 	if (!c->count++)
 		*c = (struct hop_count){1, sent - arrived, sent, arrived, true, true, true};
 	c->same_hops &= sent - arrived == c->hops;
 	c->same_sent &= sent == c->sent;
 	c->same_arrived &= arrived == c->arrived;
+	return true;
 }
 
-/* Towards one server; NULL, or why it is not known. */
-static const char *judge_server_hops(const struct view *v, size_t server, int *hops)
+/* basis: where the connections are added that tell it; or NULL. */
+static struct hop_count count_all_hops(
+	const struct view *v, size_t server, const struct endpoint *address, struct basis *basis)
 {
 	struct hop_count c = {.count = 0};
 
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
 
-		if (o->server == server && is_told(v, o))
-			count_hops(v, o, &c);
+		if (o->server == server && is_told(v, o) && count_hops(o, address, &c) && basis)
+			basis_add(basis, v->journal, o);
 	}
+	return c;
+}
+
+/* Towards one server; NULL, or why it is not known. */
+static const char *judge_server_hops(
+	const struct view *v, size_t server, int *hops, struct basis *basis)
+{
+	struct hop_count c =
+		count_all_hops(v, server, &v->journal->servers[server].endpoint, basis);
+
 	*hops = c.hops;
 	if (!c.count)
 		return "the server's system has not kept this host's SYNs";
@@ -281,7 +294,7 @@ static void judge_hops(const struct view *v, struct behaviour *b)
 				is_told(v, &v->journal->observations[k]);
 		if (!told)
 			continue;
-		why_here = judge_server_hops(v, i, &hops);
+		why_here = judge_server_hops(v, i, &hops, NULL);
 		if (why_here) {
 			why = why_here;
 		} else if (!b->hops_known || (unsigned)hops < b->hops) {
@@ -291,6 +304,20 @@ static void judge_hops(const struct view *v, struct behaviour *b)
 	}
 	if (!b->hops_known)
 		basis_text(&b->hops_basis, "%s", why);
+}
+
+/* That nothing sets the TTL has been seen of the server's first address; all SYNs to the other one have the same. */
+bool syn_hops(const struct view *v, size_t server, const struct endpoint *address, unsigned *hops,
+	struct basis *basis)
+{
+	int first_hops;
+	struct hop_count c;
+
+	if (judge_server_hops(v, server, &first_hops, basis))
+		return false;
+	c = count_all_hops(v, server, address, basis);
+	*hops = (unsigned)c.hops;
+	return c.count && c.same_hops && c.hops >= 0;
 }
 
 void judge_syn(const struct view *v, struct behaviour *b)

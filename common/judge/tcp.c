@@ -31,7 +31,7 @@ static bool address_calls(const struct view *v, size_t server, const struct endp
 }
 
 /* Who refused it stands so far away from the server that the SYN has been under way. */
-static bool was_refused_afar(const struct observation *o, uint64_t rtt_us)
+bool call_refused_afar(const struct observation *o, uint64_t rtt_us)
 {
 	return (o->call.outcome == CONNECTION_REFUSED ||
 		       o->call.outcome == CONNECTION_UNREACHABLE) &&
@@ -48,7 +48,7 @@ static bool is_controlled(const struct view *v, size_t server, const struct batt
 {
 	const struct observation *o = b->filtering[target];
 
-	if (address_calls(v, server, &o->expect) || was_refused_afar(o, v->servers[server].rtt_us))
+	if (address_calls(v, server, &o->expect) || call_refused_afar(o, v->servers[server].rtt_us))
 		return true;
 	return mapping > DEPENDENCE_ENDPOINT_INDEPENDENT && was_answered(b->mapping[target]);
 }
@@ -164,7 +164,7 @@ static enum early_packet judge_reaction(
 		if (!o || o->state == OBSERVATION_ERROR)
 			continue;
 		basis_add(&out->early_basis, v->journal, o);
-		if (was_refused_afar(o, v->servers[server].rtt_us) &&
+		if (call_refused_afar(o, v->servers[server].rtt_us) &&
 			(!out->early_after_us || o->call.took_us < out->early_after_us)) {
 			out->early_after_us = o->call.took_us;
 			out->early_by_icmp = o->reported_count != 0;

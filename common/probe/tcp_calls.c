@@ -204,6 +204,7 @@ static void note_result(struct observation *o, const struct call_message *m)
 	o->call.outcome = (enum connection_outcome)m->outcome;
 	o->call.error = m->error;
 	o->call.took_us = m->elapsed_us;
+	o->call.ttl = m->ttl;
 	if (m->outcome == CALL_SILENT)
 		o->awaited = syns_of(m);
 	if (m->has_icmp && !o->reported_count)

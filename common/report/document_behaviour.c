@@ -14,7 +14,13 @@ struct basis_row {
 	bool unknown;
 };
 
-#define BASIS_ROWS 14
+#define BASIS_ROWS 15
+
+/* Only of a SYN it can be told. */
+static bool was_rejected(const struct behaviour *b)
+{
+	return b->transport == TRANSPORT_TCP && b->early == EARLY_REJECT;
+}
 
 static void list_bases(const struct behaviour *b, struct basis_row rows[static BASIS_ROWS])
 {
@@ -30,6 +36,8 @@ static void list_bases(const struct behaviour *b, struct basis_row rows[static B
 			b->allocation.pattern == ALLOCATION_UNKNOWN},
 		{"pooling", &b->pooling_basis, b->pooling == POOLING_UNKNOWN},
 		{"early_packet", &b->early_basis, b->early == EARLY_UNKNOWN},
+		{"early_packet_from", &b->rejecter_basis,
+			was_rejected(b) && b->rejecter == REJECTER_UNKNOWN},
 		{"simultaneous_open", &b->simultaneous_basis, b->simultaneous == TRI_UNKNOWN},
 		{"mss_clamping", &b->mss_basis, b->mss_clamping == TRI_UNKNOWN},
 		{"options_removed", &b->options_basis, !b->options_known},
@@ -111,6 +119,19 @@ static json_t *make_blocked_by(struct maker *m, const struct behaviour *b)
 	return o;
 }
 
+static json_t *make_rejecter(struct maker *m, const struct behaviour *b)
+{
+	bool known = b->rejecter != REJECTER_UNKNOWN && b->rejecter_hops >= 0;
+	json_t *o;
+
+	if (!was_rejected(b))
+		return json_null();
+	o = json_object();
+	make_set(m, o, "who", json_string(rejecter_name(b->rejecter)));
+	make_set(m, o, "hops_before", known ? json_integer(b->rejecter_hops) : json_null());
+	return o;
+}
+
 static json_t *make_mss_way(struct maker *m, const struct mss_way *way)
 {
 	json_t *o = json_object();
@@ -173,6 +194,7 @@ json_t *make_behaviour(
 	make_set(m, o, "early_packet", json_string(early_name(x->early)));
 	make_set(m, o, "early_packet_ms",
 		x->early_after_us ? make_ms(x->early_after_us) : json_null());
+	make_set(m, o, "early_packet_from", make_rejecter(m, x));
 	make_set(m, o, "simultaneous_open", make_tri(x->simultaneous));
 	make_set(m, o, "mss_clamping", make_tri(x->mss_clamping));
 	make_set(m, o, "mss", make_mss(m, x));

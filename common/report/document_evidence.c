@@ -166,6 +166,7 @@ static json_t *make_connection(struct maker *m, const struct connection_seen *c)
 	make_set(m, o, "errno", make_number_or_null(c->error));
 	make_set(m, o, "took_ms", make_ms(c->took_us));
 	make_set(m, o, "segments", make_number_or_null((int)c->segments));
+	make_set(m, o, "ttl", make_number_or_null(c->ttl));
 	return o;
 }
 

@@ -173,6 +173,26 @@ static bool row_early(const struct table *t, struct line *l)
 	return true;
 }
 
+static bool row_rejecter(const struct table *t, struct line *l)
+{
+	const json_t *from = json_object_get(t->block, "early_packet_from");
+	const json_t *hops = json_object_get(from, "hops_before");
+	unsigned long long count = member_count(from, "hops_before");
+
+	if (member_is(from, "who", "host")) {
+		line_add(l, "this host, or what stands right in front of it");
+		return true;
+	}
+	if (!member_is(from, "who", "nat") && !member_is(from, "who", "path")) {
+		line_add(l, "unknown");
+		return false;
+	}
+	line_add(l, "%s", member_is(from, "who", "nat") ? "the NAT" : "a device on the way");
+	if (json_is_integer(hops))
+		line_add(l, ", %llu %s before this host", count, count == 1 ? "hop" : "hops");
+	return true;
+}
+
 static bool row_simultaneous(const struct table *t, struct line *l)
 {
 	return add_tri(t, l, "simultaneous_open");
@@ -342,6 +362,7 @@ static const struct row rows[] = {
 	{"port allocation", "port_allocation", row_allocation, false},
 	{"pooling", "pooling", row_pooling, false},
 	{"early packets", "early_packet", row_early, false},
+	{"rejected by", "early_packet_from", row_rejecter, true},
 	{"simultaneous open", "simultaneous_open", row_simultaneous, true},
 	{"hairpin", "hairpin", row_hairpin, false},
 	{"MSS clamping", "mss_clamping", row_mss, true},
@@ -373,6 +394,12 @@ static const struct row icmp_rows[] = {
 	{"translated", "egress_translated", row_translated, false},
 };
 
+/* Who has rejected a packet has no meaning where nobody has. */
+static bool has_row(const struct table *t, const struct row *r)
+{
+	return r->value != row_rejecter || json_is_object(json_object_get(t->block, r->key));
+}
+
 static void put_one(const struct table *t, const struct row *r)
 {
 	struct line l;
@@ -396,8 +423,12 @@ static void put_rows(const struct table *t)
 	size_t count =
 		t->icmp ? sizeof(icmp_rows) / sizeof(*icmp_rows) : sizeof(rows) / sizeof(*rows);
 
-	for (size_t i = 0; i < count; i++)
-		put_one(t, t->icmp ? &icmp_rows[i] : &rows[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *r = t->icmp ? &icmp_rows[i] : &rows[i];
+
+		if (has_row(t, r))
+			put_one(t, r);
+	}
 }
 
 static void put_status(const struct table *t)

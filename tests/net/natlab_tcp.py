@@ -101,8 +101,18 @@ def crossing_expected(mapping, filtering, crossing):
     return [crossing] if filtering != WORDS[0] or crossing else [False, True, None]
 
 
+def rejecter_expected(reaction, filtering, syns):
+    """WHO and how many hops before the host; a NAT that keeps the TTL counts no hop. Its ICMP errors have the address
+    that was called, and no TTL."""
+    if filtering == WORDS[0] or REACTIONS[reaction][1] != "reject":
+        return None, None
+    if reaction != "rst":
+        return "unknown", None
+    return ("host", 0) if "keep-ttl=yes" in syns else ("nat", 1)
+
+
 def differences(block, reaction, cell, loss):
-    _, mapping, filtering, hairpin, (_, clamped, removed, hops, renumbered) = cell
+    _, mapping, filtering, hairpin, (syns, clamped, removed, hops, renumbered) = cell
     _, early, after, crossing = REACTIONS[reaction]
     if loss and after:  # an answer that is lost comes with the next SYN
         after = (after[0], 7500)
@@ -114,6 +124,10 @@ def differences(block, reaction, cell, loss):
               "mss_clamping": [clamped], "options_removed": [removed], "hops": [hops],
               "sequence_rewriting": [renumbered]}
     found = [(key, block[key], words) for key, words in wanted.items() if block[key] not in words]
+    rejecter = block["early_packet_from"] or {"who": None, "hops_before": None}
+    for key, word in zip(("who", "hops_before"), rejecter_expected(reaction, filtering, syns)):
+        if rejecter[key] != word:
+            found.append((f"early_packet_from.{key}", rejecter[key], [word]))
     took = block["early_packet_ms"]
     if took is not None and (not after or not after[0] <= took <= after[1]):
         found.append(("early_packet_ms", took, [after]))

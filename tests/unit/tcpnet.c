@@ -24,6 +24,7 @@
 #define LATE_US	    6100000u
 #define FIRST_THIRD 50000u
 #define SYNS_MAX    4
+#define TTL	    64
 
 enum side { HOST, SERVER };
 enum segment { SYN, SYN_ACK, ACK, RST, BYTES, TIMER_SYN, TIMER_CALL, TIMER_SILENT, TIMER_ROUTER };
@@ -54,6 +55,7 @@ struct packet {
 	struct endpoint from, to;
 	size_t end, promise; /* of timers */
 	struct syn syn;
+	uint8_t ttl; /* of a RST, as it arrives */
 	size_t length;
 	uint8_t data[CALL_BYTES_MAX];
 };
@@ -375,7 +377,9 @@ static void send_call(struct net *n, struct end *e, const struct call_message *m
 		send_bytes(n, e, buffer, (size_t)length);
 }
 
-static void end_call(struct net *n, size_t at, enum call_outcome outcome, int error, struct end *e)
+/* e: the end that the call was; ttl: of the RST that ended it; 0: none, or not known. */
+static void end_call(
+	struct net *n, size_t at, enum call_outcome outcome, int error, struct end *e, uint8_t ttl)
 {
 	struct promise *promise = &n->promises[at];
 	struct call_message m = {.class = STUN_INDICATION,
@@ -384,7 +388,8 @@ static void end_call(struct net *n, size_t at, enum call_outcome outcome, int er
 		.which = promise->which,
 		.outcome = outcome,
 		.error = (uint16_t)error,
-		.elapsed_us = (uint32_t)(n->now_us - promise->first_us)};
+		.elapsed_us = (uint32_t)(n->now_us - promise->first_us),
+		.ttl = ttl};
 
 	if (promise->over)
 		return;
@@ -463,14 +468,14 @@ static void call_now(struct net *n, size_t at)
 	if (n->ends[promise->control].state == END_NONE)
 		return;
 	if (find_end(n, SERVER, &promise->from, &promise->to)) {
-		end_call(n, at, CALL_LOCAL, EADDRNOTAVAIL, NULL);
+		end_call(n, at, CALL_LOCAL, EADDRNOTAVAIL, NULL, 0);
 		return;
 	}
 	e = add_end(n, SERVER, END_SYN_SENT, &promise->from, &promise->to);
 	e->active = true;
 	e->promise = at;
 	if (n->config->server == TCPNET_CAGED_REFUSING)
-		end_call(n, at, CALL_REFUSED, ECONNREFUSED, e);
+		end_call(n, at, CALL_REFUSED, ECONNREFUSED, e, 0);
 	else
 		send_syn(n, e);
 	add_packet(n, n->now_us + promise->patience_us, TIMER_SILENT)->promise = at;
@@ -555,7 +560,7 @@ static void establish(struct net *n, struct end *e, int listener)
 	e->state = END_ESTABLISHED;
 	if (e->side == SERVER) {
 		if (e->promise < PROMISES)
-			end_call(n, e->promise, CALL_CONNECTED, 0, e);
+			end_call(n, e->promise, CALL_CONNECTED, 0, e, 0);
 	} else if (e->active) {
 		struct handshake h = handshake_of(n, e);
 
@@ -605,7 +610,7 @@ static void take_new_syn(struct net *n, const struct packet *p)
 	send_syn(n, e);
 }
 
-static void refuse(struct net *n, struct end *e)
+static void refuse(struct net *n, struct end *e, uint8_t ttl)
 {
 	bool attempt = e->active && e->state != END_ESTABLISHED;
 
@@ -615,7 +620,7 @@ static void refuse(struct net *n, struct end *e)
 	if (e->side == HOST)
 		tcp_probe_connected(n->probe, n->now_us, e->socket, -ECONNREFUSED, 0);
 	else if (e->promise < PROMISES)
-		end_call(n, e->promise, CALL_REFUSED, ECONNREFUSED, NULL);
+		end_call(n, e->promise, CALL_REFUSED, ECONNREFUSED, NULL, ttl);
 }
 
 static void take_segment(struct net *n, const struct packet *p)
@@ -634,7 +639,7 @@ static void take_segment(struct net *n, const struct packet *p)
 	if (p->segment == SYN || p->segment == SYN_ACK)
 		e->heard = p->syn;
 	if (p->segment == RST) {
-		refuse(n, e);
+		refuse(n, e, p->ttl);
 	} else if (p->segment == SYN) {
 		if (e->state == END_SYN_SENT)
 			e->state = END_SYN_RECEIVED; /* RFC 9293 3.5: both at once */
@@ -662,6 +667,7 @@ static void take_segment(struct net *n, const struct packet *p)
 static void react(struct net *n, const struct packet *p)
 {
 	uint64_t after_us = n->config->reaction == TCPNET_REFUSE_LATE ? LATE_US : 0;
+	uint8_t hops = n->config->syns.hops;
 	struct packet *rst;
 
 	if (n->config->reaction == TCPNET_DROP || chance(n, n->config->nat.loss))
@@ -670,6 +676,9 @@ static void react(struct net *n, const struct packet *p)
 	rst->to_side = SERVER;
 	rst->from = p->to;
 	rst->to = p->from;
+	rst->ttl = (uint8_t)(TTL - (hops ? hops - 1 : 0)); /* it is the first router */
+	if (n->config->syns.unsaved)
+		rst->ttl = 0;
 }
 
 /* What a box in front of the host that takes all calls does: the host hears nothing of it. */
@@ -739,7 +748,7 @@ static void happen(struct net *n, struct packet *p)
 	case TIMER_SILENT:
 		for (size_t i = 0; i < n->end_count; i++)
 			if (n->ends[i].state && n->ends[i].promise == p->promise)
-				end_call(n, p->promise, CALL_SILENT, ETIMEDOUT, &n->ends[i]);
+				end_call(n, p->promise, CALL_SILENT, ETIMEDOUT, &n->ends[i], 0);
 		break;
 	default:
 		if (!p->at_nat || pass_nat(n, p))
@@ -780,7 +789,7 @@ static void open_socket(struct net *n, const struct tcp_output *out)
 		e = add_end(n, HOST, END_SYN_SENT, &local, &out->to);
 		e->active = true;
 		e->socket = out->socket;
-		e->ttl = out->ttl ? out->ttl : 64;
+		e->ttl = out->ttl ? out->ttl : TTL;
 		choose_sequence(n, e);
 		send_syn(n, e);
 	}

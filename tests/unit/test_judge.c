@@ -97,6 +97,7 @@ static void test_names(void **state)
 		"unknown");
 	EACH(pooling_name, pooling, POOLING_PAIRED, POOLING_ARBITRARY, "unknown");
 	EACH(early_name, early_packet, EARLY_SILENT, EARLY_DELIVERED, "unknown");
+	EACH(rejecter_name, rejecter, REJECTER_HOST, REJECTER_PATH, "unknown");
 	EACH(classic_name, classic_class, CLASSIC_OPEN, CLASSIC_BLOCKED, "unknown");
 	EACH(server_status_name, server_status, SERVER_TIMEOUT, SERVER_MISBEHAVING, "ok");
 #undef EACH

@@ -203,6 +203,43 @@ static void test_syns(void **state)
 	sample_end(&s);
 }
 
+static void test_rejecter(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_reset(&s);
+	d = sample_document(&s);
+	CHECK(d, "tcp.ipv4.early_packet=reject", "tcp.ipv4.early_packet_ms=20.1",
+		"tcp.ipv4.early_packet_from={\"who\":\"nat\",\"hops_before\":1}",
+		"tcp.ipv4.basis.early_packet_from=[1]", "tcp.ipv6.early_packet_from=null",
+		"udp.ipv4.early_packet_from=null", "evidence.0.call=null",
+		"evidence.0.connection.ttl=null",
+		"evidence.1.call={\"outcome\":\"refused\",\"errno\":111,\"took_ms\":20.1,"
+		"\"segments\":null,\"ttl\":62}",
+		"tcp.ipv4.reasons={\"hops\":\"SYNs have taken ways of different lengths\"}",
+		"findings.0.id=syn-rejected");
+	document_keep(d, "reset");
+	json_decref(d);
+	s.v.tcp4.rejecter = REJECTER_PATH;
+	s.v.tcp4.rejecter_hops = REJECTER_HOPS_UNKNOWN;
+	d = sample_document(&s);
+	CHECK(d, "tcp.ipv4.early_packet_from={\"who\":\"path\",\"hops_before\":null}");
+	json_decref(d);
+	s.v.tcp4.rejecter = REJECTER_UNKNOWN;
+	snprintf(s.v.tcp4.rejecter_basis.text, JOURNAL_TEXT, "no TTL");
+	d = sample_document(&s);
+	CHECK(d, "tcp.ipv4.early_packet_from={\"who\":\"unknown\",\"hops_before\":null}",
+		"tcp.ipv4.reasons.early_packet_from=no TTL");
+	json_decref(d);
+	s.v.tcp4.early = EARLY_SILENT;
+	d = sample_document(&s);
+	CHECK(d, "tcp.ipv4.early_packet_from=null");
+	json_decref(d);
+	sample_end(&s);
+}
+
 static void test_servers(void **state)
 {
 	struct sample s;
@@ -396,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_icmp),
 		cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_syns),
+		cmocka_unit_test(test_rejecter),
 		cmocka_unit_test(test_servers),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_hostile_strings),

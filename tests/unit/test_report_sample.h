@@ -313,6 +313,28 @@ static inline void sample_tcp(struct sample *s)
 	sample_judge(s);
 }
 
+/* TCP through a NAT that answers SYNs with a RST. */
+static inline void sample_reset(struct sample *s)
+{
+	struct behaviour *b = &s->v.tcp4;
+	struct observation *o;
+
+	sample_tcp(s);
+	b->early = EARLY_REJECT;
+	b->early_after_us = 20100;
+	b->rejecter = REJECTER_NAT;
+	b->rejecter_hops = 1;
+	o = sample_ask(
+		s, QUESTION_FILTERING_BOTH, 0, "198.51.100.10:3478", "203.0.113.10:3479", NULL);
+	o->transport = TRANSPORT_TCP;
+	o->state = OBSERVATION_REFUSED;
+	o->call = (struct connection_seen){
+		.outcome = CONNECTION_REFUSED, .error = 111, .took_us = 20100, .ttl = 62};
+	sample_basis(s, &b->early_basis, o);
+	sample_basis(s, &b->rejecter_basis, o);
+	sample_judge(s);
+}
+
 /* ICMP behind a NAT that lets in some errors, quotes them wrongly, and lets out what is not its own as it is. */
 static inline void sample_icmp(struct sample *s)
 {

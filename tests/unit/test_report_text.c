@@ -325,6 +325,43 @@ static void test_golden(void **state)
 	}
 }
 
+static void assert_row(struct sample *s, const char *row)
+{
+	json_t *d = sample_document(s);
+	char *text = render(d, &(struct text_options){.width = 200});
+	const char *found = strstr(text, "  rejected by");
+
+	if (!row)
+		assert_null(found);
+	else if (!found || strncmp(found, row, strlen(row)) != 0)
+		fail_msg("\"%s\" is not in %s", row, text);
+	free(text);
+	json_decref(d);
+}
+
+static void test_rejecter(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	sample_reset(&s);
+	assert_row(&s, "  rejected by        the NAT, 1 hop before this host\n");
+	s.v.tcp4.rejecter = REJECTER_PATH;
+	s.v.tcp4.rejecter_hops = 2;
+	assert_row(&s, "  rejected by        a device on the way, 2 hops before this host\n");
+	s.v.tcp4.rejecter_hops = REJECTER_HOPS_UNKNOWN;
+	assert_row(&s, "  rejected by        a device on the way\n");
+	s.v.tcp4.rejecter = REJECTER_HOST;
+	s.v.tcp4.rejecter_hops = 0;
+	assert_row(&s, "  rejected by        this host, or what stands right in front of it\n");
+	s.v.tcp4.rejecter = REJECTER_UNKNOWN;
+	snprintf(s.v.tcp4.rejecter_basis.text, JOURNAL_TEXT, "no TTL");
+	assert_row(&s, "  rejected by        unknown: no TTL\n");
+	s.v.tcp4.early = EARLY_SILENT;
+	assert_row(&s, NULL);
+	sample_end(&s);
+}
+
 static void test_short(void **state)
 {
 	static const struct {
@@ -645,6 +682,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_rejecter),
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_utf8_names),

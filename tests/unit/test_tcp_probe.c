@@ -326,6 +326,74 @@ static void test_syns_lossy(void **state)
 	}
 }
 
+/* --- who has rejected a SYN --- */
+
+struct rejecter_case {
+	struct tcpnet_syns syns;
+	enum rejecter with_nat, without;
+	int hops; /* before the host */
+};
+
+static const struct rejecter_case rejecter_cases[] = {
+	{{.hops = 3}, REJECTER_NAT, REJECTER_PATH, 1},
+	{{.hops = 1}, REJECTER_NAT, REJECTER_PATH, 1},
+	{{.hops = 0}, REJECTER_HOST, REJECTER_HOST, 0},
+	{{.hops = 3, .ttl = 64}, REJECTER_UNKNOWN, REJECTER_UNKNOWN, REJECTER_HOPS_UNKNOWN},
+	{{.hops = 3, .unsaved = true}, REJECTER_UNKNOWN, REJECTER_UNKNOWN, REJECTER_HOPS_UNKNOWN},
+	{{.hops = 3, .untold = true}, REJECTER_UNKNOWN, REJECTER_UNKNOWN, REJECTER_HOPS_UNKNOWN},
+};
+
+static void assert_rejecter(const struct rejecter_case *c, const struct behaviour *b, bool maybe)
+{
+	enum rejecter who = b->nat == TRI_YES ? c->with_nat : c->without;
+
+	if (b->early == EARLY_REJECT && b->rejecter == who && b->rejecter_hops == c->hops)
+		return;
+	if (maybe && !b->rejecter && b->rejecter_hops == REJECTER_HOPS_UNKNOWN)
+		return;
+	fail_msg("%u hops: %s, %d hops before (%s)", c->syns.hops, rejecter_name(b->rejecter),
+		b->rejecter_hops, b->rejecter_basis.text);
+}
+
+static void test_rejecter(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rejecter_cases) / sizeof(*rejecter_cases); i++)
+		for (unsigned m = 0; m < 2 * 5; m++) {
+			struct simnet_result r;
+
+			c.syns = rejecter_cases[i].syns;
+			c.nat.mapping = kinds[m / 2];
+			c.nat.ipv6 = m / 2 & 1;
+			c.reaction = m & 1 ? TCPNET_REFUSE : TCPNET_REFUSE_LATE;
+			assert_rejecter(&rejecter_cases[i], run(&c, &r), false);
+			simnet_free(&r);
+		}
+}
+
+/* With loss, and when the time is up at any moment, nobody else is named. */
+static void test_rejecter_lossy(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+	size_t n = sizeof(rejecter_cases) / sizeof(*rejecter_cases);
+
+	(void)state;
+	c.reaction = TCPNET_REFUSE;
+	c.nat.jitter_us = 5 * MS;
+	for (unsigned i = 0; i < 20 * n; i++) {
+		struct simnet_result r;
+
+		c.syns = rejecter_cases[i % n].syns;
+		c.nat.loss = i & 1 ? 100 : 0;
+		c.nat.limit_us = i & 1 ? 20000 * MS : (i / n + 1) * 20 * MS;
+		c.nat.seed = i + 1;
+		assert_rejecter(&rejecter_cases[i % n], run(&c, &r), true);
+		simnet_free(&r);
+	}
+}
+
 /* --- servers that cannot call --- */
 
 static void check_unknown(enum tcpnet_server server, const char *why)
@@ -539,6 +607,8 @@ int main(void)
 		cmocka_unit_test(test_remap),
 		cmocka_unit_test(test_syns),
 		cmocka_unit_test(test_syns_lossy),
+		cmocka_unit_test(test_rejecter),
+		cmocka_unit_test(test_rejecter_lossy),
 		cmocka_unit_test(test_no_calls),
 		cmocka_unit_test(test_false_endpoint),
 		cmocka_unit_test(test_caged_server),

@@ -171,10 +171,12 @@ def mended(*sides):
 
 @case()
 def counts(test):
-    """Who is done first ends for both."""
-    x, y = test.punch("x", "-c", "1"), test.punch("y", "-c", "100", "-i", "200ms")
+    """Who is done first ends for both, and what the other one has asked since then is not lost."""
+    x, y = test.punch("x", "-c", "1"), test.punch("y", "-c", "1000", "-i", "20ms")
     for side in (x, y):
-        test.judge_one(side, 15, None)
+        document = test.judge_one(side, 15, None)
+        if document["loss"] != 0:
+            test.wrong(f"{side.host[0]}: loss {document['loss']} over TCP")
 
 
 @case()

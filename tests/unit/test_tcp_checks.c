@@ -421,15 +421,9 @@ static void test_replay(void **state)
 	done(k);
 }
 
-/* A connection that was chosen and breaks before that is confirmed leaves the others their chance. */
-static void test_chosen_breaks(void **state)
+/* Two that come in and ask; ids: of our own requests to them. */
+static void accept_two(struct kit *k, int sockets[static 2], struct stun_id ids[static 2])
 {
-	struct kit *k = kit(true);
-	const struct checks_result *r = tcp_checks_result(k->checks);
-	struct stun_id ids[2];
-	int sockets[2];
-
-	(void)state;
 	go(k);
 	expect(k, TCP_CHECKS_CONNECT);
 	for (int i = 0; i < 2; i++) {
@@ -439,6 +433,18 @@ static void test_chosen_breaks(void **state)
 		expect(k, TCP_CHECKS_SEND);
 		ids[i] = k->said.id;
 	}
+}
+
+/* A connection that was chosen and breaks before that is confirmed leaves the others their chance. */
+static void test_chosen_breaks(void **state)
+{
+	struct kit *k = kit(true);
+	const struct checks_result *r = tcp_checks_result(k->checks);
+	struct stun_id ids[2];
+	int sockets[2];
+
+	(void)state;
+	accept_two(k, sockets, ids);
 	say(k, (unsigned)sockets[0], STUN_SUCCESS, &ids[0], 0);
 	expect(k, TCP_CHECKS_SEND);
 	assert_int_equal(k->said.flags, PUNCH_NOMINATE);
@@ -468,15 +474,7 @@ static void test_proved_takes_over(void **state)
 	int sockets[2];
 
 	(void)state;
-	go(k);
-	expect(k, TCP_CHECKS_CONNECT);
-	for (int i = 0; i < 2; i++) {
-		sockets[i] = accept_from(k, (uint16_t)(1 + i));
-		say(k, (unsigned)sockets[i], STUN_REQUEST, NULL, 0);
-		expect(k, TCP_CHECKS_SEND);
-		expect(k, TCP_CHECKS_SEND);
-		ids[i] = k->said.id;
-	}
+	accept_two(k, sockets, ids);
 	for (int i = 0; i < 2; i++)
 		say(k, (unsigned)sockets[i], STUN_SUCCESS, &ids[i], 0);
 	expect(k, TCP_CHECKS_SEND);

@@ -94,6 +94,7 @@ class Case(punchlab.Case):
 
     def block(self, punch):
         """The socket of the way is blocked by the host's own firewall, in both directions: it needs another one."""
+        punch.step("path: stands", 5)  # the other pipe may be ahead of this one
         steps = [event["text"] for event in punch.events() if event["event"] == "step"]
         way = next(text for text in steps if text.startswith("path: stands"))
         port = re.search(r" from \S+:(\d+) to ", way).group(1)

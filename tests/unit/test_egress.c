@@ -22,6 +22,7 @@ struct kit {
 	uint64_t now_us;
 	unsigned requests, errors; /* that were sent */
 	struct icmp_inquiry last; /* request */
+	struct knock_output out; /* the latest one, which `last` points into */
 };
 
 static const struct endpoint server = {FAMILY_IPV4, 3478, 0, {198, 51, 100, 1}};
@@ -40,24 +41,25 @@ static void begin(struct kit *k)
 static void pass(struct kit *k, uint64_t us)
 {
 	uint64_t end_us = k->now_us + us;
-	struct knock_output out;
 
 	for (;;) {
 		uint64_t at_us = UINT64_MAX;
 		uint8_t token[ICMP_TOKEN_BYTES];
 
-		while (egress_poll(&k->e, k->now_us, &out, &at_us)) {
-			assert_true(endpoint_equal(&out.to, &server));
-			if (out.action == KNOCK_SEND) {
-				assert_int_equal(icmp_decode(out.data, out.length, &k->last), 0);
+		while (egress_poll(&k->e, k->now_us, &k->out, &at_us)) {
+			assert_true(endpoint_equal(&k->out.to, &server));
+			if (k->out.action == KNOCK_SEND) {
+				assert_int_equal(
+					icmp_decode(k->out.data, k->out.length, &k->last), 0);
 				assert_int_equal(k->last.ask, ICMP_ASK_SEEN);
 				k->requests++;
 				continue;
 			}
-			assert_int_equal(out.action, KNOCK_ERROR);
-			assert_true(endpoint_equal(&out.quoted_from, &server));
-			assert_true(endpoint_equal(&out.quoted_to, &dark));
-			assert_true(icmp_read_mark((struct span){out.data, out.length}, token));
+			assert_int_equal(k->out.action, KNOCK_ERROR);
+			assert_true(endpoint_equal(&k->out.quoted_from, &server));
+			assert_true(endpoint_equal(&k->out.quoted_to, &dark));
+			assert_true(
+				icmp_read_mark((struct span){k->out.data, k->out.length}, token));
 			assert_memory_equal(token, k->last.token, sizeof(token));
 			k->errors++;
 		}

@@ -40,7 +40,7 @@ void journal_destroy(struct journal *j)
 void journal_forget(struct journal *j)
 {
 	memset(j->observations, 0, j->observation_count * sizeof(*j->observations));
-	j->server_count = j->observation_count = j->event_count = 0;
+	j->server_count = j->observation_count = j->event_count = j->trace_count = 0;
 	j->strangers = 0;
 }
 
@@ -63,6 +63,25 @@ struct observation *journal_add_observation(struct journal *j)
 size_t journal_place(const struct journal *j, const struct observation *o)
 {
 	return o ? (size_t)(o - j->observations) : JOURNAL_NONE;
+}
+
+struct trace *journal_add_trace(struct journal *j, const struct observation *o)
+{
+	struct trace *t;
+
+	if (j->trace_count >= JOURNAL_TRACES)
+		return NULL;
+	t = &j->traces[j->trace_count++];
+	*t = (struct trace){.observation = journal_place(j, o), .to = o->to};
+	return t;
+}
+
+const struct trace *journal_trace(const struct journal *j, const struct observation *o)
+{
+	for (size_t i = 0; i < j->trace_count; i++)
+		if (j->traces[i].observation == journal_place(j, o))
+			return &j->traces[i];
+	return NULL;
 }
 
 static void add_event(struct journal *j, const struct event *e)
@@ -166,6 +185,7 @@ const char *question_name(enum question q)
 		[QUESTION_AFTER_ERRORS] = "after-errors",
 		[QUESTION_EGRESS] = "egress",
 		[QUESTION_ECHO_TIMER] = "echo-timer",
+		[QUESTION_TRACE] = "trace",
 	};
 
 	return q < QUESTION_COUNT ? names[q] : "unknown";

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
+#include "journal/trace.h"
 #include "wire/stun.h"
 
 /*
@@ -20,6 +21,7 @@
 #define JOURNAL_SERVERS	     96 /* SERVERLIST_MAX names, each with two families and three transports */
 #define JOURNAL_OBSERVATIONS 1024
 #define JOURNAL_EVENTS	     16384
+#define JOURNAL_TRACES	     4 /* two families, over UDP and TCP */
 #define JOURNAL_NONE	     SIZE_MAX
 
 /* TRANSPORT_ICMP: what is asked about ICMP, though some of it over UDP and TCP. */
@@ -49,6 +51,7 @@ enum question {
 	QUESTION_AFTER_ERRORS, /* does the flow still work when errors about it have come */
 	QUESTION_EGRESS, /* does an error that this host sends arrive at the server */
 	QUESTION_ECHO_TIMER, /* does a reply come in that is so late (RFC 5508 3.2) */
+	QUESTION_TRACE, /* which routers say that the TTL of a packet to the server has run out: see trace.h */
 	QUESTION_COUNT,
 };
 
@@ -239,6 +242,8 @@ struct journal {
 	struct event
 		*events; /* JOURNAL_EVENTS of them; later ones are only heard by the listener */
 	size_t event_count;
+	struct trace traces[JOURNAL_TRACES];
+	size_t trace_count;
 	unsigned strangers; /* datagrams that belong to no question */
 	journal_listener *listener; /* or NULL */
 	void *listener_context;
@@ -257,6 +262,11 @@ int journal_add_server(struct journal *j, const struct journal_server *server, s
 /* A new open observation; NULL when the journal is full. It stays where it is. */
 struct observation *journal_add_observation(struct journal *j);
 size_t journal_place(const struct journal *j, const struct observation *o);
+
+/* An empty ladder for an observation of QUESTION_TRACE; NULL when there are enough. It stays where it is. */
+struct trace *journal_add_trace(struct journal *j, const struct observation *o);
+/* The ladder of an observation; NULL: it has none. */
+const struct trace *journal_trace(const struct journal *j, const struct observation *o);
 
 void journal_event(struct journal *j, uint64_t t_us, enum event_kind kind,
 	const struct observation *o, const struct endpoint *from, const struct endpoint *to,

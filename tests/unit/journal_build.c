@@ -37,7 +37,7 @@ void build_empty(struct journal *j)
 {
 	memset(j->observations, 0, j->observation_count * sizeof(*j->observations));
 	memset(j->servers, 0, sizeof(j->servers));
-	j->observation_count = j->event_count = j->server_count = 0;
+	j->observation_count = j->event_count = j->server_count = j->trace_count = 0;
 }
 
 size_t build_plain_server(struct journal *j, const char *endpoint)

@@ -120,6 +120,33 @@ static void test_settle(void **state)
 	assert_int_equal(j->events[0].from.family, FAMILY_NONE);
 }
 
+static void test_traces(void **state)
+{
+	struct journal *j = *state;
+	struct observation *o = NULL;
+	struct trace *first = NULL;
+
+	for (int i = 0; i < JOURNAL_TRACES; i++) {
+		o = journal_add_observation(j);
+		o->to.port = (uint16_t)(i + 1);
+		assert_null(journal_trace(j, o));
+		assert_non_null(journal_add_trace(j, o));
+		assert_ptr_equal(journal_trace(j, o), &j->traces[i]);
+		assert_int_equal(j->traces[i].to.port, i + 1);
+		assert_int_equal(j->traces[i].observation, i);
+	}
+	first = &j->traces[0];
+	first->hop_count = 3;
+	o = journal_add_observation(j);
+	assert_null(journal_add_trace(j, o));
+	assert_null(journal_trace(j, o));
+	journal_forget(j);
+	assert_int_equal(j->trace_count, 0);
+	o = journal_add_observation(j);
+	assert_null(journal_trace(j, o));
+	assert_int_equal(journal_add_trace(j, o)->hop_count, 0);
+}
+
 static void test_note(void **state)
 {
 	struct journal *j = *state;
@@ -160,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_observations, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_settle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_traces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_note, set_up, tear_down),
 		cmocka_unit_test(test_names),
 	};

@@ -42,11 +42,8 @@ static void ask_udp(struct probe *p, uint64_t now_us, struct probe_server *s)
  */
 void blocked_advance(struct probe *p, uint64_t now_us)
 {
-	if (p->tcp_put)
+	if (p->tcp_put || probe_any_answered(p))
 		return;
-	for (size_t i = 0; i < p->server_count; i++)
-		if (p->servers[i].answered)
-			return;
 	for (size_t i = 0; i < p->server_count; i++) {
 		const struct observation *o = probe_observation(p, p->servers[i].binding);
 

@@ -93,7 +93,7 @@ struct transaction *probe_transaction(struct probe *p, const struct observation 
 	return NULL;
 }
 
-static void new_id(struct probe *p, struct stun_id *id)
+void probe_new_id(struct probe *p, struct stun_id *id)
 {
 	random_bytes(p->random, id->bytes, sizeof(id->bytes));
 	id->bytes[0] = STUN_COOKIE >> 24;
@@ -116,15 +116,14 @@ struct transaction *probe_ask(struct probe *p, uint64_t now_us, struct probe_ser
 		return NULL;
 	t = &p->transactions[p->transaction_count++];
 	memset(t, 0, sizeof(*t));
-	new_id(p, &t->id);
+	probe_new_id(p, &t->id);
 	t->o = o;
 	t->server = server;
 	t->wake_us = probe_pace(server, now_us);
 	t->sends_max = !server->srtt_us ? BINDING_SENDS : server->ours ? OWN_SENDS : FOREIGN_SENDS;
 	if (question >= QUESTION_FILTERING_BOTH && question <= QUESTION_FILTERING_PORT)
 		t->sends_max = FILTERING_SENDS;
-	/* what a plain answer of ours needs, so that it is never larger than what was asked */
-	t->fill = server->ours ? (p->config.family == FAMILY_IPV4 ? 116 : 164) : 0;
+	t->fill = server->ours ? PROBE_FILL(p->config.family) : 0;
 	o->question = question;
 	o->family = p->config.family;
 	o->server = server->place;
@@ -154,7 +153,7 @@ void probe_add_server(struct probe *p, uint64_t now_us, size_t place)
 		return;
 	s->binding = journal_place(p->journal, t->o);
 	t->wants = STUN_WANT_OBSERVED;
-	t->fill = p->config.family == FAMILY_IPV4 ? 116 : 164;
+	t->fill = PROBE_FILL(p->config.family);
 }
 
 void probe_servers_complete(struct probe *p)
@@ -299,7 +298,7 @@ static bool have_enough(struct probe *p)
 	return false;
 }
 
-static bool any_answered(const struct probe *p)
+bool probe_any_answered(const struct probe *p)
 {
 	for (size_t i = 0; i < p->server_count; i++)
 		if (p->servers[i].answered)
@@ -326,7 +325,7 @@ static uint64_t wait_limit(struct probe *p, uint64_t now_us)
 /* Stops waiting for servers that never answered, once others have. */
 static void give_up_silent(struct probe *p, uint64_t now_us)
 {
-	if (!any_answered(p) || now_us < p->start_us + SILENT_CANDIDATE_US)
+	if (!probe_any_answered(p) || now_us < p->start_us + SILENT_CANDIDATE_US)
 		return;
 	for (size_t i = 0; i < p->transaction_count; i++) {
 		struct transaction *t = &p->transactions[i];
@@ -385,6 +384,7 @@ static void advance(struct probe *p, uint64_t now_us)
 		s->questions_put = true;
 	}
 	blocked_advance(p, now_us);
+	trace_advance(p, now_us);
 	give_up_silent(p, now_us);
 	if (now_us >= p->start_us + p->config.limit_us) {
 		probe_finish(p, now_us);
@@ -470,7 +470,8 @@ enum probe_action probe_poll(struct probe *p, uint64_t now_us, struct probe_outp
 		out->deadline_us = limit;
 		if (p->done)
 			return out->action = PROBE_DONE;
-		if (poll_socket(p, out) || poll_transaction(p, now_us, out) || poll_connect(p, out))
+		if (poll_socket(p, out) || poll_transaction(p, now_us, out) ||
+			poll_connect(p, out) || trace_poll(p, now_us, out))
 			return out->action;
 		advance(p, now_us);
 	} while (p->done || before != p->transaction_count);
@@ -630,7 +631,8 @@ void probe_input(struct probe *p, uint64_t now_us, unsigned socket, const struct
 	struct transaction *t;
 	bool valid = !stun_decode(data, length, &m);
 
-	if (socket >= p->socket_count)
+	if (socket >= p->socket_count ||
+		trace_input(p, now_us, socket, from, valid ? &m : NULL, length))
 		return;
 	t = find(p, socket, valid ? &m.id : NULL, from);
 	if (!t && valid && (m.class == STUN_SUCCESS || m.class == STUN_ERROR)) {
@@ -669,7 +671,7 @@ void probe_unsent(struct probe *p, uint64_t now_us, unsigned socket, const struc
 	struct transaction *t = find_quoted(p, socket, to, data, length);
 	struct icmp_seen seen = {.count = 1, .t_us = now_us, .local = true, .error = -error};
 
-	if (!t || !t->o->sent)
+	if (trace_unsent(p, now_us, socket, error, data, length) || !t || !t->o->sent)
 		return;
 	t->o->sent--;
 	if (!t->copies)
@@ -685,6 +687,8 @@ void probe_error(struct probe *p, uint64_t now_us, unsigned socket, const struct
 	struct transaction *t = find_quoted(p, socket, to, quoted, length);
 	unsigned count;
 
+	if (trace_error(p, now_us, socket, to, error, quoted, length))
+		return;
 	journal_event(
 		p->journal, now_us, EVENT_ICMP, t ? t->o : NULL, &error->offender, to, length);
 	if (!t)

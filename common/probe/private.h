@@ -3,11 +3,15 @@
 
 #pragma once
 
+#include "probe/ladder.h"
 #include "probe/probe.h"
 
 /* What the files of the prober share: its state, and how a question is put. */
 
 #define PROBE_PACE_WINDOW 10 /* new transactions per second that RFC 5780 5 allows a client */
+
+/* As long as a plain answer of ours, so that it is never longer than what was asked. */
+#define PROBE_FILL(family) ((family) == FAMILY_IPV4 ? 116 : 164)
 
 enum socket_state { SOCKET_FREE, SOCKET_WANTED, SOCKET_OPENING, SOCKET_READY, SOCKET_FAILED };
 
@@ -49,6 +53,18 @@ struct transaction {
 	uint64_t wake_us; /* when to look again: to repeat, or to conclude */
 };
 
+/* The TTL ladder: see trace.c. */
+struct probe_trace {
+	bool put; /* or it could not be */
+	bool apart; /* each TTL has a socket of its own */
+	struct observation *observation; /* NULL: none */
+	struct ladder ladder;
+	struct stun_id id; /* of all its packets, but for the last byte */
+	unsigned socket, sockets[LADDER_TTL]; /* of each TTL; 0: none */
+	unsigned next_ttl, next_socket; /* what leaves next; 0: nothing before deadline_us */
+	uint64_t deadline_us;
+};
+
 struct probe {
 	struct probe_config config;
 	struct journal *journal;
@@ -64,6 +80,7 @@ struct probe {
 	size_t transaction_count;
 	bool ports_put, hairpin_put, tcp_put;
 	size_t hairpin_base[2], hairpin[2];
+	struct probe_trace trace;
 };
 
 /* --- engine.c --- */
@@ -80,6 +97,9 @@ struct transaction *probe_ask(struct probe *p, uint64_t now_us, struct probe_ser
 	enum question question, unsigned socket, const struct endpoint *to,
 	const struct endpoint *expect);
 
+/* A transaction ID that nobody can guess. */
+void probe_new_id(struct probe *p, struct stun_id *id);
+
 /* The transaction of an observation, or NULL. */
 struct transaction *probe_transaction(struct probe *p, const struct observation *o);
 
@@ -90,6 +110,9 @@ bool probe_answered(struct probe *p, size_t place);
 
 /* Whether the question was put, and ended in silence. */
 bool probe_silent(struct probe *p, size_t place);
+
+/* Whether any server has answered. */
+bool probe_any_answered(const struct probe *p);
 
 /* The endpoint of the server that is meant by one of TARGETS. */
 struct endpoint probe_target(const struct probe_server *s, int target);
@@ -115,6 +138,7 @@ void filtering_advance(struct probe *p, uint64_t now_us, struct probe_server *s)
 void early_advance(struct probe *p, uint64_t now_us, struct probe_server *s);
 void ports_advance(struct probe *p, uint64_t now_us, struct probe_server *s);
 void blocked_advance(struct probe *p, uint64_t now_us);
+void trace_advance(struct probe *p, uint64_t now_us);
 
 /* When all else is settled: puts the next part of the hairpin question, or returns false. */
 bool hairpin_advance(struct probe *p, uint64_t now_us);
@@ -122,3 +146,16 @@ bool hairpin_advance(struct probe *p, uint64_t now_us);
 /* A request of ours that came back to us through the NAT. */
 void hairpin_input(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *from,
 	const struct stun_message *m);
+
+/* --- trace.c, for the engine: as probe_poll, probe_input, probe_error and probe_unsent --- */
+
+/* Whether a packet of the ladder is to leave; else makes out->deadline_us earlier if need be. */
+bool trace_poll(struct probe *p, uint64_t now_us, struct probe_output *out);
+
+/* False: the socket is none of the ladder's. m: NULL when it is no STUN. */
+bool trace_input(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *from,
+	const struct stun_message *m, size_t length);
+bool trace_error(struct probe *p, uint64_t now_us, unsigned socket, const struct endpoint *to,
+	const struct icmp_seen *error, const void *quoted, size_t length);
+bool trace_unsent(struct probe *p, uint64_t now_us, unsigned socket, int error, const void *data,
+	size_t length);

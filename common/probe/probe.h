@@ -45,13 +45,14 @@ enum probe_test {
 struct probe_config {
 	enum family family;
 	unsigned tests; /* of enum probe_test */
+	bool trace; /* a server that stays silent is gone after with a TTL ladder: packets get a TTL */
 	uint64_t limit_us; /* of the whole run, from creation */
 };
 
 enum probe_action {
 	PROBE_WAIT, /* nothing to do before deadline_us */
 	PROBE_OPEN, /* open socket number `socket`, on `port` (0: any), and call probe_opened */
-	PROBE_SEND, /* send data from `socket` to `to` */
+	PROBE_SEND, /* send data from `socket` to `to`, with this `ttl` if it is not 0 */
 	PROBE_CONNECT, /* try a TCP connection to `to`, close it at once, call probe_connected */
 	PROBE_DONE, /* all questions are settled */
 };
@@ -61,6 +62,7 @@ struct probe_output {
 	unsigned socket;
 	uint16_t port;
 	struct endpoint to;
+	uint8_t ttl; /* of PROBE_SEND; 0: as usual */
 	size_t observation; /* for PROBE_CONNECT */
 	uint8_t data[STUN_MESSAGE_BYTES];
 	size_t length;

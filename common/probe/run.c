@@ -183,7 +183,8 @@ static void carry_open(struct lane *lane, uint64_t now_us, const struct probe_ou
 
 static void carry_send(struct lane *lane, uint64_t now_us, const struct probe_output *out)
 {
-	int err = udp_send(lane->sockets[out->socket].fd, &out->to, out->data, out->length);
+	int err = udp_send_ttl(
+		lane->sockets[out->socket].fd, &out->to, out->ttl, out->data, out->length);
 
 	if (err)
 		probe_unsent(
@@ -274,6 +275,7 @@ static int start_lane(struct lane *lane, const struct endpoint *server, uint64_t
 	uint64_t gone_us = now_us - r->journal->start_us;
 	struct probe_config config = {.family = lane->family,
 		.tests = r->config->tests,
+		.trace = true,
 		.limit_us = r->config->limit_us > gone_us ? r->config->limit_us - gone_us : 1};
 	int err = lane_source(lane, server);
 

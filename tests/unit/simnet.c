@@ -184,6 +184,54 @@ static bool firewalled(struct net *n, const struct probe_output *out)
 	}
 }
 
+/* The address of a router of the way. */
+static struct endpoint router_at(const struct net *n, unsigned number)
+{
+	struct endpoint e;
+
+	if (number == 1)
+		return n->router;
+	endpoint_parse(n->config->ipv6 ? "2001:db8:2::1" : "192.0.2.1", 1, &e);
+	e.port = 0;
+	e.address[n->config->ipv6 ? 15 : 3] = (uint8_t)number;
+	return e;
+}
+
+static void error_of_router(
+	struct net *n, unsigned number, uint8_t type, uint8_t code, const struct probe_output *out)
+{
+	const struct simnet_way *way = &n->config->way;
+	struct icmp_seen error = {.count = 1,
+		.error = EHOSTUNREACH,
+		.type = type,
+		.code = code,
+		.offender = router_at(n, number)};
+	uint64_t after_us = ROUTER_US + 2 * n->config->delay_us * (number - 1) / way->routers;
+
+	if (way->mute >> number & 1 || (number > 1 && way->no_icmp) || chance(n, n->config->loss))
+		return;
+	error_at_host(n, after_us, &error, &n->sockets[out->socket], &out->to, out->data,
+		way->brief ? 0 : out->length);
+}
+
+/* Whether a packet ends at a router of the way. */
+static bool ends_at_router(struct net *n, const struct probe_output *out)
+{
+	const struct simnet_way *way = &n->config->way;
+	uint8_t expiry = n->config->ipv6 ? 3 : ICMP_TIME_EXCEEDED;
+
+	for (unsigned number = 1; number <= way->routers; number++) {
+		if (out->ttl == number) /* routers look at the TTL before they filter */
+			error_of_router(n, number, expiry, 0, out);
+		else if (way->rejects_at == number)
+			error_of_router(n, number, n->config->ipv6 ? 1 : ICMP_DEST_UNREACH,
+				n->config->ipv6 ? 1 : ICMP_PKT_FILTERED, out);
+		if (out->ttl == number || way->rejects_at == number || way->drops_at == number)
+			return true;
+	}
+	return false;
+}
+
 static void send_out(struct net *n, const struct probe_output *out)
 {
 	const struct endpoint *inside = &n->sockets[out->socket];
@@ -191,7 +239,7 @@ static void send_out(struct net *n, const struct probe_output *out)
 	struct endpoint external;
 
 	/* a packet can get lost on either side of the NAT */
-	if (firewalled(n, out) || (lost && random_below(&n->random, 2)))
+	if (firewalled(n, out) || (lost && random_below(&n->random, 2)) || ends_at_router(n, out))
 		return;
 	external = nat_out(&n->nat, inside, &out->to);
 	if (endpoint_same_address(&out->to, &n->nat.address))
@@ -329,6 +377,8 @@ static void watch_rate(struct net *n, const struct probe_output *out)
 			broken(n, "sends to a stranger");
 		return;
 	}
+	if (out->ttl && out->ttl <= n->config->way.routers)
+		return; /* the server gets nothing of it */
 	for (size_t i = 0; i < n->transaction_count; i++)
 		if (stun_id_equal(&n->transactions[i].id, &m.id))
 			return; /* a repetition */
@@ -349,6 +399,7 @@ static void watch_rate(struct net *n, const struct probe_output *out)
 static void watch_send(struct net *n, const struct probe_output *out)
 {
 	n->result->packets++;
+	n->result->with_ttl += out->ttl != 0;
 	n->result->bytes += out->length;
 	if (out->socket >= PROBE_SOCKETS || n->sockets[out->socket].family == FAMILY_NONE)
 		broken(n, "sends from a socket that is not open");
@@ -520,6 +571,7 @@ void simnet_run(const struct simnet_config *config, struct simnet_result *out)
 {
 	struct probe_config probe_config = {.family = config->ipv6 ? FAMILY_IPV6 : FAMILY_IPV4,
 		.tests = config->tests,
+		.trace = !config->no_trace,
 		.limit_us = config->limit_us};
 	struct net *n = calloc(1, sizeof(*n));
 

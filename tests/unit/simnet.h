@@ -46,11 +46,22 @@ enum simnet_firewall {
 	SIMNET_FORBIDDEN, /* … the host itself refuses to send */
 };
 
+/* The routers on the way to the servers, of which the NAT is the first. */
+struct simnet_way {
+	unsigned routers; /* 0: packets pass them all, whatever their TTL */
+	unsigned drops_at; /* this one lets nothing further out; 0: none */
+	unsigned rejects_at; /* … and says so: ICMP type 3 code 13; 0: none */
+	unsigned mute; /* bit n: router n says nothing of TTLs that have run out */
+	bool no_icmp; /* none comes in through the NAT */
+	bool brief; /* they quote no more than RFC 792 asks for: nothing of the payload */
+};
+
 struct simnet_config {
 	enum dependence mapping, filtering; /* mapping UNKNOWN: no NAT, filtering still works */
 	enum simnet_ports ports;
 	enum early_packet early; /* SILENT, REJECT or REMAP */
 	enum simnet_firewall firewall;
+	struct simnet_way way;
 	bool hairpin, ipv6;
 	bool tcp; /* the servers' hosts answer TCP */
 	bool no_sockets; /* none can be opened */
@@ -62,6 +73,7 @@ struct simnet_config {
 	bool servers_late; /* they become known one by one, 100 ms apart */
 	unsigned tests; /* of enum probe_test */
 	uint64_t limit_us;
+	bool no_trace; /* servers that stay silent are not gone after */
 };
 
 struct simnet_result {
@@ -69,6 +81,7 @@ struct simnet_result {
 	struct verdict verdict;
 	uint64_t duration_us;
 	unsigned packets, polls;
+	unsigned with_ttl; /* packets that were to have a TTL of their own */
 	size_t bytes;
 	unsigned foreign_rate; /* most new transactions in a second with a foreign server */
 	char broken[128]; /* a promise of the prober that it did not keep; empty: none */

@@ -265,6 +265,7 @@ int run_tcp_create(const struct run_tcp_config *config, uint64_t now_us, struct 
 		.tests = config->tests,
 		.port = config->source.port,
 		.syns = true,
+		.trace = true,
 		.limit_us = config->limit_us};
 	struct run_tcp *r = calloc(1, sizeof(*r));
 	int err;

@@ -107,7 +107,7 @@ struct endpoint tcp_probe_target(const struct tcp_server *s, int target)
 
 /* --- questions --- */
 
-static struct observation *new_observation(struct tcp_probe *p, const struct tcp_server *server,
+struct observation *tcp_probe_new_observation(struct tcp_probe *p, const struct tcp_server *server,
 	enum question question, unsigned socket, const struct endpoint *to)
 {
 	struct observation *o = journal_add_observation(p->journal);
@@ -155,7 +155,7 @@ size_t tcp_probe_ask(struct tcp_probe *p, uint64_t now_us, struct tcp_server *se
 
 	if (!s)
 		return JOURNAL_NONE;
-	o = new_observation(p, server, question, tcp_probe_number(p, s), to);
+	o = tcp_probe_new_observation(p, server, question, tcp_probe_number(p, s), to);
 	if (!o) {
 		tcp_probe_end(s);
 		return JOURNAL_NONE;
@@ -243,6 +243,9 @@ void tcp_probe_icmp(struct tcp_probe *p, unsigned socket, const struct icmp_seen
 
 	if (o)
 		o->icmp = *icmp;
+	else if (socket < p->socket_count && p->sockets[socket].state == TCP_CONNECTING &&
+		p->sockets[socket].rung)
+		tcp_probe_trace_icmp(p, &p->sockets[socket], icmp);
 }
 
 void tcp_probe_connected(
@@ -254,6 +257,10 @@ void tcp_probe_connected(
 	if (socket >= p->socket_count || p->sockets[socket].state != TCP_CONNECTING)
 		return;
 	s = &p->sockets[socket];
+	if (s->rung) {
+		tcp_probe_trace_ended(p, now_us, s, error);
+		return;
+	}
 	o = tcp_probe_observation(p, s->observation);
 	if (o) {
 		tcp_probe_note_own(o, now_us, error);
@@ -473,6 +480,7 @@ static void advance(struct tcp_probe *p, uint64_t now_us)
 		tcp_probe_calls_advance(p, now_us);
 		tcp_probe_simultaneous_advance(p, now_us);
 		tcp_probe_sequence_advance(p, now_us);
+		tcp_probe_trace_advance(p, now_us);
 	}
 	if (now_us >= p->start_us + p->config.limit_us)
 		tcp_probe_finish(p, now_us);
@@ -488,6 +496,8 @@ enum tcp_action tcp_probe_poll(struct tcp_probe *p, uint64_t now_us, struct tcp_
 	out->length = 0;
 	advance(p, now_us);
 	out->deadline_us = now_us + POLL_US;
+	if (p->trace.put && p->trace.deadline_us < out->deadline_us)
+		out->deadline_us = p->trace.deadline_us;
 	if (tcp_probe_poll_sockets(p, now_us, out))
 		return out->action;
 	if (p->done)

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "probe/ladder.h"
 #include "probe/tcp_probe.h"
 #include "wire/call.h"
 
@@ -27,6 +28,8 @@ struct tcp_socket {
 	bool asks;
 	uint8_t ttl; /* of its SYN; 0: any */
 	bool quotes; /* what routers quote of it is wanted */
+	uint8_t rung; /* of the TTL ladder; 0: it is for something else */
+	bool told; /* … an ICMP error has come for it */
 	uint8_t out[STUN_MESSAGE_BYTES], in[STUN_MESSAGE_BYTES];
 	size_t out_length, in_length;
 };
@@ -97,6 +100,12 @@ struct tcp_probe {
 		unsigned slot, count; /* count: of observations that were made */
 		size_t observation[TCP_SEQUENCE];
 	} sequence;
+	struct {
+		bool put;
+		size_t observation;
+		struct ladder ladder;
+		uint64_t deadline_us;
+	} trace; /* see tcp_trace.c */
 	bool hairpin_put, hairpin_sent;
 	unsigned hairpin_slot[2];
 	size_t hairpin_base[2], hairpin[2];
@@ -130,6 +139,10 @@ bool tcp_probe_poll_sockets(struct tcp_probe *p, uint64_t now_us, struct tcp_out
 size_t tcp_probe_ask(struct tcp_probe *p, uint64_t now_us, struct tcp_server *server,
 	enum question question, unsigned slot, const struct endpoint *to);
 
+/* Only the observation: the sockets are the caller's. NULL when the journal is full. */
+struct observation *tcp_probe_new_observation(struct tcp_probe *p, const struct tcp_server *server,
+	enum question question, unsigned socket, const struct endpoint *to);
+
 struct observation *tcp_probe_observation(const struct tcp_probe *p, size_t place);
 bool tcp_probe_is_answered(const struct tcp_probe *p, size_t place);
 bool tcp_probe_is_open(const struct tcp_probe *p, size_t place);
@@ -154,9 +167,16 @@ void tcp_probe_calls_advance(struct tcp_probe *p, uint64_t now_us);
 void tcp_probe_simultaneous_advance(struct tcp_probe *p, uint64_t now_us);
 
 void tcp_probe_sequence_advance(struct tcp_probe *p, uint64_t now_us);
+void tcp_probe_trace_advance(struct tcp_probe *p, uint64_t now_us);
 
 /* When all else is settled: puts the next part of the hairpin question, or returns false. */
 bool tcp_probe_hairpin_advance(struct tcp_probe *p, uint64_t now_us);
+
+/* --- tcp_trace.c: of a socket with a rung; as the functions of tcp_probe.h that say these things --- */
+
+void tcp_probe_trace_icmp(struct tcp_probe *p, struct tcp_socket *s, const struct icmp_seen *icmp);
+void tcp_probe_trace_ended(struct tcp_probe *p, uint64_t now_us, struct tcp_socket *s, int error);
+void tcp_probe_trace_failed(struct tcp_probe *p, uint64_t now_us, const struct tcp_socket *s);
 
 /* --- tcp_calls.c, for the other files --- */
 

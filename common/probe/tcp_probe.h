@@ -33,6 +33,7 @@ struct tcp_probe_config {
 	/* somebody waits: silence is believed after a few round trips, so that a late refusal (RFC 5382 REQ-4) is missed */
 	bool quick;
 	bool syns; /* servers are asked how SYNs arrive, and those of some sockets leave with a TTL of their own */
+	bool trace; /* a server that stays silent is gone after with a TTL ladder: SYNs with such TTLs */
 	uint64_t limit_us; /* of the whole run, from creation */
 };
 

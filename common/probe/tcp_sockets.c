@@ -170,6 +170,8 @@ void tcp_probe_opened(struct tcp_probe *p, uint64_t now_us, unsigned socket, int
 	}
 	if (error) {
 		s->state = TCP_ENDED;
+		if (s->rung)
+			tcp_probe_trace_failed(p, now_us, s);
 		if (tcp_probe_is_open(p, s->observation)) {
 			tcp_probe_note_own(tcp_probe_observation(p, s->observation), now_us, error);
 			tcp_probe_settle(p, now_us, s->observation, OBSERVATION_REFUSED);

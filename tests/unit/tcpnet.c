@@ -42,6 +42,7 @@ struct end {
 	uint64_t first_us, last_bytes_us;
 	size_t promise; /* the call that it is; PROMISES: none */
 	uint8_t ttl; /* of its SYN */
+	unsigned router; /* which that ends at; 0: none */
 	uint32_t sequence;
 	struct syn_options offers; /* in its SYN or SYN-ACK */
 	struct syn heard; /* of the other side, as it arrived */
@@ -324,18 +325,37 @@ static void send_with_options(struct net *n, struct end *e, enum segment segment
 		p->syn = travel(n, e);
 }
 
-/* The first router of the way gets it, and nobody else. */
-static bool ends_at_router(const struct net *n, const struct end *e)
+/* The router of the way that gets it, and nobody behind; 0: there is none. */
+static unsigned router_of(const struct net *n, const struct end *e)
 {
-	return e->side == HOST && e->active && e->ttl == 1 && n->config->syns.hops;
+	const struct simnet_way *way = &n->config->nat.way;
+
+	if (e->side != HOST || !e->active)
+		return 0;
+	if (e->ttl == 1 && n->config->syns.hops)
+		return 1;
+	if (way->drops_at && way->drops_at < e->ttl)
+		return way->drops_at;
+	return e->ttl <= way->routers ? e->ttl : 0;
+}
+
+/* Whether that router says so. */
+static bool tells(struct net *n, const struct end *e)
+{
+	const struct simnet_way *way = &n->config->nat.way;
+
+	if (e->ttl != e->router || way->mute >> e->router & 1)
+		return false;
+	return !n->config->syns.mute_router && !chance(n, n->config->nat.loss);
 }
 
 static void send_syn(struct net *n, struct end *e)
 {
 	static const uint64_t gaps[SYNS_MAX] = {1000000, 2000000, 4000000, 8000000};
 
-	if (ends_at_router(n, e)) {
-		if (!n->config->syns.mute_router && !chance(n, n->config->nat.loss))
+	e->router = router_of(n, e);
+	if (e->router) {
+		if (tells(n, e))
 			add_packet(n, n->now_us + 1000, TIMER_ROUTER)->end = (size_t)(e - n->ends);
 	} else if (!is_caged(n, e))
 		send_with_options(n, e, e->state == END_SYN_SENT ? SYN : SYN_ACK);
@@ -718,10 +738,18 @@ static void expire(struct net *n, struct end *e)
 {
 	bool quoted = !n->config->syns.unquoted;
 	struct handshake h = {.quoted = quoted, .sequence = quoted ? e->sequence : 0};
-	struct icmp_seen icmp = {.count = 1, .type = 11};
+	bool ipv6 = n->config->nat.ipv6;
+	struct icmp_seen icmp = {.count = 1, .t_us = n->now_us, .type = ipv6 ? 3 : 11};
 
 	if (e->state != END_SYN_SENT)
 		return;
+	endpoint_parse(ipv6		 ? "2001:db8:2::1"
+			: e->router == 1 ? "10.0.1.1"
+					 : "192.0.2.1",
+		1, &icmp.offender);
+	icmp.offender.port = 0;
+	if (e->router > 1)
+		icmp.offender.address[ipv6 ? 15 : 3] = (uint8_t)e->router;
 	e->state = END_NONE;
 	set_moments(e, &h);
 	tcp_probe_handshake(n->probe, e->socket, &h);
@@ -794,6 +822,7 @@ static void open_socket(struct net *n, const struct tcp_output *out)
 		send_syn(n, e);
 	}
 	n->result->packets++;
+	n->result->with_ttl += n->config->nat.way.routers && out->ttl && out->ttl < 64;
 	tcp_probe_opened(n->probe, n->now_us, out->socket, 0, &local);
 }
 
@@ -897,6 +926,7 @@ void tcpnet_run(const struct tcpnet_config *config, struct simnet_result *out)
 		.tests = config->tests,
 		.quick = config->quick,
 		.syns = true,
+		.trace = !config->nat.no_trace,
 		.limit_us = config->nat.limit_us};
 	struct net *n = calloc(1, sizeof(*n));
 	uint64_t deadline_us = 0;

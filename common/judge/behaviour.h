@@ -80,10 +80,11 @@ enum classic_class {
 };
 
 #define BASIS_EVIDENCE 64
+#define BASIS_TEXT     (2 * JOURNAL_TEXT)
 
 /* What one verdict rests on; when the verdict is unknown, text says why. */
 struct basis {
-	char text[JOURNAL_TEXT];
+	char text[BASIS_TEXT];
 	size_t evidence[BASIS_EVIDENCE]; /* places in the journal's observations */
 	size_t evidence_count;
 };
@@ -107,6 +108,24 @@ struct mss_way {
 	   no more can be seen than this host's packets hold. */
 	uint16_t arrived;
 	enum tri clamped; /* it is smaller than it was sent */
+};
+
+/* How far packets get to a server when none answers, by a TTL ladder. */
+struct reach {
+	bool measured; /* else all of it is without meaning */
+	size_t observation; /* of QUESTION_TRACE: its place in the journal, for journal_trace */
+	struct endpoint to;
+	/* YES: somebody with the server's address has answered; NO: a router says that it goes no further. Silence never
+	   says either. */
+	enum tri reached;
+	unsigned target; /* YES: the TTL with which; so many routers and one */
+	unsigned last; /* the TTL of the last router that has answered; 0: none has */
+	struct endpoint router; /* which that is */
+	uint8_t type, code; /* NO: of its ICMP error */
+	bool whole; /* the ladder came to its end */
+	bool gapless; /* all routers before it have answered, too */
+	unsigned beyond; /* packets that may pass it, and have brought nothing */
+	bool lost; /* likely packets get lost or are dropped there, or behind it */
 };
 
 struct behaviour {
@@ -157,6 +176,7 @@ struct behaviour {
 	enum tri alg; /* something on the path rewrites addresses inside packets */
 	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */
 	uint8_t icmp_type, icmp_code;
+	struct reach reach;
 };
 
 /* What may be wrong with a server. */

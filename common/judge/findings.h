@@ -16,7 +16,7 @@ struct finding {
 	enum severity severity;
 	char about[24]; /* the part of the report it speaks of: "udp.ipv4", "servers.0" */
 	char title[JOURNAL_TEXT];
-	char detail[2 * JOURNAL_TEXT];
+	char detail[5 * JOURNAL_TEXT];
 	const char *advice; /* what to do about it; "" when there is nothing to do */
 	const char *reference; /* RFC and section */
 	size_t evidence[BASIS_EVIDENCE]; /* places in the journal's observations */

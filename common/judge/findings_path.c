@@ -90,6 +90,7 @@ static bool check_blocked(const struct finding_view *view, struct finding *f)
 		finding_detail(f, "%s refuses UDP with ICMP type %u code %u.",
 			endpoint_format_address(&view->b->icmp_offender, address),
 			view->b->icmp_type, view->b->icmp_code);
+		finding_reach(view, f);
 		return true;
 	}
 	/* silence never names who is silent */
@@ -97,6 +98,7 @@ static bool check_blocked(const struct finding_view *view, struct finding *f)
 		"TCP reaches the servers' hosts and UDP does not: UDP is dropped on the way, or by "
 		"all of them");
 	finding_detail(f, "The servers' hosts answer over TCP and stay silent over UDP.");
+	finding_reach(view, f);
 	return true;
 }
 
@@ -109,6 +111,7 @@ static bool check_silent(const struct finding_view *view, struct finding *f)
 			? view->b->status_basis.text
 			: "The servers may be down, or something on the path drops UDP: nothing "
 			  "proves which.");
+	finding_reach(view, f);
 	return true;
 }
 

@@ -67,4 +67,7 @@ const struct observation *finding_observation(const struct finding_view *view, s
 /* "198.51.100.10:3478 saw 192.0.2.11:40000, ..." for each answer of the basis. */
 void finding_mapped(const struct finding_view *view, const struct basis *basis, struct finding *f);
 
+/* Adds which routers answer on the way to a server that does not, if a ladder has shown it. */
+void finding_reach(const struct finding_view *view, struct finding *f);
+
 #define SECOND_ADDRESS "Name a server with two addresses that follows RFC 5780, such as natprobed."

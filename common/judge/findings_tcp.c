@@ -54,6 +54,7 @@ static bool check_unreachable(const struct finding_view *view, struct finding *f
 	if (view->b->status != PATH_UNREACHABLE)
 		return false;
 	finding_detail(f, "%s", view->b->status_basis.text);
+	finding_reach(view, f);
 	return true;
 }
 

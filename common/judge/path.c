@@ -79,6 +79,15 @@ static bool is_prohibition(const struct observation *o)
 	return false;
 }
 
+/* Adds how far packets get. */
+static void tell_reach(struct behaviour *b, bool towards, const struct endpoint *named)
+{
+	size_t used = strlen(b->status_basis.text);
+
+	reach_text(&b->reach, towards, named, b->status_basis.text + used,
+		sizeof(b->status_basis.text) - used);
+}
+
 static void judge_prohibition(
 	const struct view *v, const struct observation *o, struct behaviour *b)
 {
@@ -96,10 +105,14 @@ static void judge_prohibition(
 	b->icmp_code = o->icmp.code;
 	basis_text(&b->status_basis, "%s refuses UDP: ICMP type %u code %u",
 		endpoint_format_address(&o->icmp.offender, text), o->icmp.type, o->icmp.code);
+	if (!b->reach.measured)
+		return;
+	basis_add(&b->status_basis, v->journal, &v->journal->observations[b->reach.observation]);
+	tell_reach(b, true, &o->icmp.offender);
 }
 
-/* Whoever says something else instead of the only server that was asked. Whether there is anybody. */
-static bool tell_error(const struct view *v, struct behaviour *b)
+/* Whoever says something else instead of the only server that was asked: the question; NULL: there is nobody. */
+static const struct observation *tell_error(const struct view *v, struct behaviour *b)
 {
 	const struct observation *o = NULL;
 	char text[ENDPOINT_TEXT];
@@ -109,7 +122,7 @@ static bool tell_error(const struct view *v, struct behaviour *b)
 			v->journal->observations[i].question == QUESTION_BINDING)
 			o = &v->journal->observations[i];
 	if (!o || !o->icmp.count)
-		return false;
+		return NULL;
 	endpoint_format_address(&o->icmp.offender, text);
 	if (o->icmp.local)
 		basis_text(&b->status_basis, "this host itself cannot send: %s",
@@ -121,7 +134,39 @@ static bool tell_error(const struct view *v, struct behaviour *b)
 	else
 		basis_text(&b->status_basis, "%s answers with ICMP type %u code %u", text,
 			o->icmp.type, o->icmp.code);
-	return true;
+	return o;
+}
+
+/* What can be said about servers that are silent over UDP. */
+struct silence {
+	size_t asked; /* servers */
+	size_t hosts; /* of them that answer over TCP */
+	bool passes; /* UDP has got to one, at another port */
+	bool reached; /* … or at its own */
+};
+
+static void tell_silence(const struct silence *s, struct behaviour *b)
+{
+	if (s->passes)
+		basis_text(&b->status_basis,
+			"UDP reaches a server's host, which says that another "
+			"port is closed: no server answers there");
+	else if (s->reached)
+		basis_text(&b->status_basis, "UDP reaches a server's host, and no server answers");
+	else if (s->hosts >= 2)
+		basis_text(&b->status_basis,
+			"%zu servers' hosts answer TCP, and not one UDP packet: it is dropped on "
+			"the "
+			"way, or by all of them (%zu asked)",
+			s->hosts, s->asked);
+	else if (s->hosts)
+		basis_text(&b->status_basis,
+			"the host answers TCP, but not UDP on this port: UDP is "
+			"blocked, or no server runs there");
+	else if (s->asked > 1)
+		basis_text(&b->status_basis, "no answer from any of %zu servers", s->asked);
+	else
+		basis_text(&b->status_basis, "no answer from the server");
 }
 
 /*
@@ -131,8 +176,8 @@ static bool tell_error(const struct view *v, struct behaviour *b)
 static void judge_silence(const struct view *v, struct behaviour *b)
 {
 	const struct observation *alive = NULL;
-	size_t hosts = 0, asked = 0;
-	bool passes = false;
+	struct silence s = {.reached = b->reach.reached == TRI_YES};
+	const struct observation *error = NULL;
 
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
@@ -140,34 +185,19 @@ static void judge_silence(const struct view *v, struct behaviour *b)
 		if (!is_of(v, o))
 			continue;
 		basis_add(&b->status_basis, v->journal, o);
-		asked += o->question == QUESTION_BINDING;
-		passes |= o->question == QUESTION_UDP_CONTROL && was_answered(o);
+		s.asked += o->question == QUESTION_BINDING;
+		s.passes |= o->question == QUESTION_UDP_CONTROL && was_answered(o);
 		if (o->question != QUESTION_TCP_CONTROL || !was_answered(o))
 			continue;
-		hosts += !alive || !endpoint_same_address(&alive->to, &o->to);
+		s.hosts += !alive || !endpoint_same_address(&alive->to, &o->to);
 		alive = o;
 	}
-	b->status = hosts >= 2 && !passes ? PATH_BLOCKED : PATH_UNREACHABLE;
-	if (asked == 1 && tell_error(v, b))
-		return;
-	if (passes)
-		basis_text(&b->status_basis,
-			"UDP reaches a server's host, which says that another "
-			"port is closed: no server answers there");
-	else if (hosts >= 2)
-		basis_text(&b->status_basis,
-			"%zu servers' hosts answer TCP, and not one UDP packet: it is dropped on "
-			"the "
-			"way, or by all of them (%zu asked)",
-			hosts, asked);
-	else if (hosts)
-		basis_text(&b->status_basis,
-			"the host answers TCP, but not UDP on this port: UDP is "
-			"blocked, or no server runs there");
-	else if (asked > 1)
-		basis_text(&b->status_basis, "no answer from any of %zu servers", asked);
-	else
-		basis_text(&b->status_basis, "no answer from the server");
+	b->status = s.hosts >= 2 && !s.passes && !s.reached ? PATH_BLOCKED : PATH_UNREACHABLE;
+	if (s.asked == 1)
+		error = tell_error(v, b);
+	if (!error)
+		tell_silence(&s, b);
+	tell_reach(b, s.asked > 1, error ? &error->icmp.offender : NULL);
 }
 
 /* No connection, or none that brought an answer: who said what. */
@@ -179,9 +209,12 @@ static void judge_no_connection(const struct view *v, struct behaviour *b)
 	for (size_t i = 0; i < v->journal->observation_count; i++) {
 		const struct observation *o = &v->journal->observations[i];
 
-		if (!is_of(v, o) || o->question != QUESTION_BINDING)
+		if (!is_of(v, o) ||
+			(o->question != QUESTION_BINDING && o->question != QUESTION_TRACE))
 			continue;
 		basis_add(&b->status_basis, v->journal, o);
+		if (o->question == QUESTION_TRACE)
+			continue;
 		asked++;
 		refused += o->own.outcome == CONNECTION_REFUSED;
 		made += o->own.outcome == CONNECTION_MADE;
@@ -191,6 +224,7 @@ static void judge_no_connection(const struct view *v, struct behaviour *b)
 		"said "
 		"nothing",
 		asked, asked == 1 ? "" : "s", refused, made);
+	tell_reach(b, asked > 1, NULL);
 }
 
 static void judge_no_answer(const struct view *v, struct behaviour *b)
@@ -234,8 +268,12 @@ void judge_path(const struct view *v, struct behaviour *b)
 	for (size_t i = 0; i < v->journal->server_count; i++)
 		if (server_in_view(v, i))
 			take_server(v, i, b);
-	if (b->status != PATH_OK)
+	if (b->status != PATH_OK) {
+		judge_reach(v, b);
 		judge_no_answer(v, b);
+	}
+	if (b->status == PATH_OK) /* it is not believed, but it is heard */
+		b->reach = (struct reach){.measured = false};
 	if (b->nat == TRI_UNKNOWN)
 		basis_text(&b->nat_basis, "%s", no_answer(b));
 }

@@ -59,6 +59,16 @@ void judge_quorum(const struct journal *j, enum family family, enum transport tr
 	struct server_verdict *servers);
 
 void judge_path(const struct view *v, struct behaviour *b);
+
+/* What a ladder says, if there was one, when no server is believed. */
+void judge_reach(const struct view *v, struct behaviour *b);
+
+/*
+ * "; likely lost or dropped at or behind 192.0.2.1 (hop 2), ...", or nothing. towards: it says which server is meant;
+ * named: whom the text before it speaks of, or NULL.
+ */
+void reach_text(
+	const struct reach *r, bool towards, const struct endpoint *named, char *out, size_t size);
 void judge_mapping(const struct view *v, struct behaviour *b);
 void judge_filtering(const struct view *v, struct behaviour *b);
 void judge_ports(const struct view *v, struct behaviour *b);

@@ -25,6 +25,7 @@
 #define SENDS_MAX      8 /* of one question */
 #define QUESTIONS_EACH 10 /* to one server */
 #define QUESTIONS_ONCE 31 /* ports, hairpin, TCP */
+#define LADDER_SENDS   (3 * 24)
 
 struct sent {
 	unsigned socket;
@@ -42,7 +43,7 @@ struct script {
 	uint64_t now_us;
 	size_t servers;
 	struct sent sent[SENT_MAX]; /* a ring */
-	size_t sent_count;
+	size_t sent_count, with_ttl;
 	bool opened[PROBE_SOCKETS];
 	struct endpoint local[PROBE_SOCKETS];
 };
@@ -166,13 +167,15 @@ static void give_error(struct script *s, uint8_t kind)
 		.t_us = s->now_us,
 		.local = kind & 1,
 		.error = kind & 1 ? EPERM : ECONNREFUSED,
-		.type = 3,
+		.type = kind & 4 ? 11 : 3,
 		.code = reader_u8(&s->bytes)};
 
 	if (!error.local)
 		error.offender = pick_endpoint(s);
 	probe_error(s->probe, s->now_us, sent->socket, &sent->to, &error, sent->data,
-		kind & 2 ? 8 : sent->length);
+		kind & 2	   ? 8
+			: kind & 8 ? 0
+				   : sent->length);
 }
 
 static void add_server(struct script *s, size_t number, unsigned changed)
@@ -255,7 +258,9 @@ static void take_packet(struct script *s, const struct probe_output *out)
 	sent->id = m.id;
 	sent->length = out->length;
 	memcpy(sent->data, out->data, out->length);
-	require(s->sent_count <= SENDS_MAX * (QUESTIONS_EACH * s->servers + QUESTIONS_ONCE));
+	require(s->sent_count <=
+		SENDS_MAX * (QUESTIONS_EACH * s->servers + QUESTIONS_ONCE) + LADDER_SENDS);
+	require(!out->ttl || (s->with_ttl++ < LADDER_SENDS && out->ttl <= 24));
 }
 
 /* Everything it wants done at this moment; false when it is over. */
@@ -311,6 +316,8 @@ static void check_behaviour(const struct journal *j, const struct behaviour *b)
 	require(b->filtering || *b->filtering_basis.text);
 	require(b->early || *b->early_basis.text);
 	require(b->hairpin || *b->hairpin_basis.text);
+	require(b->reach.last <= 24 && b->reach.target <= 24);
+	require(!b->reach.lost || b->reach.reached == TRI_UNKNOWN);
 }
 
 static void check_journal(const struct journal *j)
@@ -320,6 +327,10 @@ static void check_journal(const struct journal *j)
 
 	for (size_t i = 0; i < j->observation_count; i++)
 		require(j->observations[i].state != OBSERVATION_OPEN);
+	require(j->trace_count <= 1);
+	for (size_t i = 0; i < j->trace_count; i++)
+		require(j->traces[i].hop_count <= 24 &&
+			j->traces[i].observation < j->observation_count);
 	judge(j, &v);
 	check_behaviour(j, &v.udp4);
 	check_behaviour(j, &v.udp6);
@@ -348,6 +359,7 @@ static void empty(struct journal *j)
 	memset(j->observations, 0, j->observation_count * sizeof(*j->observations));
 	memset(j->servers, 0, sizeof(j->servers));
 	j->observation_count = j->event_count = j->server_count = j->strangers = 0;
+	j->trace_count = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -360,6 +372,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s.bytes = reader_over(data, size);
 	s.now_us = START_US;
 	config.tests = reader_u8(&s.bytes);
+	config.trace = !(config.tests & 128);
 	config.limit_us = (uint64_t)reader_u8(&s.bytes) * 40000 + 1;
 	random_init_number(&s.random, reader_u8(&s.bytes));
 	if (!journal && journal_create(START_US, &journal))

@@ -258,6 +258,20 @@ static void give_accepted(struct script *s)
 	s->state[number] = STATE_READY;
 }
 
+static void give_icmp(struct script *s, unsigned socket, uint8_t kind)
+{
+	struct icmp_seen icmp = {.count = 1,
+		.t_us = s->now_us,
+		.error = EHOSTUNREACH,
+		.type = kind & 8 ? 3 : 11,
+		.code = kind & 16 ? 13 : 0,
+		.offender = {FAMILY_IPV4, 0, 0, {192, 0, 2, (uint8_t)socket}}};
+
+	if (socket & 1)
+		icmp.offender = pick_endpoint(s);
+	tcp_probe_icmp(s->probe, socket, &icmp);
+}
+
 static void give_connected(struct script *s, uint8_t kind)
 {
 	static const int errors[] = {0, 0, 0, 0, -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT, -EPERM};
@@ -265,6 +279,8 @@ static void give_connected(struct script *s, uint8_t kind)
 
 	if (kind & 32)
 		give_handshake(s, socket, socket + kind);
+	if ((kind & 7) == 5) /* it comes with an ICMP error, be it a TTL that has run out */
+		give_icmp(s, socket, kind);
 	tcp_probe_connected(s->probe, s->now_us, socket, errors[kind & 7], kind >> 3 & 3);
 	if (s->state[socket] == STATE_CONNECTING && !errors[kind & 7])
 		s->state[socket] = STATE_READY;
@@ -385,6 +401,7 @@ static void judge_all(const struct script *s)
 	judge(s->journal, &verdict);
 	require(judge_findings(s->journal, &verdict, findings) <= FINDINGS_MAX);
 	require(verdict.udp4.status == PATH_UNTESTED);
+	require(s->journal->trace_count <= 1 && verdict.tcp4.reach.last <= 24);
 }
 
 static void run(struct script *s)
@@ -416,6 +433,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kind = reader_u8(&s.bytes);
 	config.tests = 1 + kind % 3;
 	config.syns = !(kind / 3 & 1);
+	config.trace = !(kind & 128);
 	random_init_number(&s.random, reader_u8(&s.bytes));
 	require(!journal_create(START_US, &s.journal));
 	require(!tcp_probe_create(&config, s.journal, &s.random, s.now_us, &s.probe));

@@ -554,9 +554,10 @@ static void test_blocked(void **state)
 		enum path_status status;
 		const char *why;
 	} rows[] = {
-		{SIMNET_REJECT, true, 1, PATH_BLOCKED, "10.0.1.1 refuses UDP: ICMP type 3 code 13"},
+		{SIMNET_REJECT, true, 1, PATH_BLOCKED,
+			"10.0.1.1 refuses UDP: ICMP type 3 code 13; that is hop 1"},
 		{SIMNET_REJECT, false, 3, PATH_BLOCKED,
-			"10.0.1.1 refuses UDP: ICMP type 3 code 13"},
+			"10.0.1.1 refuses UDP: ICMP type 3 code 13; that is hop 1"},
 		{SIMNET_FORBIDDEN, true, 1, PATH_BLOCKED,
 			"this host itself refuses to send: Operation not permitted"},
 		{SIMNET_DROP, true, 2, PATH_BLOCKED,

@@ -72,14 +72,10 @@ static void add_icmp(struct maker *m, json_t *root, const struct verdict *v)
 }
 
 /* What later versions fill in; the keys are there from the start. */
-static void add_surroundings(struct maker *m, json_t *root)
+static void add_gateway(struct maker *m, json_t *root)
 {
-	json_t *path = json_object(), *gateway = json_object();
+	json_t *gateway = json_object();
 
-	make_set(m, path, "nat_layers", json_null());
-	make_set(m, path, "cgnat", json_null());
-	make_set(m, path, "hops", json_array());
-	make_set(m, root, "path", path);
 	make_set(m, gateway, "pcp", json_null());
 	make_set(m, gateway, "nat_pmp", json_null());
 	make_set(m, gateway, "upnp_igd", json_null());
@@ -176,7 +172,8 @@ int report_document(const struct report_run *run, const struct report_facts *fac
 	add_protocol(&m, root, "udp", "UDP", v ? &v->udp4 : NULL, v ? &v->udp6 : NULL);
 	add_protocol(&m, root, "tcp", "TCP", v ? &v->tcp4 : NULL, v ? &v->tcp6 : NULL);
 	add_icmp(&m, root, v);
-	add_surroundings(&m, root);
+	make_set(&m, root, "path", make_path(&m, journal_of(facts), v));
+	add_gateway(&m, root);
 	add_outlook(&m, root, facts->outlook);
 	make_set(&m, root, "findings", make_findings(&m, facts->findings, facts->finding_count));
 	make_set(&m, root, "evidence", make_all_evidence(&m, facts->journal));

@@ -246,6 +246,7 @@ json_t *make_evidence(struct maker *m, const struct journal *j, size_t n)
 	make_set(m, o, "call", make_connection(m, &x->call));
 	make_set(m, o, "handshake", make_handshake(m, &x->handshake));
 	make_set(m, o, "icmp_detail", make_detail(m, x));
+	make_set(m, o, "trace", make_trace(m, j, x));
 	return o;
 }
 

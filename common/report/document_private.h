@@ -22,6 +22,9 @@ json_t *make_behaviour(
 	struct maker *m, const char *protocol, const struct behaviour *b, enum family family);
 json_t *make_icmp_behaviour(struct maker *m, const struct icmp_verdict *v, enum family family);
 json_t *make_server(struct maker *m, const struct journal *j, const struct verdict *v, size_t n);
+/* A TTL ladder: of an observation, or null; and that of the report. v NULL: there is none. */
+json_t *make_trace(struct maker *m, const struct journal *j, const struct observation *x);
+json_t *make_path(struct maker *m, const struct journal *j, const struct verdict *v);
 json_t *make_evidence(struct maker *m, const struct journal *j, size_t n);
 json_t *make_all_evidence(struct maker *m, const struct journal *j);
 

@@ -12,8 +12,21 @@ bool block_was_tested(const json_t *block);
 
 void text_block(struct page *p, const json_t *document, const char *protocol, const char *family);
 
+/* More than our own reports hold, so that a stranger's cannot name one item a million times. */
+#define TEXT_EVIDENCE 128
+
+/* The evidence with this number; NULL: there is none. */
+const json_t *text_evidence_at(const json_t *document, const json_t *number);
+
 /* The evidence with these numbers, one line each. */
 void text_evidence(struct page *p, const json_t *document, const json_t *numbers, size_t indent);
+
+/* --- text_trace.c --- */
+
+/* Which routers of a ladder answer, `all` or the last: "10.0.1.1, 192.0.2.1 (hop 2), and nothing behind it"; false: it is none. */
+bool text_trace(struct line *l, const json_t *trace, bool all);
+/* The first ladder among the evidence with these numbers; NULL: there is none. */
+const json_t *text_trace_of(const json_t *document, const json_t *numbers);
 
 void text_servers(struct page *p, const json_t *document);
 void text_findings(struct page *p, const json_t *document);

@@ -42,7 +42,9 @@ static void test_home(void **state)
 	CHECK(d, "udp.ipv6.status=untested", "udp.ipv6.summary=UDP over IPv6: not tested",
 		"tcp.ipv4.status=untested", "tcp.ipv4.summary=TCP: not tested",
 		"tcp.ipv6.mapping=unknown", "icmp.ipv4.external=[]", "icmp.ipv6.nat=null",
-		"path={\"nat_layers\":null,\"cgnat\":null,\"hops\":[]}",
+		"path={\"nat_layers\":null,\"cgnat\":null,\"hops\":[],\"reached\":null,\"last_"
+		"hop\":null,"
+		"\"towards\":null,\"transport\":null,\"evidence\":null}",
 		"gateway={\"pcp\":null,\"nat_pmp\":null,\"upnp_igd\":null}", "errors=[]");
 	CHECK(d, "outlook.p2p=possible", "outlook.udp.ipv4.p2p=possible",
 		"outlook.udp.ipv4.method=hole-punching-send-first", "outlook.udp.ipv6.p2p=unknown",
@@ -289,6 +291,68 @@ static void test_blocked(void **state)
 	sample_end(&s);
 }
 
+static void test_lost(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_lost(&s);
+	d = sample_document(&s);
+	CHECK(d, "udp.ipv4.status=unreachable", "path.nat_layers=null", "path.cgnat=null",
+		"path.reached=null", "path.transport=udp", "path.evidence=1",
+		"path.towards={\"address\":\"198.51.100.10\",\"port\":3478}",
+		"path.hops.0={\"ttl\":1,\"address\":\"10.0.1.1\",\"sent\":1,\"answers\":1,"
+		"\"rtt_ms\":1.234,\"private\":true,\"shared\":false,\"icmp_type\":11,\"icmp_code\":"
+		"0}",
+		"path.hops.1.address=100.64.1.1", "path.hops.1.private=true",
+		"path.hops.1.shared=true",
+		"path.hops.2={\"ttl\":3,\"address\":null,\"sent\":3,\"answers\":0,\"rtt_ms\":null,"
+		"\"private\":null,\"shared\":null,\"icmp_type\":null,\"icmp_code\":null}",
+		"path.hops.3.private=false", "path.hops.7.ttl=8", "path.last_hop.ttl=4",
+		"path.last_hop.address=192.0.2.130", "evidence.0.trace=null",
+		"evidence.1.question=trace", "evidence.1.state=answered",
+		"evidence.1.trace.reached=null", "evidence.1.trace.last_hop.ttl=4",
+		"evidence.1.trace.hops.1.rtt_ms=2.234", "evidence.1.sent=17",
+		"evidence.1.received=0", "evidence.1.answer=null");
+	document_keep(d, "lost");
+	json_decref(d);
+	sample_end(&s);
+}
+
+/* The server's host, or a router, has the last word. */
+static void test_reached(void **state)
+{
+	struct sample s;
+	json_t *d;
+
+	(void)state;
+	sample_lost(&s);
+	s.j->traces[0].hop_count = 3;
+	sample_hop(&s.j->traces[0], "198.51.100.10:1", 3, 3);
+	judge(s.j, &s.v);
+	d = sample_document(&s);
+	CHECK(d, "path.reached=true", "path.last_hop.ttl=2", "path.hops.3.icmp_code=3",
+		"path.hops.3.address=198.51.100.10");
+	document_keep(d, "reached");
+	json_decref(d);
+
+	s.j->traces[0].hop_count = 3;
+	sample_hop(&s.j->traces[0], "192.0.2.130:1", 3, 13);
+	judge(s.j, &s.v);
+	d = sample_document(&s);
+	CHECK(d, "path.reached=false", "path.last_hop.ttl=4", "path.hops.3.icmp_code=13");
+	json_decref(d);
+
+	s.j->traces[0].hop_count = 3;
+	sample_hop(&s.j->traces[0], "198.51.100.10:1", 0, 0); /* a STUN answer */
+	judge(s.j, &s.v);
+	d = sample_document(&s);
+	CHECK(d, "path.reached=true", "path.hops.3.icmp_type=null", "path.hops.3.answers=1");
+	json_decref(d);
+	sample_end(&s);
+}
+
 static void test_hostile_strings(void **state)
 {
 	struct sample s;
@@ -330,8 +394,9 @@ static void test_failed_run(void **state)
 	assert_int_equal(report_document(&run, &nothing, &d), 0);
 	CHECK(d, "complete=false", "duration_ms=0.0", "tests=[]", "servers=[]",
 		"udp.ipv4.status=untested", "udp.ipv4.summary=UDP: not tested", "findings=[]",
-		"evidence=[]", "outlook.p2p=unknown", "errors.0.code=no-server",
-		"errors.0.test=null", "errors.1.test=hairpin");
+		"path.hops=[]", "path.reached=null", "path.last_hop=null", "path.towards=null",
+		"path.transport=null", "path.evidence=null", "evidence=[]", "outlook.p2p=unknown",
+		"errors.0.code=no-server", "errors.0.test=null", "errors.1.test=hairpin");
 	document_keep(d, "failed");
 	json_decref(d);
 	run.duration_ms = NAN;
@@ -436,6 +501,8 @@ int main(void)
 		cmocka_unit_test(test_rejecter),
 		cmocka_unit_test(test_servers),
 		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_reached),
 		cmocka_unit_test(test_hostile_strings),
 		cmocka_unit_test(test_failed_run),
 		cmocka_unit_test(test_odd_numbers),

@@ -256,6 +256,49 @@ static inline void sample_blocked(struct sample *s)
 	sample_judge(s);
 }
 
+static inline void sample_hop(struct trace *t, const char *from, uint8_t type, uint8_t code)
+{
+	struct hop *h = &t->hops[t->hop_count++];
+
+	*h = (struct hop){.sent = from ? 1 : 3, .answers = from ? 1 : 0};
+	if (!from)
+		return;
+	h->from = at(from);
+	h->from.port = 0;
+	h->icmp = type;
+	h->type = type;
+	h->code = code;
+	h->rtt_us = 1000 * t->hop_count + 234;
+}
+
+/* A server that stays silent, behind a second NAT and a router that says nothing; something drops the packets. */
+static inline void sample_lost(struct sample *s)
+{
+	struct observation *o;
+	struct trace *t;
+	size_t one;
+
+	sample_begin(s);
+	one = sample_server(s, "stun.example", "198.51.100.10:3478");
+	o = sample_ask(s, QUESTION_BINDING, one, "198.51.100.10:3478", "198.51.100.10:3478", NULL);
+	o = sample_ask(s, QUESTION_TRACE, one, "198.51.100.10:3478", "198.51.100.10:3478", NULL);
+	o->state = OBSERVATION_ANSWERED;
+	o->sent = 17;
+	o->awaited = 0;
+	t = journal_add_trace(s->j, o);
+	assert_non_null(t);
+	sample_hop(t, "10.0.1.1:1", 11, 0);
+	sample_hop(t, "100.64.1.1:1", 11, 0);
+	sample_hop(t, NULL, 0, 0);
+	sample_hop(t, "192.0.2.130:1", 11, 0);
+	sample_hop(t, NULL, 0, 0);
+	sample_hop(t, NULL, 0, 0);
+	sample_hop(t, NULL, 0, 0);
+	sample_hop(t, NULL, 0, 0);
+	judge(s->j, &s->v);
+	sample_judge(s);
+}
+
 /* TCP through a tunnel, in front of which a firewall takes timestamps out of SYNs. */
 static inline void sample_tcp(struct sample *s)
 {

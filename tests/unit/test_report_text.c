@@ -99,6 +99,35 @@ static const char blocked_reason[] =
 	"            TCP or TLS.\n"
 	"    (RFC 8656 3.1, udp-blocked, udp.ipv4)\n";
 
+static const char lost_reason[] =
+	"UDP: no server answered, and nothing proves why: unknown\n"
+	"\n"
+	"UDP over IPv4\n"
+	"  status             unreachable: no answer from the server; packets get as far\n"
+	"                     as 192.0.2.130 (hop 4), the last router that answers\n"
+	"    - [0] binding to 198.51.100.10:3478 (stun.example): 3 sent, 0 received: 3\n"
+	"      packets would have had to be lost\n"
+	"    - [1] trace to 198.51.100.10:3478 (stun.example): 17 sent; last router to\n"
+	"      answer: 192.0.2.130 (hop 4), and nothing behind it\n"
+	"  who answers        10.0.1.1, 100.64.1.1, no answer, 192.0.2.130 (hop 4), and\n"
+	"                     nothing behind it\n"
+	"  local              10.0.1.2:5000\n"
+	"  direct connections unknown: no server answered\n"
+	"\n"
+	"servers\n"
+	"  stun.example, 198.51.100.10:3478: timeout: no answer to 3 requests\n"
+	"\n"
+	"findings\n"
+	"\n"
+	"  warning: No server answered, and nothing proves why\n"
+	"    no answer from the server; packets get as far as 192.0.2.130 (hop 4), the\n"
+	"    last router that answers. Routers that answer towards 198.51.100.10:\n"
+	"    10.0.1.1, 100.64.1.1, no answer, 192.0.2.130 (hops 1 to 4); 12 packets that\n"
+	"    may go further brought nothing. 100.64.1.1 of hop 2 is of 100.64.0.0/10: a\n"
+	"    sign of a carrier-grade NAT, and no proof.\n"
+	"    advice: Try other servers and another port; run the same on another network.\n"
+	"    (RFC 8489 6.2.1, udp-silent, udp.ipv4)\n";
+
 static const char hostile_ascii[] =
 	"UDP: mapping that does not vary with the peer's address (with its port:\n"
 	"unknown), filtering unknown: hole punching will work unless the mapping varies\n"
@@ -304,6 +333,7 @@ static void test_golden(void **state)
 		{sample_tcp, {.width = 0}, tcp_text},
 		{sample_icmp, {.width = 80, .reason = true}, icmp_text},
 		{sample_blocked, {.width = 80, .reason = true}, blocked_reason},
+		{sample_lost, {.width = 80, .reason = true}, lost_reason},
 		{sample_hostile, {.width = 80, .verbose = true}, hostile_ascii},
 		{sample_symmetric, {.width = 80, .brief = true, .color = true},
 			symmetric_brief_color},
@@ -577,6 +607,11 @@ static void test_strangers(void **state)
 		json_decref(d);
 	}
 	sample_symmetric(&s);
+	d = sample_document(&s);
+	spoil(d, d);
+	json_decref(d);
+	sample_end(&s);
+	sample_lost(&s);
 	d = sample_document(&s);
 	spoil(d, d);
 	json_decref(d);

@@ -34,21 +34,27 @@ static const char *style_off(const struct page *p, enum style style)
 	return p->options->color && style != STYLE_PLAIN ? "\033[0m" : "";
 }
 
+void page_print(struct page *p, const char *text, size_t bytes, enum style style)
+{
+	fputs(style_on(p, style), p->out);
+	fwrite(text, 1, bytes, p->out);
+	fputs(style_off(p, style), p->out);
+}
+
 void page_put(struct page *p, size_t indent, const char *prefix, enum style prefix_style,
 	const char *text, enum style text_style)
 {
 	size_t hang = indent + terminal_columns(prefix);
 	size_t room = p->width > hang + COLUMNS_MIN ? p->width - hang : COLUMNS_MIN;
 
-	fprintf(p->out, "%*s%s%s%s", (int)indent, "", style_on(p, prefix_style), prefix,
-		style_off(p, prefix_style));
+	fprintf(p->out, "%*s", (int)indent, "");
+	page_print(p, prefix, strlen(prefix), prefix_style);
 	do {
 		const char *next;
 		size_t bytes = terminal_fit(text, room, &next);
 
-		fputs(style_on(p, text_style), p->out);
-		fwrite(text, 1, bytes, p->out);
-		fprintf(p->out, "%s\n", style_off(p, text_style));
+		page_print(p, text, bytes, text_style);
+		fputc('\n', p->out);
 		text = next;
 		if (*text)
 			fprintf(p->out, "%*s", (int)hang, "");
@@ -93,7 +99,9 @@ bool line_add_string(struct line *l, const json_t *value)
 	if (!text)
 		return false;
 	cut = strndup(text, STRING_BYTES_MAX);
-	safe = cut ? terminal_escape(cut, l->page->options->utf8) : NULL;
+	safe = !cut		    ? NULL
+		: l->page->verbatim ? strdup(cut)
+				    : terminal_escape(cut, l->page->options->utf8);
 	if (safe)
 		line_add(l, "%s%s", safe, text[strlen(cut)] ? "..." : "");
 	else
@@ -154,6 +162,17 @@ void line_drop(struct line *l)
 	if (l->stream)
 		fclose(l->stream);
 	free(l->text);
+}
+
+char *line_take(struct line *l)
+{
+	bool closed = l->stream && !fclose(l->stream);
+
+	if (closed)
+		return l->text;
+	l->page->failed = true;
+	free(l->text);
+	return NULL;
 }
 
 const char *member_text(const json_t *object, const char *key)

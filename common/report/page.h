@@ -20,6 +20,7 @@ struct page {
 	const struct text_options *options;
 	size_t width;
 	bool failed; /* no memory */
+	bool verbatim; /* lines hold strings of the document as they are: who takes them escapes them */
 };
 
 /*
@@ -28,6 +29,8 @@ struct page {
  */
 void page_put(struct page *p, size_t indent, const char *prefix, enum style prefix_style,
 	const char *text, enum style text_style);
+/* So many bytes of escaped text, in the middle of a line. */
+void page_print(struct page *p, const char *text, size_t bytes, enum style style);
 void page_heading(struct page *p, const char *text);
 void page_gap(struct page *p);
 
@@ -53,6 +56,9 @@ void line_put(struct line *l, size_t indent, const char *prefix, enum style pref
 
 /* Forgets the line. */
 void line_drop(struct line *l);
+
+/* Its text, which the caller frees; NULL when there is no memory. */
+char *line_take(struct line *l);
 
 /* A string member; NULL when it is missing or something else. */
 const char *member_text(const json_t *object, const char *key);

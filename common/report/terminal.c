@@ -69,8 +69,7 @@ bool terminal_utf8(void)
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
 }
 
-/* What a terminal could obey, and what hides or reorders the text around it (UAX #9, UTR #36). */
-static bool is_unsafe(uint32_t code)
+bool terminal_is_unsafe(uint32_t code)
 {
 	static const struct {
 		uint32_t first, last;
@@ -105,7 +104,7 @@ char *terminal_escape(const char *text, bool utf8)
 	while (*text) {
 		uint32_t code;
 		size_t length = utf8_next(text, &code);
-		bool safe = length && !is_unsafe(code) && (utf8 || length == 1);
+		bool safe = length && !terminal_is_unsafe(code) && (utf8 || length == 1);
 
 		for (size_t i = length ? length : 1; i > 0; i--, text++) {
 			if (safe)

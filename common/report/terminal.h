@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What the terminal can show, and how text from strangers is made harmless before it goes there. */
 
@@ -28,6 +29,12 @@ unsigned terminal_width(int fd);
 
 /* Whether the locale's character set is UTF-8; the tool has called setlocale(LC_CTYPE, ""). */
 bool terminal_utf8(void);
+
+/*
+ * Whether a character is one that a terminal could obey, or that hides or reorders the text around it (UAX #9,
+ * UTR #36).
+ */
+bool terminal_is_unsafe(uint32_t code);
 
 /*
  * A copy without anything that a terminal could obey or that hides or reorders text: control

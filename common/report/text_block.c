@@ -18,17 +18,16 @@ struct table {
 	const json_t *document, *block;
 	bool ok; /* else only what is known gets a row */
 	bool tcp, icmp;
+	text_block_row *put;
+	void *context;
 };
 
 /* Fills in the value; false when there is none to show in a block without answers. */
 typedef bool row_value(const struct table *t, struct line *l);
 
-static void put_row(struct line *l, const char *label)
+static void put_row(const struct table *t, struct line *l, const char *label, const char *key)
 {
-	char prefix[32];
-
-	snprintf(prefix, sizeof(prefix), LABEL, label);
-	line_put(l, INDENT, prefix, STYLE_PLAIN, STYLE_PLAIN);
+	t->put(t->context, label, key, l);
 }
 
 /* Words that need a gloss; all others are printed as they are. */
@@ -327,28 +326,7 @@ static bool row_lifetime(const struct table *t, struct line *l)
 	return text_icmp_lifetime(t->block, l);
 }
 
-/* On the way to a server that does not answer. */
-static const json_t *trace_of(const struct table *t)
-{
-	const json_t *basis = json_object_get(t->block, "basis");
-
-	return text_trace_of(t->document, json_object_get(basis, "status"));
-}
-
-static bool row_routers(const struct table *t, struct line *l)
-{
-	return text_trace(l, trace_of(t), true);
-}
-
-/* Says why a value is unknown, and shows what the verdict rests on. */
-static void put_basis(const struct table *t, const char *key)
-{
-	const json_t *numbers = json_object_get(json_object_get(t->block, "basis"), key);
-
-	if (t->page->options->reason)
-		text_evidence(t->page, t->document, numbers, 2 * INDENT);
-}
-
+/* Says why a value is unknown. */
 static void add_reason(const struct table *t, struct line *l, const char *key)
 {
 	const json_t *reason = json_object_get(json_object_get(t->block, "reasons"), key);
@@ -366,7 +344,6 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"who answers", NULL, row_routers, false},
 	{"NAT", "nat", row_nat, false},
 	{"local", NULL, row_local, false},
 	{"external", NULL, row_external, false},
@@ -408,11 +385,9 @@ static const struct row icmp_rows[] = {
 	{"translated", "egress_translated", row_translated, false},
 };
 
-/* Who has rejected a packet has no meaning where nobody has, nor has a way that nobody had to look for. */
+/* Who has rejected a packet has no meaning where nobody has. */
 static bool has_row(const struct table *t, const struct row *r)
 {
-	if (r->value == row_routers)
-		return trace_of(t);
 	return r->value != row_rejecter || json_is_object(json_object_get(t->block, r->key));
 }
 
@@ -429,9 +404,7 @@ static void put_one(const struct table *t, const struct row *r)
 	}
 	if (!known && r->key)
 		add_reason(t, &l, r->key);
-	put_row(&l, r->label);
-	if (r->key)
-		put_basis(t, r->key);
+	put_row(t, &l, r->label, r->key);
 }
 
 static void put_rows(const struct table *t)
@@ -463,8 +436,7 @@ static void put_status(const struct table *t)
 			member_count(by, "icmp_code"));
 	}
 	add_reason(t, &l, "status");
-	put_row(&l, "status");
-	put_basis(t, "status");
+	put_row(t, &l, "status", "status");
 }
 
 static void put_outlook(const struct table *t, const char *protocol, const char *family)
@@ -487,26 +459,63 @@ static void put_outlook(const struct table *t, const char *protocol, const char 
 		line_add(&l, ": ");
 		line_add_string(&l, json_object_get(outlook, "reason"));
 	}
-	put_row(&l, "direct connections");
+	put_row(t, &l, "direct connections", NULL);
+}
+
+void text_block_rows(struct page *p, const json_t *document, const json_t *block,
+	const char *protocol, const char *family, text_block_row *put, void *context)
+{
+	struct table t = {.page = p,
+		.document = document,
+		.block = block,
+		.ok = member_is(block, "status", "ok"),
+		.tcp = *protocol == 't',
+		.icmp = *protocol == 'i',
+		.put = put,
+		.context = context};
+
+	put_status(&t);
+	put_rows(&t);
+	if (!t.icmp)
+		put_outlook(&t, protocol, family);
+}
+
+/* --- as text --- */
+
+struct text {
+	struct page *page;
+	const json_t *document, *block;
+};
+
+/* A row, and under it what the verdict rests on. */
+static void put_text(void *context, const char *label, const char *key, struct line *l)
+{
+	const struct text *t = context;
+	const json_t *basis = json_object_get(t->block, "basis");
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), LABEL, label);
+	line_put(l, INDENT, prefix, STYLE_PLAIN, STYLE_PLAIN);
+	if (key && t->page->options->reason)
+		text_evidence(t->page, t->document, json_object_get(basis, key), 2 * INDENT);
+}
+
+const char *text_block_name(const char *protocol, const char *family)
+{
+	static const char *const names[] = {"UDP over IPv4", "UDP over IPv6", "TCP over IPv4",
+		"TCP over IPv6", "ICMP over IPv4", "ICMP over IPv6"};
+	size_t place = *protocol == 'u' ? 0 : *protocol == 't' ? 2 : 4;
+
+	return names[place + !strcmp(family, "ipv6")];
 }
 
 void text_block(struct page *p, const json_t *document, const char *protocol, const char *family)
 {
 	const json_t *block = json_object_get(json_object_get(document, protocol), family);
-	struct table t = {.page = p, .document = document, .block = block};
-	char heading[32];
-	const char *name = *protocol == 'u' ? "UDP" : *protocol == 't' ? "TCP" : "ICMP";
+	struct text t = {p, document, block};
 
 	if (!block_was_tested(block))
 		return;
-	t.ok = member_is(block, "status", "ok");
-	t.tcp = *protocol == 't';
-	t.icmp = *protocol == 'i';
-	snprintf(heading, sizeof(heading), "%s over %s", name,
-		strcmp(family, "ipv6") ? "IPv4" : "IPv6");
-	page_heading(p, heading);
-	put_status(&t);
-	put_rows(&t);
-	if (!t.icmp)
-		put_outlook(&t, protocol, family);
+	page_heading(p, text_block_name(protocol, family));
+	text_block_rows(p, document, block, protocol, family, put_text, &t);
 }

@@ -11,6 +11,14 @@
 bool block_was_tested(const json_t *block);
 
 void text_block(struct page *p, const json_t *document, const char *protocol, const char *family);
+/* "UDP over IPv4" */
+const char *text_block_name(const char *protocol, const char *family);
+
+/* A row of a block's table: its line is to be put or dropped. key: of what it rests on; NULL: of nothing. */
+typedef void text_block_row(void *context, const char *label, const char *key, struct line *l);
+/* Calls put for each row of the table of a block, which belongs to protocol and family of the document. */
+void text_block_rows(struct page *p, const json_t *document, const json_t *block,
+	const char *protocol, const char *family, text_block_row *put, void *context);
 
 /* More than our own reports hold, so that a stranger's cannot name one item a million times. */
 #define TEXT_EVIDENCE 128
@@ -20,6 +28,8 @@ const json_t *text_evidence_at(const json_t *document, const json_t *number);
 
 /* The evidence with these numbers, one line each. */
 void text_evidence(struct page *p, const json_t *document, const json_t *numbers, size_t indent);
+/* Adds what else is to be said of one item, each part begun by "; ". */
+void text_evidence_remarks(struct line *l, const json_t *e);
 
 /* --- text_trace.c --- */
 

@@ -42,6 +42,11 @@ void text_servers(struct page *p, const json_t *document);
 void text_findings(struct page *p, const json_t *document);
 void text_errors(struct page *p, const json_t *document);
 
+/* Why it failed, the main cause first; nothing when the document has no causes. */
+void text_causes(struct page *p, const json_t *document);
+/* Adds where the cause lies: "at this host, 10.0.1.2"; whether that is known. */
+bool text_add_where(struct line *l, const json_t *cause);
+
 /* --- text_icmp.c: rows of the block of ICMP; whether the value is known --- */
 
 #define TEXT_ICMP_ERRORS 32 /* more than our own reports hold */

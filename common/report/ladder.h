@@ -79,7 +79,7 @@ struct ladder {
 int ladder_create(const json_t *document, struct ladder **out);
 void ladder_destroy(struct ladder *ladder);
 
-/* --- words --- */
+/* --- words: what both drawings write --- */
 
 const char *ladder_place_name(const struct ladder *ladder, enum ladder_place place);
 /* Adds addresses and what is known of its NAT; whether there was any. */
@@ -95,5 +95,8 @@ void ladder_add_nothing(const struct ladder *ladder, struct line *l);
 
 /* As text, as wide as the page. */
 void ladder_text(const struct ladder *ladder, struct page *p);
+/* As one svg element in HTML, whose numbers are links to "#p1". 0 or -ENOMEM. */
+int ladder_svg(const struct ladder *ladder, FILE *out);
+
 /* The whole of --explain: the ladder, and the causes in words. 0, -ENOMEM, or -EIO when out took not everything. */
 int ladder_render(const json_t *document, const struct text_options *options, FILE *out);

@@ -3,8 +3,8 @@
 
 /*
  * A report from a stranger, and an --expect argument in its first line: whatever they hold, the text
- * that comes out is printable, fits the width, and stays within bounds; a report that was read
- * comes out of the writer as one that can be read again.
+ * that comes out is printable, fits the width, and stays within bounds, the ladder too; the page has no markup that
+ * is not its own; a report that was read comes out of the writer as one that can be read again.
  */
 
 #include <config.h>
@@ -15,10 +15,13 @@
 
 #include "report/document.h"
 #include "report/expect.h"
+#include "report/html.h"
+#include "report/ladder.h"
 #include "report/read.h"
 #include "report/terminal.h"
 #include "report/text.h"
 #include "report/utf8.h"
+#include "tests/unit/test_markup_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -76,6 +79,102 @@ static void check_render(const json_t *document)
 	}
 }
 
+static void check_ladder(const json_t *document)
+{
+	static const struct text_options all[] = {
+		{.width = 0},
+		{.width = 40, .utf8 = true},
+		{.width = 200, .utf8 = true},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		char *text = NULL;
+		size_t length;
+		FILE *out = open_memstream(&text, &length);
+
+		require(out && !ladder_render(document, &all[i], out));
+		fclose(out);
+		require(strlen(text) == length);
+		check_text(text, &all[i]);
+		free(text);
+	}
+}
+
+/* --- the page --- */
+
+static size_t tags_of_page(const json_t *document)
+{
+	char *html = NULL;
+	size_t length, count = 0;
+	FILE *out = open_memstream(&html, &length);
+
+	require(out && !html_render(document, out));
+	fclose(out);
+	require(strlen(html) == length);
+	require(!markup_problem(html));
+	for (const char *at = html; (at = strchr(at, '<')); at++)
+		count++;
+	free(html);
+	return count;
+}
+
+/* Other characters of the same width, and not the same one for all: what was not equal stays so. */
+static json_t *harmless_text(const json_t *value)
+{
+	static const char markup[] = "<>&\"'";
+	const char *text = json_string_value(value);
+	char *copy = malloc(3 * strlen(text) + 1), *p = copy;
+	json_t *harmless;
+
+	require(copy);
+	for (; *text; text++) {
+		const char *found = strchr(markup, *text);
+
+		if (found)
+			p += sprintf(p, "\xee\x80%c", (char)(0x80 + (found - markup))); /* U+E000 */
+		else
+			*p++ = *text;
+	}
+	*p = '\0';
+	harmless = json_string(copy);
+	require(harmless);
+	free(copy);
+	return harmless;
+}
+
+static void make_harmless(json_t *in)
+{
+	const char *key;
+	json_t *child;
+	size_t i;
+
+	json_array_foreach(in, i, child)
+	{
+		if (json_is_string(child))
+			json_array_set_new(in, i, harmless_text(child));
+		else
+			make_harmless(child);
+	}
+	json_object_foreach(in, key, child)
+	{
+		if (json_is_string(child))
+			json_object_set_new(in, key, harmless_text(child));
+		else
+			make_harmless(child);
+	}
+}
+
+/* Without any markup in it the document makes a page with as much of it. */
+static void check_page(const json_t *document)
+{
+	json_t *harmless = json_deep_copy(document);
+
+	require(harmless);
+	make_harmless(harmless);
+	require(tags_of_page(document) == tags_of_page(harmless));
+	json_decref(harmless);
+}
+
 static void check_expect(const json_t *document, const char *argument)
 {
 	enum expect_result result = EXPECT_NO_PATH;
@@ -122,6 +221,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		document = json_loadb((const char *)rest, size, 0, NULL);
 	if (document) {
 		check_render(document);
+		check_ladder(document);
+		check_page(document);
 		check_expect(document, argument);
 	}
 	json_decref(document);

@@ -380,6 +380,15 @@ int packet_decode(void *bytes, size_t length, struct packet *out)
 	return decode(bytes, length, false, out);
 }
 
+int packet_decode_cut(void *bytes, size_t length, struct packet *out)
+{
+	int err = decode(bytes, length, true, out);
+
+	if (!err && out->protocol == PACKET_ERROR && out->payload < out->length)
+		out->quoted = out->payload;
+	return err;
+}
+
 /* Whether extensions may follow what an error quotes, and its header says where (RFC 4884 4). */
 static bool may_have_extensions(enum family family, uint8_t type)
 {
@@ -445,16 +454,23 @@ static size_t addresses_at(enum family family)
 	return family == FAMILY_IPV4 ? 12 : 8;
 }
 
-/* The sum of what a transport checksum is over, pseudo header (RFC 9293 3.1, RFC 8200 8.1) too. */
+/* The sum over the pseudo header (RFC 9293 3.1, RFC 8200 8.1) of a packet with so many bytes of transport. */
+static uint16_t pseudo_sum(const struct packet *p, size_t length)
+{
+	uint32_t sum = checksum_sum(
+		&p->bytes[addresses_at(p->family)], 2 * endpoint_address_length(p->family));
+
+	return checksum_fold(sum + (uint32_t)length + p->ip_protocol);
+}
+
+/* The sum of what a transport checksum is over, pseudo header too. */
 static uint16_t transport_sum(const struct packet *p, size_t length)
 {
 	uint32_t sum = checksum_sum(&p->bytes[p->transport], length);
 
-	if (p->ip_protocol == IPPROTO_ICMP)
-		return (uint16_t)sum;
-	sum += checksum_sum(
-		&p->bytes[addresses_at(p->family)], 2 * endpoint_address_length(p->family));
-	return checksum_fold(sum + (uint32_t)length + p->ip_protocol);
+	if (p->ip_protocol != IPPROTO_ICMP)
+		sum += pseudo_sum(p, length);
+	return checksum_fold(sum);
 }
 
 /* RFC 1071 1: the sum is zero, of which there are two. The positive one takes zeros alone. */
@@ -479,6 +495,14 @@ bool packet_checksums_right(const struct packet *p)
 	if (p->cut_off || p->more_fragments)
 		return true;
 	return sum_is_right(transport_sum(p, length));
+}
+
+bool packet_checksum_pending(const struct packet *p)
+{
+	size_t at = checksum_at(p), length = p->payload - p->transport + p->payload_length;
+
+	return at && p->ip_protocol != IPPROTO_ICMP && !p->cut_off && !p->more_fragments &&
+		word_at(p, at) == pseudo_sum(p, length);
 }
 
 /* --- changing: what returns a number returns the change of the sum over the packet --- */

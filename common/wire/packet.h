@@ -72,6 +72,12 @@ struct packet {
 int packet_decode(void *bytes, size_t length, struct packet *out);
 
 /*
+ * The same of a packet whose end a capture has cut off, at worst behind 8 bytes of transport header: what is not here is
+ * 0, and protocol PACKET_OTHER where not even that is.
+ */
+int packet_decode_cut(void *bytes, size_t length, struct packet *out);
+
+/*
  * The packet that an ICMP error quotes, which may be cut off behind 8 bytes of transport header:
  * what was not quoted is 0. What it quotes itself is not looked at. -EBADMSG: less than an IP
  * header.
@@ -84,6 +90,12 @@ int packet_decode_quoted(const struct packet *error, struct packet *out);
  * right.
  */
 bool packet_checksums_right(const struct packet *p);
+
+/*
+ * Whether the transport checksum holds the sum of the pseudo header alone: the system has left the rest to hardware, or
+ * to nobody where the packet never leaves the machine.
+ */
+bool packet_checksum_pending(const struct packet *p);
 
 /*
  * Changes address and port (or echo identifier, with either) and every checksum that covers them.

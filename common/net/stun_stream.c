@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "net/stun_stream.h"
@@ -52,6 +53,23 @@ static void on_event(struct bufferevent *buffers, short what, void *context)
 	s->config.changed(s->config.context);
 }
 
+/* The port is known before the SYN leaves. */
+static int begin_connect(const struct stun_stream_config *config, int *fd)
+{
+	struct endpoint local = {.family = config->to.family};
+	int err;
+
+	if (config->local.family == config->to.family)
+		local = config->local;
+	local.port = 0;
+	err = tcp_bind(&local, config->interface, fd);
+	if (err)
+		return err;
+	if (config->watch)
+		watch_socket(config->watch, IPPROTO_TCP, *fd);
+	return tcp_begin_connect(*fd, &config->to);
+}
+
 int stun_stream_create(const struct stun_stream_config *config, struct stun_stream **out)
 {
 	struct stun_stream *s = calloc(1, sizeof(*s));
@@ -60,8 +78,10 @@ int stun_stream_create(const struct stun_stream_config *config, struct stun_stre
 	if (!s)
 		return -ENOMEM;
 	s->config = *config;
-	err = tcp_connect_start(&config->to, &config->local, config->interface, &fd);
+	err = begin_connect(config, &fd);
 	if (err) {
+		if (fd >= 0)
+			evutil_closesocket(fd);
 		free(s);
 		return err;
 	}

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "base/endpoint.h"
+#include "net/watch.h"
 
 /* A TCP connection to a STUN server, which carries whole messages (RFC 8489 6.2.2). */
 
@@ -24,6 +25,7 @@ struct stun_stream_config {
 	/* State or messages have changed; the last thing that is done, so the stream may be destroyed in it. */
 	void (*changed)(void *context);
 	void *context;
+	const struct watch *watch; /* of its socket; NULL: nobody's */
 };
 
 /* Begins to connect; a negative errno when that is over at once. */

@@ -160,6 +160,7 @@ static int open_socket(struct run_socket *s, const struct probe_output *out, str
 	if (!err)
 		err = udp_local(s->fd, local);
 	if (!err) {
+		watch_opened(&r->config->watch, IPPROTO_UDP, local);
 		s->event = event_new(r->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
 		if (!s->event || event_add(s->event, NULL))
 			err = -ENOMEM;
@@ -213,6 +214,21 @@ static void on_connected(evutil_socket_t fd, short what, void *argument)
 	turn(r);
 }
 
+/* The port is known before the SYN leaves. */
+static int start_connect(const struct lane *lane, struct observation *o, int *fd)
+{
+	struct endpoint local = lane->source;
+	int err;
+
+	local.port = 0;
+	err = tcp_bind(&local, lane->run->config->interface, fd);
+	if (err)
+		return err;
+	watch_socket(&lane->run->config->watch, IPPROTO_TCP, *fd);
+	(void)udp_local(*fd, &o->local);
+	return tcp_begin_connect(*fd, &o->to);
+}
+
 static void carry_connect(struct lane *lane, const struct probe_output *out)
 {
 	struct timeval limit = {.tv_sec = CONNECT_US / 1000000, .tv_usec = CONNECT_US % 1000000};
@@ -225,7 +241,7 @@ static void carry_connect(struct lane *lane, const struct probe_output *out)
 	}
 	c = &lane->connects[lane->connect_count++];
 	*c = (struct run_connect){.lane = lane, .observation = out->observation, .fd = -1};
-	err = tcp_connect_start(&out->to, NULL, lane->run->config->interface, &c->fd);
+	err = start_connect(lane, &lane->run->journal->observations[out->observation], &c->fd);
 	if (!err) {
 		c->event = event_new(lane->run->base, c->fd, EV_WRITE, on_connected, c);
 		if (!c->event || event_add(c->event, &limit))
@@ -334,7 +350,8 @@ static int start_tcp(struct lane *lane, uint64_t now_us)
 		.limit_us = r->config->limit_us > gone_us ? r->config->limit_us - gone_us : 1,
 		.error = &r->result->error,
 		.changed = on_change,
-		.context = r};
+		.context = r,
+		.watch = &r->config->watch};
 
 	return run_tcp_create(&config, now_us, &lane->tcp);
 }
@@ -356,7 +373,8 @@ static int start_icmp(struct lane *lane, uint64_t now_us)
 		.raw_error = r->config->raw_error[at],
 		.error = &r->result->error,
 		.changed = on_change,
-		.context = r};
+		.context = r,
+		.watch = &r->config->watch};
 
 	return run_icmp_create(&config, now_us, &lane->icmp);
 }
@@ -715,11 +733,13 @@ int run_probe(const struct run_config *config, struct journal *journal, struct r
 	r->result = result;
 	err = set_up(r);
 	if (!err) {
+		watch_begin(&config->watch, r->base);
 		add_servers(r);
 		turn(r);
 		if (!r->over) /* a break before the loop begins would be forgotten */
 			event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY);
 		conclude(r);
+		watch_end(&config->watch);
 	}
 	tear_down(r);
 	return err;

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/serverlist.h"
 #include "journal/journal.h"
+#include "net/watch.h"
 
 /* A whole run over real sockets: names are resolved, each address family has its prober. */
 
@@ -29,6 +30,7 @@ struct run_config {
 	void (*progress)(
 		void *context, const struct journal *journal, uint64_t now_us); /* or NULL */
 	void *progress_context;
+	struct watch watch;
 };
 
 struct run_result {

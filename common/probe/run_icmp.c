@@ -255,12 +255,15 @@ static int open_echo(struct held_socket *s, struct endpoint *local)
 	int err = ping_open(local, r->config.interface, &s->fd);
 
 	if (!err)
-		return udp_local(s->fd, local);
-	if (r->config.raw < 0)
-		return err;
-	s->identifier = (uint16_t)(1 + random_below(r->config.random, UINT16_MAX));
-	local->port = s->identifier;
-	return 0;
+		err = udp_local(s->fd, local);
+	else if (r->config.raw >= 0) {
+		s->identifier = (uint16_t)(1 + random_below(r->config.random, UINT16_MAX));
+		local->port = s->identifier;
+		err = 0;
+	}
+	if (!err)
+		watch_opened(r->config.watch, IPPROTO_ICMP, local);
+	return err;
 }
 
 static int open_connection(
@@ -268,6 +271,8 @@ static int open_connection(
 {
 	int err = tcp_bind(local, s->run->config.interface, &s->fd);
 
+	if (!err)
+		watch_socket(s->run->config.watch, IPPROTO_TCP, s->fd);
 	if (!err)
 		err = tcp_want_errors(s->fd, out->to.family, true);
 	if (!err)
@@ -289,6 +294,8 @@ static int open_socket(struct held_socket *s, const struct icmp_output *out, str
 		err = udp_open(local, s->run->config.interface, 0, &s->fd);
 		if (!err)
 			err = udp_local(s->fd, local);
+		if (!err)
+			watch_opened(s->run->config.watch, IPPROTO_UDP, local);
 	}
 	s->local = *local;
 	if (!err && s->fd >= 0)

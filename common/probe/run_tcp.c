@@ -197,6 +197,8 @@ static int open_socket(struct held_socket *s, const struct tcp_output *out, stru
 	s->listener = out->action == TCP_LISTEN;
 	err = tcp_bind(local, c->interface, &s->fd);
 	if (!err)
+		watch_socket(c->watch, IPPROTO_TCP, s->fd);
+	if (!err)
 		err = s->listener ? tcp_begin_listen(s->fd) : connect_to(s, out);
 	if (!err)
 		err = udp_local(s->fd, local);

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "journal/journal.h"
+#include "net/watch.h"
 
 /* The TCP prober of one address family over real sockets, in the event loop of run.c. */
 
@@ -23,6 +24,7 @@ struct run_tcp_config {
 	int *error; /* takes the first negative errno of a socket that could not be opened */
 	void (*changed)(void *context); /* something came: it is time for run_tcp_turn */
 	void *context;
+	const struct watch *watch;
 };
 
 /* 0 or -ENOMEM. */

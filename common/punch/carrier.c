@@ -156,6 +156,8 @@ static void open_socket(struct carrier *c, const struct session_output *out)
 	if (!err)
 		err = udp_local(s->fd, &local);
 	if (!err)
+		watch_opened(c->config.watch, IPPROTO_UDP, &local);
+	if (!err)
 		err = carrier_watch(s, EV_READ | EV_PERSIST, on_readable);
 	if (err)
 		carrier_close_socket(s);
@@ -201,7 +203,8 @@ static void connect_stream(struct carrier *c, const struct endpoint *to)
 		.local = c->config.local[to->family == FAMILY_IPV6],
 		.interface = c->config.interface,
 		.changed = on_stream,
-		.context = c};
+		.context = c,
+		.watch = c->config.watch};
 	int err;
 
 	close_stream(c);

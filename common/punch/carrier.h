@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "net/watch.h"
 #include "punch/session.h"
 
 /*
@@ -30,6 +31,7 @@ struct carrier_config {
 	void (*datagram)(void *context, unsigned socket, const struct endpoint *from,
 		const uint8_t *data, size_t length);
 	void *context;
+	const struct watch *watch; /* of its sockets */
 };
 
 int carrier_create(const struct carrier_config *config, struct carrier **out);

@@ -183,12 +183,16 @@ static void on_event(evutil_socket_t fd, short what, void *context)
 static int open_bound(struct carried *s, enum family family, uint16_t port)
 {
 	struct endpoint local = carrier_local_for(s->carrier, s->number, family);
+	int err;
 
 	if (port)
 		local.port = port;
 	s->family = family;
 	s->state = CARRIED_BOUND;
-	return tcp_bind(&local, s->carrier->config.interface, &s->fd);
+	err = tcp_bind(&local, s->carrier->config.interface, &s->fd);
+	if (!err)
+		watch_socket(s->carrier->config.watch, IPPROTO_TCP, s->fd);
+	return err;
 }
 
 static void tell_opened(struct carried *s, int err)

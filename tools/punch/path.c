@@ -122,6 +122,7 @@ static void begin_carrying(struct path *p)
 	p->result->flow = path_way_statistics(p);
 	p->result->stood = true;
 	note_way(p, clock_now_us(), "stands");
+	watch_end(&p->config->watch); /* what the way carries then is nobody's business */
 	if (p->config->stands)
 		p->config->stands(p->config->context, p->result);
 	session_measure_lifetime(p->config->session, clock_now_us());

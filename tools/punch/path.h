@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "net/watch.h"
 #include "punch/flow.h"
 #include "punch/session.h"
 #include "tools/punch/forward.h"
@@ -60,6 +61,7 @@ struct path_config {
 	/* The way is measured, and use begins; what is known so far. Not of PATH_MEASURE. */
 	void (*stands)(void *context, const struct path_result *so_far);
 	void *context;
+	struct watch watch;
 };
 
 /* 0, or a negative errno: it could not begin. */

@@ -91,11 +91,14 @@ static int begin(struct path *p)
 		.local = {c->local[0], c->local[1]},
 		.changed = path_changed,
 		.datagram = path_datagram,
-		.context = p};
+		.context = p,
+		.watch = &c->watch};
 	int err = create_base(p);
 
 	if (!err)
 		err = create_events(p);
+	if (!err)
+		watch_begin(&c->watch, p->base);
 	carrier.base = p->base;
 	if (!err)
 		err = carrier_create(&carrier, &p->carrier);
@@ -118,6 +121,8 @@ static void finish(struct path *p)
 	path_use_end(p);
 	path_way_end(p);
 	carrier_destroy(p->carrier);
+	if (p->base)
+		watch_end(&p->config->watch);
 	for (int i = 0; i < PATH_SIGNALS; i++)
 		if (p->signals[i])
 			event_free(p->signals[i]);

@@ -174,6 +174,7 @@ struct behaviour {
 	struct basis sequence_basis;
 	enum classic_class classic;
 	enum tri alg; /* something on the path rewrites addresses inside packets */
+	char why[JOURNAL_TEXT]; /* nothing was answered, as judge_causes finds out; "": not known */
 	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */
 	uint8_t icmp_type, icmp_code;
 	struct reach reach;

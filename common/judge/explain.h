@@ -20,6 +20,9 @@ struct explain_peer {
 	struct endpoint
 		offender; /* of the ICMP error that came to it most often; FAMILY_NONE: none */
 	uint8_t type, code;
+	bool captured; /* there was a capture on its host, and: */
+	unsigned left,
+		arrived; /* packets of its own that left that host, and of ours that came to it */
 };
 
 struct explain_facts {

@@ -106,6 +106,8 @@ static bool check_silent(const struct finding_view *view, struct finding *f)
 {
 	if (view->b->status != PATH_UNREACHABLE)
 		return false;
+	if (*view->b->why) /* among the causes */
+		snprintf(f->title, sizeof(f->title), "No server answered");
 	finding_detail(f, "%s",
 		*view->b->status_basis.text
 			? view->b->status_basis.text

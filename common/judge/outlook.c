@@ -3,6 +3,7 @@
 
 #include <config.h>
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "judge/findings_private.h"
@@ -341,6 +342,20 @@ static void sentence_blocked(
 			b->icmp_code);
 }
 
+/* A sentence goes on with a small letter, unless it begins with an abbreviation. */
+static void sentence_unreachable(
+	const struct behaviour *b, const char *protocol, char *out, size_t size)
+{
+	bool word = islower((unsigned char)b->why[0] ? (unsigned char)b->why[1] : 0);
+
+	if (!*b->why)
+		snprintf(out, size, "%s: no server answered, and nothing proves why: unknown",
+			protocol);
+	else
+		snprintf(out, size, "%s: no server answered: %c%s", protocol,
+			word ? tolower((unsigned char)b->why[0]) : b->why[0], b->why + 1);
+}
+
 void judge_sentence(const struct behaviour *b, enum family family, char *out, size_t size)
 {
 	static const char *const names[TRANSPORT_COUNT][2] = {
@@ -355,8 +370,7 @@ void judge_sentence(const struct behaviour *b, enum family family, char *out, si
 		sentence_blocked(b, protocol, out, size);
 		break;
 	case PATH_UNREACHABLE:
-		snprintf(out, size, "%s: no server answered, and nothing proves why: unknown",
-			protocol);
+		sentence_unreachable(b, protocol, out, size);
 		break;
 	case PATH_UNTESTED:
 		snprintf(out, size, "%s: not tested", protocol);

@@ -61,7 +61,7 @@ static void put_side(struct writer *w, const struct hello *h, int f)
 
 static void put_attempt(struct writer *w, const struct hello_attempt *a)
 {
-	put_header(w, PART_ATTEMPT, 28 + endpoint_bytes(&a->offender));
+	put_header(w, PART_ATTEMPT, 28 + endpoint_bytes(&a->offender) + (a->captured ? 8 : 0));
 	writer_u16(w, a->number);
 	writer_u32(w, a->sent);
 	writer_u32(w, a->received);
@@ -72,6 +72,10 @@ static void put_attempt(struct writer *w, const struct hello_attempt *a)
 	put_endpoint(w, &a->offender);
 	writer_u32(w, a->opened);
 	writer_u32(w, a->resets);
+	if (!a->captured)
+		return;
+	writer_u32(w, a->left);
+	writer_u32(w, a->arrived);
 }
 
 static void put_ports(struct writer *w, const struct hello *h)
@@ -168,6 +172,11 @@ static bool take_attempt(struct reader *r, struct hello_attempt *out)
 	if (reader_left(r) >= 8) { /* not of the first version */
 		out->opened = reader_u32(r);
 		out->resets = reader_u32(r);
+	}
+	if (reader_left(r) >= 8) { /* of who captures, and of no earlier version */
+		out->captured = true;
+		out->left = reader_u32(r);
+		out->arrived = reader_u32(r);
 	}
 	return true;
 }

@@ -27,6 +27,9 @@ struct hello_attempt {
 		resets; /* over TCP: attempts that came about, with whomever, and that a RST ended */
 	struct endpoint offender; /* of the ICMP error that came most often; FAMILY_NONE: none */
 	uint8_t type, code;
+	bool captured; /* there was a capture beside the sockets, and: */
+	uint32_t left,
+		arrived; /* packets to the receiver that left the host, and of it that came to the host */
 };
 
 struct hello {

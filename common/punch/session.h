@@ -79,6 +79,9 @@ struct session_config {
 	struct random random;
 	struct trail *trail;
 	struct journal *journal; /* of the measurement */
+	/* What a capture beside the sockets has of packets to the other side and from it; false: there is none. Or NULL. */
+	bool (*captured)(void *context, unsigned *left, unsigned *arrived);
+	void *captured_context;
 };
 
 enum session_action {

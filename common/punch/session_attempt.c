@@ -222,6 +222,9 @@ static void note_attempt(struct session *s)
 		.resets = a->resets,
 		.refused = a->refused,
 		.errors = a->errors};
+	if (s->config.captured)
+		out->captured =
+			s->config.captured(s->config.captured_context, &out->left, &out->arrived);
 	if (worst) {
 		out->offender = worst->offender;
 		out->type = worst->type;

@@ -153,6 +153,27 @@ static void test_first_version(void **state)
 	assert_int_equal(out.attempt.opened, 0);
 }
 
+/* Who captures says what left and what arrived, and who does not says nothing of it. */
+static void test_captured(void **state)
+{
+	struct hello h = full(HELLO_UDP), out;
+	uint8_t data[HELLO_BYTES_MAX];
+	int plain = hello_encode(&h, data, sizeof(data));
+
+	(void)state;
+	assert_int_equal(decode_exact(data, (size_t)plain, &out), 0);
+	assert_false(out.attempt.captured);
+	h.attempt.captured = true;
+	h.attempt.left = UINT32_MAX;
+	h.attempt.arrived = 7;
+	assert_int_equal(hello_encode(&h, data, sizeof(data)), plain + 8);
+	assert_int_equal(decode_exact(data, (size_t)plain + 8, &out), 0);
+	assert_true(out.attempt.captured);
+	assert_int_equal(out.attempt.left, UINT32_MAX);
+	assert_int_equal(out.attempt.arrived, 7);
+	assert_int_equal(out.attempt.resets, h.attempt.resets);
+}
+
 /* Counts beyond the arrays, as of a caller that has gone wrong, and a side that cannot be written. */
 static void test_bounds(void **state)
 {
@@ -349,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_other_transport),
 		cmocka_unit_test(test_first_version),
+		cmocka_unit_test(test_captured),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_empty),

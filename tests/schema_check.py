@@ -27,7 +27,8 @@ EVENTS = {"natprobe-report": ("sent", "received", "icmp", "settled", "note", "en
           "natlab-report": ("mapping", "session", "drop", "lost", "started", "output", "ended", "end")}
 ENUMS = ("status", "mapping", "filtering", "port_preservation", "pattern", "pooling", "early_packet",
          "rfc3489_class", "p2p", "method", "severity", "question", "state", "transport", "outcome",
-         "failure", "who", "peer_kind", "strategy", "result", "towards")
+         "failure", "who", "peer_kind", "strategy", "result", "towards", "certainty", "where", "direction",
+         "class", "content")
 
 
 def refuse_duplicates(pairs):
@@ -68,9 +69,33 @@ def dangling(report):
                 yield f"{path}: there is no evidence {number}"
 
 
+def uncaptured(report):
+    """Numbers that point to no packet, evidence or interface, and packets out of order."""
+    if "packets" not in report:
+        return
+    numbers = [packet["n"] for packet in report["packets"]]
+    if numbers != sorted(set(numbers)):
+        yield "$.packets: not in the order of their numbers"
+    evidence, interfaces = len(report.get("evidence", [])), len(report["capture"]["interfaces"])
+    for place, cause in enumerate(report["causes"]):
+        for number in cause["packets"]:
+            if number not in numbers:
+                yield f"$.causes[{place}]: there is no packet {number}"
+        for number in cause["evidence"]:
+            if number >= evidence:
+                yield f"$.causes[{place}]: there is no evidence {number}"
+    for place, packet in enumerate(report["packets"]):
+        if packet["evidence"] is not None and packet["evidence"] >= evidence:
+            yield f"$.packets[{place}]: there is no evidence {packet['evidence']}"
+        if packet["interface"] is not None and packet["interface"] >= interfaces:
+            yield f"$.packets[{place}]: there is no interface {packet['interface']}"
+        if packet["about"] is not None and packet["about"] == packet["n"]:
+            yield f"$.packets[{place}]: is about itself"
+
+
 def check_report(validator, report):
     bad = [f"{e.json_path}: {e.message}" for e in validator.iter_errors(report)]
-    return bad or list(dangling(report))
+    return bad or list(dangling(report)) + list(uncaptured(report))
 
 
 def check_lines(validator, text):

@@ -177,6 +177,7 @@ int report_document(const struct report_run *run, const struct report_facts *fac
 	add_outlook(&m, root, facts->outlook);
 	make_set(&m, root, "findings", make_findings(&m, facts->findings, facts->finding_count));
 	make_set(&m, root, "evidence", make_all_evidence(&m, facts->journal));
+	make_capture(&m, root, facts->capture);
 	make_set(&m, root, "errors", make_errors(&m, run));
 	if (m.failed) {
 		json_decref(root);

@@ -12,6 +12,7 @@
 #include "journal/journal.h"
 #include "judge/behaviour.h"
 #include "judge/findings.h"
+#include "report/document_capture.h"
 
 /* The natprobe-report document: natprobe-report(5) and data/natprobe-report.schema.json. */
 
@@ -45,6 +46,7 @@ struct report_facts {
 	const struct outlook *outlook;
 	const struct finding *findings;
 	size_t finding_count;
+	const struct report_capture *capture; /* NULL: none, and no causes */
 };
 
 /* Builds the document; the caller owns *out (json_decref). 0 or -ENOMEM. */

@@ -14,7 +14,7 @@
 
 bool html_has_causes(const json_t *document)
 {
-	return json_is_array(json_object_get(document, "causes")) ||
+	return json_array_size(json_object_get(document, "causes")) > 0 ||
 		json_is_object(json_object_get(document, "explanation"));
 }
 
@@ -98,8 +98,6 @@ void html_causes(struct html *h)
 	for (size_t i = 0; i < json_array_size(causes) && i < HTML_ITEMS; i++)
 		if (json_is_object(json_array_get(causes, i)))
 			put_cause(h, json_array_get(causes, i));
-	if (json_is_array(causes) && !json_array_size(causes))
-		fputs("<p>Nothing failed that packets would explain.</p>\n", h->out);
 	put_list(h, "certain", "What is certain");
 	put_list(h, "likely", "What is likely");
 	put_list(h, "try_next", "What to try next");

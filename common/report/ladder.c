@@ -201,7 +201,6 @@ int ladder_render(const json_t *document, const struct text_options *options, FI
 	if (!p.width)
 		p.width = TERMINAL_WIDTH;
 	ladder_text(ladder, &p);
-	text_causes(&p, document);
 	ladder_destroy(ladder);
 	if (p.failed)
 		return -ENOMEM;

@@ -98,5 +98,5 @@ void ladder_text(const struct ladder *ladder, struct page *p);
 /* As one svg element in HTML, whose numbers are links to "#p1". 0 or -ENOMEM. */
 int ladder_svg(const struct ladder *ladder, FILE *out);
 
-/* The whole of --explain: the ladder, and the causes in words. 0, -ENOMEM, or -EIO when out took not everything. */
+/* The ladder beside the report, as --explain has it. 0, -ENOMEM, or -EIO when out took not everything. */
 int ladder_render(const json_t *document, const struct text_options *options, FILE *out);

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "report/document.h"
+#include "report/document_reading.h"
 #include "report/read.h"
 #include "report/terminal.h"
+#include "report/text_punch.h"
 
 /*
  * Depth and number of values, counted before a parser allocates anything: a small file of brackets
@@ -66,24 +68,40 @@ static int syntax_error(const json_error_t *e, char *error, size_t error_size)
 	return -EBADMSG;
 }
 
+/* Its version; 0: it is none of ours. */
+static int version_of(const json_t *format)
+{
+	static const struct {
+		const char *name;
+		int version;
+	} formats[] = {{REPORT_FORMAT, REPORT_FORMAT_VERSION}, {PUNCH_FORMAT, PUNCH_FORMAT_VERSION},
+		{READING_FORMAT, READING_FORMAT_VERSION}};
+
+	for (size_t i = 0; json_is_string(format) && i < sizeof(formats) / sizeof(*formats); i++)
+		if (!strcmp(json_string_value(format), formats[i].name))
+			return formats[i].version;
+	return 0;
+}
+
 static int check_format(const json_t *document, char *error, size_t error_size)
 {
-	const json_t *format = json_object_get(document, "format");
 	const json_t *version = json_object_get(document, "format_version");
+	int known = version_of(json_object_get(document, "format"));
 
-	if (!json_is_string(format) || strcmp(json_string_value(format), REPORT_FORMAT)) {
-		snprintf(error, error_size, "not a %s: it has no \"format\": \"%s\"", REPORT_FORMAT,
-			REPORT_FORMAT);
+	if (!known) {
+		snprintf(error, error_size,
+			"not a report: its \"format\" is none of " REPORT_FORMAT ", " PUNCH_FORMAT
+			" and " READING_FORMAT);
 		return -EPROTO;
 	}
 	if (!json_is_integer(version)) {
 		snprintf(error, error_size, "format_version is missing or no whole number");
 		return -EPROTO;
 	}
-	if (json_integer_value(version) != REPORT_FORMAT_VERSION) {
+	if (json_integer_value(version) != known) {
 		snprintf(error, error_size,
 			"format_version %" JSON_INTEGER_FORMAT ", but this program knows %d",
-			json_integer_value(version), REPORT_FORMAT_VERSION);
+			json_integer_value(version), known);
 		return -EPROTO;
 	}
 	return 0;

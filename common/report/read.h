@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-/* Reads a saved natprobe-report. It may come from a stranger: size, depth and count are bounded. */
+/* Reads a saved report: natprobe-report, punch-report or capture-report. It may come from a stranger: size, depth and count are bounded. */
 
 #define REPORT_BYTES_MAX  (16u << 20)
 #define REPORT_DEPTH_MAX  32
@@ -16,7 +16,7 @@
 
 /*
  * The document in *out, which the caller owns. 0; -EFBIG: beyond the limits; -EBADMSG: not JSON, or a
- * key twice in one object; -EPROTO: not a natprobe-report, or of a format_version other than 1;
+ * key twice in one object; -EPROTO: none of these, or of a format_version other than 1;
  * -ENOMEM. On failure *out is NULL and error holds one line, with the place where there is one.
  */
 int report_read(const void *data, size_t length, json_t **out, char *error, size_t error_size);

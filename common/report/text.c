@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "report/document_reading.h"
 #include "report/terminal.h"
 #include "report/text_private.h"
+#include "report/text_punch.h"
+#include "report/text_reading.h"
 
 static const char *const protocols[] = {"udp", "tcp", "icmp"};
 static const char *const families[] = {"ipv4", "ipv6"};
@@ -77,6 +80,7 @@ int text_render(const json_t *document, const struct text_options *options, FILE
 	text_answers(&p, document);
 	if (!options->brief) {
 		text_incomplete(&p, document);
+		text_causes(&p, document);
 		for (size_t i = 0; i < COUNT(protocols) * COUNT(families); i++)
 			text_block(&p, document, protocols[i / COUNT(families)],
 				families[i % COUNT(families)]);
@@ -87,6 +91,15 @@ int text_render(const json_t *document, const struct text_options *options, FILE
 	if (p.failed)
 		return -ENOMEM;
 	return fflush(out) || ferror(out) ? -EIO : 0;
+}
+
+int text_report(const json_t *document, const struct text_options *options, FILE *out)
+{
+	if (member_is(document, "format", PUNCH_FORMAT))
+		return text_punch(document, options, out);
+	if (member_is(document, "format", READING_FORMAT))
+		return text_reading(document, options, out);
+	return text_render(document, options, out);
 }
 
 /* --- one word --- */
@@ -117,7 +130,20 @@ static void short_block(const json_t *block, bool icmp, FILE *out)
 			word(block, "filtering"));
 }
 
-int text_short(const json_t *document, FILE *out)
+static const char *punch_word(const json_t *document)
+{
+	return member_is(document, "outcome", "connected") ? "connected"
+							   : word(document, "failure");
+}
+
+static const char *reading_word(const json_t *document)
+{
+	const json_t *causes = json_object_get(document, "causes");
+
+	return json_array_size(causes) ? word(json_array_get(causes, 0), "id") : "none";
+}
+
+static size_t short_blocks(const json_t *document, FILE *out)
 {
 	size_t tested = 0;
 
@@ -132,7 +158,16 @@ int text_short(const json_t *document, FILE *out)
 			tested++;
 		}
 	}
-	if (!tested)
+	return tested;
+}
+
+int text_short(const json_t *document, FILE *out)
+{
+	if (member_is(document, "format", PUNCH_FORMAT))
+		fprintf(out, "%s\n", punch_word(document));
+	else if (member_is(document, "format", READING_FORMAT))
+		fprintf(out, "%s\n", reading_word(document));
+	else if (!short_blocks(document, out))
 		fputs("untested\n", out);
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }

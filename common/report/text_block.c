@@ -326,6 +326,19 @@ static bool row_lifetime(const struct table *t, struct line *l)
 	return text_icmp_lifetime(t->block, l);
 }
 
+/* On the way to a server that does not answer. */
+static const json_t *trace_of(const struct table *t)
+{
+	const json_t *basis = json_object_get(t->block, "basis");
+
+	return text_trace_of(t->document, json_object_get(basis, "status"));
+}
+
+static bool row_routers(const struct table *t, struct line *l)
+{
+	return text_trace(l, trace_of(t), true);
+}
+
 /* Says why a value is unknown. */
 static void add_reason(const struct table *t, struct line *l, const char *key)
 {
@@ -344,6 +357,7 @@ struct row {
 };
 
 static const struct row rows[] = {
+	{"who answers", NULL, row_routers, false},
 	{"NAT", "nat", row_nat, false},
 	{"local", NULL, row_local, false},
 	{"external", NULL, row_external, false},
@@ -385,9 +399,11 @@ static const struct row icmp_rows[] = {
 	{"translated", "egress_translated", row_translated, false},
 };
 
-/* Who has rejected a packet has no meaning where nobody has. */
+/* Who has rejected a packet has no meaning where nobody has, nor has a way that nobody had to look for. */
 static bool has_row(const struct table *t, const struct row *r)
 {
+	if (r->value == row_routers)
+		return trace_of(t);
 	return r->value != row_rejecter || json_is_object(json_object_get(t->block, r->key));
 }
 

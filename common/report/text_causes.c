@@ -130,12 +130,44 @@ static void put_cause(struct page *p, const json_t *cause)
 	put_member(p, cause, "decide", "to decide: ");
 }
 
+/* Whether it is packets that did not get through. */
+static bool has_failed(const json_t *document)
+{
+	static const char *const failures[] = {
+		"server-unreachable", "no-path", "deadline", "silent"};
+	const json_t *error = json_array_get(json_object_get(document, "errors"), 0);
+
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
+		if (member_is(document, "failure", failures[i]))
+			return true;
+	return member_is(error, "code", "no-answer");
+}
+
+/* A capture could have told more. */
+static bool has_hint(const json_t *document)
+{
+	const json_t *capture = json_object_get(document, "capture");
+
+	return member_is(capture, "state", "not-permitted") && member_text(capture, "hint");
+}
+
+static void put_hint(struct page *p, const json_t *document)
+{
+	struct line l;
+
+	if (!has_hint(document))
+		return;
+	line_begin(p, &l);
+	line_add_string(&l, json_object_get(json_object_get(document, "capture"), "hint"));
+	line_put(&l, INDENT, "", STYLE_DIM, STYLE_DIM);
+}
+
 void text_causes(struct page *p, const json_t *document)
 {
 	const json_t *causes = json_object_get(document, "causes");
 	bool any = false;
 
-	if (!json_is_array(causes))
+	if (!json_array_size(causes) && (!has_failed(document) || !has_hint(document)))
 		return;
 	page_heading(p, "why");
 	for (size_t i = 0; i < json_array_size(causes) && i < CAUSES_MAX; i++) {
@@ -148,7 +180,7 @@ void text_causes(struct page *p, const json_t *document)
 		any = true;
 		put_cause(p, cause);
 	}
-	if (!any)
-		page_put(p, INDENT, "", STYLE_PLAIN, "nothing failed that packets would explain",
-			STYLE_PLAIN);
+	if (any && has_hint(document))
+		page_gap(p);
+	put_hint(p, document);
 }

@@ -7,8 +7,6 @@
 
 /* The evidence behind verdicts: what was asked, what came, and what would have had to get lost. */
 
-/* More than our own reports hold, so that a stranger's cannot name one item a million times. */
-#define EVIDENCE_MAX 128
 #define REPORTED_MAX 16
 
 /* From so many alike on they share a line, which shows only the first few endpoints. */
@@ -18,7 +16,7 @@
 #define BULLET	  "\xe2\x80\xa2 "
 
 /* Numbers are places in the array; looking no further keeps a stranger's report from costing time. */
-static const json_t *evidence_at(const json_t *document, const json_t *number)
+const json_t *text_evidence_at(const json_t *document, const json_t *number)
 {
 	const json_t *evidence = json_object_get(document, "evidence");
 	json_int_t n = json_integer_value(number);
@@ -154,6 +152,17 @@ void text_evidence_remarks(struct line *l, const json_t *e)
 		add_icmp(l, json_array_get(reported, i), " at the server");
 }
 
+/* Nobody is expected to answer a ladder but routers, and each may. */
+static void add_ladder(struct line *l, const json_t *e)
+{
+	line_add(l, ": %llu sent; last router to answer: ", member_count(e, "sent"));
+	text_trace(l, json_object_get(e, "trace"), false);
+	if (member_is(e, "state", "refused") || member_is(e, "state", "abandoned")) {
+		line_add(l, ", ");
+		line_add_string(l, json_object_get(e, "state"));
+	}
+}
+
 static void put_one(struct page *p, const json_t *e, size_t indent)
 {
 	struct line l;
@@ -161,8 +170,12 @@ static void put_one(struct page *p, const json_t *e, size_t indent)
 	line_begin(p, &l);
 	line_add(&l, "[%llu] ", member_count(e, "n"));
 	add_who(&l, e);
-	add_counts(&l, e);
-	text_evidence_remarks(&l, e);
+	if (json_is_object(json_object_get(e, "trace"))) {
+		add_ladder(&l, e);
+	} else {
+		add_counts(&l, e);
+		text_evidence_remarks(&l, e);
+	}
 	line_put(&l, indent, p->options->utf8 ? BULLET : "- ", STYLE_DIM, STYLE_DIM);
 }
 
@@ -191,11 +204,11 @@ static bool is_alike(const json_t *a, const json_t *b)
 /* How many items from place i on can be told in one line. */
 static size_t run_of(const json_t *document, const json_t *numbers, size_t i)
 {
-	const json_t *first = evidence_at(document, json_array_get(numbers, i));
+	const json_t *first = text_evidence_at(document, json_array_get(numbers, i));
 	size_t count = 1;
 
-	for (; i + count < json_array_size(numbers) && count < EVIDENCE_MAX; count++) {
-		const json_t *next = evidence_at(document, json_array_get(numbers, i + count));
+	for (; i + count < json_array_size(numbers) && count < TEXT_EVIDENCE; count++) {
+		const json_t *next = text_evidence_at(document, json_array_get(numbers, i + count));
 
 		if (!next || member_count(next, "n") != member_count(first, "n") + count ||
 			!is_alike(first, next))
@@ -208,7 +221,7 @@ static size_t run_of(const json_t *document, const json_t *numbers, size_t i)
 static void put_run(struct page *p, const json_t *document, const json_t *numbers, size_t at,
 	size_t count, size_t indent)
 {
-	const json_t *first = evidence_at(document, json_array_get(numbers, at));
+	const json_t *first = text_evidence_at(document, json_array_get(numbers, at));
 	struct line l;
 
 	line_begin(p, &l);
@@ -217,7 +230,7 @@ static void put_run(struct page *p, const json_t *document, const json_t *number
 	add_who(&l, first);
 	line_add(&l, ": %zu sent, %zu received, seen as ", count, count);
 	for (size_t i = 0; i < count && i < RUN_SHOWN; i++) {
-		const json_t *e = evidence_at(document, json_array_get(numbers, at + i));
+		const json_t *e = text_evidence_at(document, json_array_get(numbers, at + i));
 
 		line_add(&l, "%s", i ? ", " : "");
 		line_add_endpoint(&l, json_object_get(e, "mapped"));
@@ -231,8 +244,8 @@ void text_evidence(struct page *p, const json_t *document, const json_t *numbers
 {
 	size_t count;
 
-	for (size_t i = 0; i < json_array_size(numbers) && i < EVIDENCE_MAX; i += count) {
-		const json_t *e = evidence_at(document, json_array_get(numbers, i));
+	for (size_t i = 0; i < json_array_size(numbers) && i < TEXT_EVIDENCE; i += count) {
+		const json_t *e = text_evidence_at(document, json_array_get(numbers, i));
 
 		count = e ? run_of(document, numbers, i) : 1;
 		if (count >= RUN_MIN)

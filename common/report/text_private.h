@@ -42,7 +42,7 @@ void text_servers(struct page *p, const json_t *document);
 void text_findings(struct page *p, const json_t *document);
 void text_errors(struct page *p, const json_t *document);
 
-/* Why it failed, the main cause first; nothing when the document has no causes. */
+/* Why it failed, the main cause first, and what a capture would tell; nothing where nothing has failed. */
 void text_causes(struct page *p, const json_t *document);
 /* Adds where the cause lies: "at this host, 10.0.1.2"; whether that is known. */
 bool text_add_where(struct line *l, const json_t *cause);

@@ -79,6 +79,17 @@ int argument_color(const char *text, enum color_when *out, struct argument_error
 	return -EINVAL;
 }
 
+int argument_file(
+	const char *option, const char *text, const char **out, struct argument_error error)
+{
+	*out = text;
+	if (strcmp(text, "-") != 0)
+		return 0;
+	snprintf(error.text, error.size, "--%s: \"-\" would mix with the report: name a file",
+		option);
+	return -EINVAL;
+}
+
 int argument_expectation(const char *text, struct expectations *list, struct argument_error error)
 {
 	if (expect_check_syntax(text)) {

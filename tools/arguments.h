@@ -32,6 +32,9 @@ int argument_time(const char *option, const char *text, uint64_t min_us, uint64_
 int argument_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out,
 	struct argument_error error);
 int argument_color(const char *text, enum color_when *out, struct argument_error error);
+/* A file beside the results: not standard output, where those go. */
+int argument_file(
+	const char *option, const char *text, const char **out, struct argument_error error);
 int argument_expectation(const char *text, struct expectations *list, struct argument_error error);
 
 /*

@@ -20,18 +20,28 @@
 #include "probe/probe.h"
 #include "probe/run.h"
 #include "report/document.h"
+#include "report/html.h"
+#include "report/ladder.h"
 #include "report/output.h"
+#include "report/pcap.h"
 #include "report/terminal.h"
 #include "report/text.h"
+#include "tools/beside.h"
+#include "tools/capturing.h"
 #include "tools/natprobe/progress.h"
+#include "tools/natprobe/read.h"
 #include "tools/natprobe/status.h"
 
 #define ERRORS_MAX 4
 
 struct session {
 	struct natprobe_params params;
-	struct output output;
+	struct output output, pcap, html;
 	struct journal *journal;
+	struct capturing *capturing; /* NULL: no memory */
+	struct joined joined[JOURNAL_OBSERVATIONS];
+	struct causes causes;
+	json_t *read; /* the document of --read */
 	struct verdict verdict;
 	struct outlook outlook;
 	struct finding findings[FINDINGS_MAX];
@@ -78,9 +88,13 @@ static int measure(struct session *s)
 		.source = {p->source[0], p->source[1]},
 		.raw = {s->raw[0], s->raw[1]},
 		.raw_error = {s->raw_error[0], s->raw_error[1]},
-		.progress_context = &progress};
+		.progress_context = &progress,
+		.watch = capturing_watch(s->capturing)};
 	int err;
 
+	capturing_chosen(s->capturing,
+		p->interface || p->source[0].family != FAMILY_NONE ||
+			p->source[1].family != FAMILY_NONE);
 	random_init(&random);
 	if (progress_begin(&progress, p))
 		config.progress = progress_show;
@@ -97,12 +111,31 @@ static int measure(struct session *s)
 	return STATUS_DONE;
 }
 
+/* Why what was asked has no answer, with the packets where there are any. */
+static void find_causes(struct session *s)
+{
+	struct cause_facts facts = {.journal = s->journal, .verdict = &s->verdict};
+
+	if (s->capturing)
+		facts.host = capturing_host_record(s->capturing);
+	if (capturing_state(s->capturing) == CAPTURE_ON) {
+		join_journal(capturing_list(s->capturing), s->journal);
+		join_tally(capturing_list(s->capturing), s->journal, s->joined);
+		facts.captured = capturing_list(s->capturing);
+		facts.joined = s->joined;
+		facts.gaps = capturing_missed(s->capturing) > 0;
+	}
+	judge_causes(&facts, &s->causes);
+}
+
 static int conclude(struct session *s)
 {
 	int status;
 
 	judge(s->journal, &s->verdict);
 	judge_outlook(&s->verdict, &s->outlook);
+	find_causes(s);
+	judge_why(&s->causes, s->journal, &s->verdict);
 	s->finding_count = judge_findings(s->journal, &s->verdict, s->findings);
 	status = status_of(
 		&s->params, s->journal, &s->verdict, &s->result, s->message, sizeof(s->message));
@@ -123,12 +156,23 @@ static json_t *make_document(struct session *s)
 		.test_count = natprobe_test_names(s->params.tests, tests),
 		.errors = s->errors,
 		.error_count = s->error_count};
-	struct report_facts facts = {0};
+	char hint[CAPTURING_HINT];
+	struct report_capture capture = {.state = capturing_state(s->capturing),
+		.hint = capturing_hint(s->capturing, "natprobe", hint),
+		.list = s->capturing ? capturing_list(s->capturing) : NULL,
+		.missed = capturing_missed(s->capturing),
+		.journal = s->journal,
+		.start_us = s->start_us,
+		.all = s->params.explain || s->params.pcap || s->params.html,
+		.causes = &s->causes};
+	struct report_facts facts = {.capture = &capture};
 	json_t *document = NULL;
 
+	if (s->read)
+		return json_incref(s->read);
 	if (s->journal)
-		facts = (struct report_facts){
-			s->journal, &s->verdict, &s->outlook, s->findings, s->finding_count};
+		facts = (struct report_facts){s->journal, &s->verdict, &s->outlook, s->findings,
+			s->finding_count, &capture};
 	report_document(&run, &facts, &document);
 	return document;
 }
@@ -139,6 +183,7 @@ static int print_document(const struct natprobe_params *p, struct output *o, jso
 		.brief = p->brief,
 		.reason = p->reason,
 		.verbose = p->verbose};
+	int err;
 
 	if (p->json_lines)
 		return lines_end(&o->lines, document);
@@ -148,7 +193,8 @@ static int print_document(const struct natprobe_params *p, struct output *o, jso
 		return text_short(document, o->file);
 	options.color = terminal_color(p->color, o->fd < 0 ? STDOUT_FILENO : o->fd);
 	options.width = o->fd < 0 ? terminal_width(STDOUT_FILENO) : TERMINAL_WIDTH;
-	return text_render(document, &options, o->file);
+	err = text_report(document, &options, o->file);
+	return err || !p->explain ? err : ladder_render(document, &options, o->file);
 }
 
 static int write_document(const struct natprobe_params *p, struct output *o, json_t *document)
@@ -160,6 +206,20 @@ static int write_document(const struct natprobe_params *p, struct output *o, jso
 	return err == -EIO && errno ? -errno : err; /* a full disk is not a broken one */
 }
 
+static int write_beside(struct session *s, const json_t *document)
+{
+	int err = 0, html_err = 0;
+
+	if (s->pcap.file)
+		err = beside_close("natprobe", "--pcap", s->params.pcap, &s->pcap,
+			report_pcap(capturing_list(s->capturing), s->journal,
+				"natprobe (natutils) " PACKAGE_VERSION, s->pcap.file));
+	if (s->html.file)
+		html_err = beside_close("natprobe", "--html", s->params.html, &s->html,
+			document ? html_render(document, s->html.file) : -ENOMEM);
+	return err ? err : html_err;
+}
+
 /* Prints the report and holds it against the expectations; the status, made worse if they fail. */
 static int print(struct session *s, int status)
 {
@@ -167,13 +227,15 @@ static int print(struct session *s, int status)
 	int err = document ? 0 : -ENOMEM, close_err;
 
 	/* people have been told on stderr what went wrong; a report without a run says nothing more */
-	if (!err && (s->journal || s->params.json || s->params.json_lines))
+	if (!err && (s->journal || s->read || s->params.json || s->params.json_lines))
 		err = write_document(&s->params, &s->output, document);
-	if (!err && s->journal && expect_all("natprobe", document, &s->params.expectations) &&
-		status != STATUS_USAGE)
+	if (!err && (s->journal || s->read) &&
+		expect_all("natprobe", document, &s->params.expectations) && status != STATUS_USAGE)
 		status = STATUS_NEGATIVE;
 	close_err = s->output.file ? output_close(&s->output) : 0;
 	err = err ? err : close_err;
+	if (write_beside(s, document))
+		status = STATUS_ENVIRONMENT;
 	json_decref(document);
 	if (!err)
 		return status;
@@ -198,7 +260,70 @@ static int take_privileges(struct session *s)
 			err = icmp_open(families[i], p->interface, &s->raw[i]);
 		s->raw_error[i] = -err;
 	}
+	if (!p->help && !p->version && !p->read)
+		s->capturing = capturing_open();
 	return privileges_drop();
+}
+
+static int open_beside(struct session *s, const char *option, const char *path, struct output *out)
+{
+	int err = beside_open(option, path, out, s->message, sizeof(s->message));
+
+	if (err)
+		fail(s, "environment");
+	return err;
+}
+
+/* What is asked for and cannot be had is said before anything is measured. */
+static int open_pcap(struct session *s)
+{
+	char hint[CAPTURING_HINT];
+
+	if (!s->params.pcap)
+		return 0;
+	if (capturing_state(s->capturing) != CAPTURE_ON) {
+		snprintf(s->message, sizeof(s->message), "--pcap: there is no capture: %s",
+			capturing_refusal(s->capturing, "natprobe", hint));
+		fail(s, "permission");
+		return -EPERM;
+	}
+	return open_beside(s, "--pcap", s->params.pcap, &s->pcap);
+}
+
+static int check_beside(struct session *s)
+{
+	const struct output *all[] = {&s->output, &s->pcap, &s->html};
+	int err = beside_differ(all, 3, s->message, sizeof(s->message));
+
+	if (err)
+		fail(s, "usage");
+	return err;
+}
+
+/* Before any file is opened: opening may empty it. */
+static int check_read(struct session *s)
+{
+	const struct natprobe_params *p = &s->params;
+
+	if (!p->read || (!beside_is_same(p->read, p->output) && !beside_is_same(p->read, p->html)))
+		return 0;
+	snprintf(s->message, sizeof(s->message), "--read: %s would be overwritten", p->read);
+	return -EINVAL;
+}
+
+/* Nothing is sent: the status says whether the file could be read, and --expect what it holds. */
+static int read_file(struct session *s)
+{
+	const struct report_run run = {
+		.tool = "natprobe", .version = PACKAGE_VERSION, .time = s->time, .complete = true};
+	int err = read_document(
+		s->params.read, &run, s->params.explain, &s->read, s->message, sizeof(s->message));
+
+	s->measured = !err;
+	if (!err)
+		return print(s, STATUS_DONE);
+	fail(s, "environment");
+	return print(s, STATUS_ENVIRONMENT);
 }
 
 static int run(struct session *s, int err)
@@ -208,6 +333,8 @@ static int run(struct session *s, int err)
 	if (!err && (p->help || p->version))
 		return STATUS_DONE;
 	if (!err)
+		err = check_read(s);
+	if (!err && !p->read)
 		err = servers_find(&p->list, s->message, sizeof(s->message));
 	if (err) {
 		output_open(NULL, p->json_lines, &s->output);
@@ -222,6 +349,17 @@ static int run(struct session *s, int err)
 		fail(s, "environment");
 		return print(s, STATUS_ENVIRONMENT);
 	}
+	err = open_beside(s, "--html", p->html, &s->html);
+	if (!err)
+		err = check_beside(s);
+	if (!err && p->read)
+		return read_file(s);
+	if (!err)
+		err = open_pcap(s);
+	if (!err)
+		err = check_beside(s);
+	if (err)
+		return print(s, err == -EINVAL ? STATUS_USAGE : STATUS_ENVIRONMENT);
 	err = journal_create(s->start_us, &s->journal);
 	if (!err)
 		err = measure(s);
@@ -249,6 +387,8 @@ int main(int argc, char **argv)
 	clock_rfc3339(session.time);
 	status = run(&session, err);
 	journal_destroy(session.journal);
+	capturing_close(session.capturing);
+	json_decref(session.read);
 	if (session.params.help)
 		options_usage(&natprobe_options, stdout);
 	else if (session.params.version)

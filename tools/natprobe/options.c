@@ -23,8 +23,12 @@ enum {
 	OPTION_JSON,
 	OPTION_JSON_LINES,
 	OPTION_OUTPUT,
+	OPTION_PCAP,
+	OPTION_HTML,
+	OPTION_READ,
 	OPTION_EXPECT,
 	OPTION_REASON,
+	OPTION_EXPLAIN,
 	OPTION_SHORT,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
@@ -54,10 +58,18 @@ static const struct option_spec specs[] = {
 		"print a JSON line per event as it happens, the document last"},
 	[OPTION_OUTPUT] = {'o', "output", "FILE", OPTION_WORDS_FILE, NULL,
 		"write the results to FILE (-: stdout)"},
+	[OPTION_PCAP] = {0, "pcap", "FILE", OPTION_WORDS_FILE, NULL,
+		"write the captured packets to FILE, as pcapng with comments"},
+	[OPTION_HTML] = {0, "html", "FILE", OPTION_WORDS_FILE, NULL,
+		"write the report to FILE as one page of HTML, with pictures"},
+	[OPTION_READ] = {0, "read", "FILE", OPTION_WORDS_FILE, NULL,
+		"explain the packets of FILE, or print a saved report again; sends nothing"},
 	[OPTION_EXPECT] = {0, "expect", "PATH=VALUE", OPTION_WORDS_NONE, NULL,
 		"exit 1 unless the report holds this; repeatable"},
 	[OPTION_REASON] = {0, "reason", NULL, OPTION_WORDS_NONE, NULL,
 		"show the evidence behind each verdict"},
+	[OPTION_EXPLAIN] = {0, "explain", NULL, OPTION_WORDS_NONE, NULL,
+		"draw the packets as a ladder"},
 	[OPTION_SHORT] = {0, "short", NULL, OPTION_WORDS_NONE, NULL,
 		"print one word per address family"},
 	[OPTION_QUIET] = {'q', "quiet", NULL, OPTION_WORDS_NONE, NULL,
@@ -181,6 +193,7 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 		[OPTION_JSON] = &p->json,
 		[OPTION_JSON_LINES] = &p->json_lines,
 		[OPTION_REASON] = &p->reason,
+		[OPTION_EXPLAIN] = &p->explain,
 		[OPTION_SHORT] = &p->short_form,
 		[OPTION_QUIET] = &p->brief,
 		[OPTION_VERBOSE] = &p->verbose,
@@ -201,6 +214,13 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 		return parse_tests(p, argument, error, size);
 	case OPTION_OUTPUT:
 		p->output = argument;
+		return 0;
+	case OPTION_PCAP:
+		return argument_file("pcap", argument, &p->pcap, wrong);
+	case OPTION_HTML:
+		return argument_file("html", argument, &p->html, wrong);
+	case OPTION_READ:
+		p->read = argument;
 		return 0;
 	case OPTION_EXPECT:
 		return argument_expectation(argument, &p->expectations, wrong);
@@ -249,5 +269,10 @@ int natprobe_parse(int argc, char **argv, struct natprobe_params *out, char *err
 								    : LIMIT_US;
 	if (!out->ipv4 && !out->ipv6)
 		out->ipv4 = out->ipv6 = true;
-	return parse_servers(argc, argv, first, out, error, size);
+	err = parse_servers(argc, argv, first, out, error, size);
+	if (!err && out->read && (out->list.count || out->pcap)) {
+		snprintf(error, size, "--read asks nobody: no server and no --pcap go with it");
+		return -EINVAL;
+	}
+	return err;
 }

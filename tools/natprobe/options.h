@@ -13,12 +13,12 @@
 extern const struct option_table natprobe_options;
 
 struct natprobe_params {
-	bool ipv4, ipv6, numeric, json, json_lines, reason, brief, short_form, verbose, help,
-		version;
+	bool ipv4, ipv6, numeric, json, json_lines, reason, explain, brief, short_form, verbose,
+		help, version;
 	unsigned tests; /* of enum probe_test */
 	unsigned tests_named; /* those that -t names one by one: they have to be answered */
 	uint64_t limit_us;
-	const char *interface, *output;
+	const char *interface, *output, *pcap, *html, *read;
 	struct endpoint source[2]; /* for IPv4 and IPv6 */
 	enum color_when color;
 	struct expectations expectations;

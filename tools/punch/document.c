@@ -288,11 +288,17 @@ static json_t *make_explanation(struct maker *m, const struct explanation *e)
 	return o;
 }
 
+unsigned punch_reason(const struct punch_facts *f, bool complete)
+{
+	const struct punch_end end = {f->stood, f->late, f->lost, f->differs, !complete};
+
+	return f->view ? reason_of(f->view, &end) : SESSION_NO_FAILURE;
+}
+
 /* All null: connected, or ended before this was decided. */
 static void add_reason(struct maker *m, json_t *root, const struct punch_facts *f, bool complete)
 {
-	const struct punch_end end = {f->stood, f->late, f->lost, f->differs, !complete};
-	unsigned reason = f->view ? reason_of(f->view, &end) : SESSION_NO_FAILURE;
+	unsigned reason = punch_reason(f, complete);
 	bool failed = reason != SESSION_NO_FAILURE;
 	struct explanation e;
 	char message[EXPLAIN_TEXT + 80] = "";
@@ -388,6 +394,7 @@ json_t *punch_document(const struct report_run *run, const struct punch_facts *f
 	add_sides(&m, root, f);
 	make_set(&m, root, "findings", make_findings(&m, f->findings, f->finding_count));
 	make_set(&m, root, "evidence", make_all_evidence(&m, f->journal));
+	make_capture(&m, root, f->capture);
 	make_set(&m, root, "errors", make_errors(&m, run));
 	if (m.failed) {
 		json_decref(root);

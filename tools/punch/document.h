@@ -11,11 +11,9 @@
 #include "punch/session.h"
 #include "report/document.h"
 #include "report/lines.h"
+#include "report/text_punch.h"
 
-/* The punch-report document: udppunch(1) and data/punch-report.schema.json. */
-
-#define PUNCH_FORMAT	     "punch-report"
-#define PUNCH_FORMAT_VERSION 1
+/* The punch-report document: punch-report(5) and data/punch-report.schema.json. */
 
 struct punch_facts {
 	bool tcp;
@@ -31,9 +29,13 @@ struct punch_facts {
 	bool late; /* the deadline ended it */
 	bool lost; /* the way worked no more, and there was no other */
 	bool differs; /* the other side uses it for something else */
+	const struct report_capture *capture; /* NULL: none, and no causes */
 	const struct explanation *
 		explanation; /* NULL: what follows from the rest, if there is anything to explain */
 };
+
+/* Why it failed: of tools/punch/reason.h. complete: it was not interrupted. */
+unsigned punch_reason(const struct punch_facts *facts, bool complete);
 
 /* The document, which the caller owns; NULL: no memory. */
 json_t *punch_document(const struct report_run *run, const struct punch_facts *facts);

@@ -70,6 +70,11 @@
 	ALL(JSON_LINES, 'J', "json-lines", NULL, NONE, NULL,                                    \
 		"print a JSON line per event as it happens, the document last")                 \
 	ALL(OUTPUT, 'o', "output", "FILE", FILE, NULL, "write the results to FILE (-: stdout)") \
+	ALL(PCAP, 0, "pcap", "FILE", FILE, NULL,                                                \
+		"write the captured packets to FILE, as pcapng with comments")                  \
+	ALL(HTML, 0, "html", "FILE", FILE, NULL,                                                \
+		"write the report to FILE as one page of HTML, with pictures")                  \
+	ALL(EXPLAIN, 0, "explain", NULL, NONE, NULL, "draw the packets as a ladder")            \
 	ALL(EXPECT, 0, "expect", "PATH=VALUE", NONE, NULL,                                      \
 		"exit 1 unless the report holds this; repeatable")                              \
 	ALL(QUIET, 'q', "quiet", NULL, NONE, NULL, "print the outcome only")                    \
@@ -211,6 +216,7 @@ static int take_flag(struct punch_params *p, enum option index)
 		[OPTION_JSON_LINES] = &p->json_lines,
 		[OPTION_QUIET] = &p->quiet,
 		[OPTION_VERBOSE] = &p->verbose,
+		[OPTION_EXPLAIN] = &p->explain,
 		[OPTION_HELP] = &p->help,
 		[OPTION_VERSION] = &p->version};
 
@@ -259,6 +265,10 @@ static int take(void *context, size_t index, const char *argument, char *error, 
 	case OPTION_EXEC:
 	case OPTION_OUTPUT:
 		return take_text(p, option, argument);
+	case OPTION_PCAP:
+		return argument_file("pcap", argument, &p->pcap, wrong);
+	case OPTION_HTML:
+		return argument_file("html", argument, &p->html, wrong);
 	case OPTION_EXPECT:
 		return argument_expectation(argument, &p->expectations, wrong);
 	case OPTION_COLOR:

@@ -21,7 +21,7 @@ struct punch_params {
 	enum punch_kind kind;
 	bool tcp; /* … of the way: else UDP */
 	bool ipv4, ipv6, numeric;
-	bool manual, json, json_lines, print, stdio, hold, quiet, verbose, help, version;
+	bool manual, json, json_lines, print, stdio, hold, quiet, verbose, explain, help, version;
 	struct server_spec server;
 	bool has_server;
 	struct server_list stun; /* of --manual, and for icmppunch */
@@ -31,7 +31,7 @@ struct punch_params {
 	bool has_address;
 	struct endpoint dark[2]; /* FAMILY_NONE: not given */
 	const char *code, *code_file; /* NULL: not given */
-	const char *interface, *output, *exec;
+	const char *interface, *output, *pcap, *html, *exec;
 	struct endpoint listen, target; /* FAMILY_NONE: not given */
 	struct endpoint source[2]; /* IPv4, IPv6; FAMILY_NONE: any */
 	uint64_t limit_us, interval_us, count;

@@ -181,13 +181,12 @@ void reason_message(unsigned reason, const struct session_view *v, const struct 
 
 /* --- explanation --- */
 
-static void explain_path(
-	const struct session_view *v, const struct trail *trail, struct explanation *out)
+struct explain_peer reason_said(const struct session_view *v)
 {
-	int f = v->family == FAMILY_IPV6;
 	const struct hello_attempt *said = &v->peer.attempt;
+
 	/* before its end it only says how far it has come */
-	const struct explain_peer peer = {.said = said->number && v->peer.failed,
+	return (struct explain_peer){.said = said->number && v->peer.failed,
 		.sent = said->sent,
 		.received = said->received,
 		.errors = said->errors,
@@ -195,7 +194,17 @@ static void explain_path(
 		.resets = said->resets,
 		.offender = said->offender,
 		.type = said->type,
-		.code = said->code};
+		.code = said->code,
+		.captured = said->captured,
+		.left = said->left,
+		.arrived = said->arrived};
+}
+
+static void explain_path(
+	const struct session_view *v, const struct trail *trail, struct explanation *out)
+{
+	int f = v->family == FAMILY_IPV6;
+	const struct explain_peer peer = reason_said(v);
 	const bool other = v->own.has_side[!f] && v->peer.has_side[!f];
 	const struct explain_tcp_facts tcp = {.own = &v->own.tcp[f],
 		.peer = &v->peer.tcp[f],

@@ -33,6 +33,8 @@ enum status reason_status(unsigned reason, const struct session_view *v);
 /* What is certain, what is likely and what to try next; server: the one that was asked. */
 void reason_explain(unsigned reason, const struct session_view *v, const struct endpoint *server,
 	const struct trail *trail, struct explanation *out);
+/* What the other side says of its last attempt. */
+struct explain_peer reason_said(const struct session_view *v);
 /* Why a socket could not be had, which is only in the steps. */
 void reason_add_sockets(const struct trail *trail, struct explanation *out);
 /* One line for people. */

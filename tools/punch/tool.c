@@ -19,8 +19,15 @@
 #include "net/privileges.h"
 #include "punch/line.h"
 #include "report/expect.h"
+#include "report/html.h"
+#include "report/ladder.h"
 #include "report/output.h"
+#include "report/pcap.h"
 #include "report/terminal.h"
+#include "report/text_punch.h"
+#include "tools/beside.h"
+#include "tools/capturing.h"
+#include "tools/punch/causes.h"
 #include "tools/punch/document.h"
 #include "tools/punch/handover.h"
 #include "tools/punch/knock_setup.h"
@@ -29,7 +36,6 @@
 #include "tools/punch/secret.h"
 #include "tools/punch/server.h"
 #include "tools/punch/status.h"
-#include "tools/punch/text.h"
 #include "tools/punch/tool.h"
 
 #define ERRORS_MAX 4
@@ -57,6 +63,9 @@ struct run {
 	uint64_t start_us;
 	unsigned attempt; /* the last one that was announced */
 	unsigned lines; /* that were shown */
+	struct capturing *capturing; /* NULL: no memory */
+	struct output pcap, html;
+	char hint[CAPTURING_HINT];
 	bool code_shown, begun;
 	bool reported; /* already when the way stood */
 };
@@ -307,6 +316,13 @@ static int set_knock(
 	return knock_key_make(config->secret, &config->knock.key);
 }
 
+static bool on_captured(void *context, unsigned *left, unsigned *arrived)
+{
+	struct run *r = context;
+
+	return punch_captured(r->capturing, r->trail, left, arrived);
+}
+
 static int create_records(struct run *r, struct session_config *config)
 {
 	int err = journal_create(r->start_us, &r->journal);
@@ -319,6 +335,8 @@ static int create_records(struct run *r, struct session_config *config)
 	r->trail->listener_context = r;
 	config->trail = r->trail;
 	config->journal = r->journal;
+	config->captured = on_captured;
+	config->captured_context = r;
 	return 0;
 }
 
@@ -384,9 +402,13 @@ static int punch(struct run *r, bool allocate)
 		.target = p->target,
 		.changed = on_changed,
 		.stands = on_stands,
-		.context = r};
+		.context = r,
+		.watch = capturing_watch(r->capturing)};
 	int err = create_session(r, allocate);
 
+	capturing_chosen(r->capturing,
+		p->interface || p->source[0].family != FAMILY_NONE ||
+			p->source[1].family != FAMILY_NONE);
 	config.session = r->session;
 	config.trail = r->trail;
 	r->begun = !err;
@@ -409,9 +431,30 @@ static const struct endpoint *asked_server(const struct run *r)
 	return r->servers[0].family != FAMILY_NONE ? &r->servers[0] : &r->servers[1];
 }
 
+/* With the packets, where there was a capture. */
+static void add_causes(struct run *r, const struct punch_facts *facts, bool complete,
+	const struct verdict *verdict, struct report_capture *capture)
+{
+	static struct causes causes;
+
+	*capture = (struct report_capture){.state = capturing_state(r->capturing),
+		.hint = capturing_hint(r->capturing, r->tool->name, r->hint),
+		.list = r->capturing ? capturing_list(r->capturing) : NULL,
+		.missed = capturing_missed(r->capturing),
+		.journal = r->journal,
+		.start_us = r->start_us,
+		.all = r->params.explain || r->params.pcap || r->params.html};
+	if (!facts->view)
+		return;
+	punch_causes(facts->view, punch_reason(facts, complete), facts->server, r->trail,
+		r->journal, verdict, r->capturing, &causes);
+	capture->causes = &causes;
+}
+
 static json_t *make_document(struct run *r)
 {
 	static struct verdict verdict;
+	struct report_capture capture;
 	struct finding findings[FINDINGS_MAX];
 	struct report_run run = {.tool = r->tool->name,
 		.version = PACKAGE_VERSION,
@@ -438,6 +481,8 @@ static json_t *make_document(struct run *r)
 		facts.peer = r->result.peer;
 		facts.flow = r->result.flow.pings ? &r->result.flow : NULL;
 	}
+	add_causes(r, &facts, run.complete, &verdict, &capture);
+	facts.capture = &capture;
 	return punch_document(&run, &facts);
 }
 
@@ -459,20 +504,22 @@ static int print_document(struct run *r, const json_t *document)
 		.brief = p->quiet,
 		.verbose = p->verbose,
 		.width = TERMINAL_WIDTH};
+	int err;
 
 	if (p->json_lines)
 		return lines_end(&r->output.lines, (json_t *)document);
 	if (p->json)
 		return report_write(document, out);
 	if (p->print)
-		return punch_print(document, out);
+		return text_punch_line(document, out);
 	if (!r->begun || (p->quiet && out == stderr))
 		return 0;
 	if (r->output.fd < 0) {
 		options.color = terminal_color(p->color, fileno(out));
 		options.width = terminal_width(fileno(out));
 	}
-	return punch_text(document, &options, out);
+	err = text_punch(document, &options, out);
+	return err || !p->explain ? err : ladder_render(document, &options, out);
 }
 
 /* People, and scripts that only want the endpoints, do not wait for the end of a way that is kept. */
@@ -489,6 +536,23 @@ static void on_stands(void *context, const struct path_result *so_far)
 	json_decref(document);
 }
 
+static int write_beside(struct run *r, const json_t *document)
+{
+	char application[64];
+	int err = 0, html_err = 0;
+
+	snprintf(application, sizeof(application), "%s (natutils) %s", r->tool->name,
+		PACKAGE_VERSION);
+	if (r->pcap.file)
+		err = beside_close(r->tool->name, "--pcap", r->params.pcap, &r->pcap,
+			report_pcap(capturing_list(r->capturing), r->journal, application,
+				r->pcap.file));
+	if (r->html.file)
+		html_err = beside_close(r->tool->name, "--html", r->params.html, &r->html,
+			document ? html_render(document, r->html.file) : -ENOMEM);
+	return err ? err : html_err;
+}
+
 static int report(struct run *r, int status)
 {
 	json_t *document = make_document(r);
@@ -500,6 +564,8 @@ static int report(struct run *r, int status)
 		status = STATUS_NEGATIVE;
 	close_err = r->output.file ? output_close(&r->output) : 0;
 	err = err ? err : close_err;
+	if (write_beside(r, document))
+		status = STATUS_ENVIRONMENT;
 	json_decref(document);
 	if (!err)
 		return status;
@@ -558,7 +624,7 @@ static int check_raw(struct run *r)
 
 	if (err) {
 		snprintf(r->message, sizeof(r->message),
-			"no raw socket: %s: setcap cap_net_raw+ep $(command -v %s), or as root",
+			"no raw socket: %s: setcap cap_net_raw+p \"$(command -v %s)\", or as root",
 			strerror(-err), r->tool->name);
 		return err;
 	}
@@ -634,6 +700,28 @@ static int fail_early(struct run *r)
 	return report(r, fail(r, (enum status)(128 + interrupted), "interrupted"));
 }
 
+static int check_files(struct run *r)
+{
+	const struct output *all[] = {&r->output, &r->pcap, &r->html};
+
+	return beside_differ(all, sizeof(all) / sizeof(*all), r->message, sizeof(r->message));
+}
+
+/* What is asked for and cannot be had is said before anything is tried. */
+static int open_files(struct run *r)
+{
+	int err = beside_open("--html", r->params.html, &r->html, r->message, sizeof(r->message));
+
+	if (err || !r->params.pcap)
+		return err;
+	if (capturing_state(r->capturing) == CAPTURE_ON)
+		return beside_open(
+			"--pcap", r->params.pcap, &r->pcap, r->message, sizeof(r->message));
+	snprintf(r->message, sizeof(r->message), "--pcap: there is no capture: %s",
+		capturing_refusal(r->capturing, r->tool->name, r->hint));
+	return -EPERM;
+}
+
 static int run(struct run *r, int argc, char **argv)
 {
 	struct punch_params *p = &r->params;
@@ -652,6 +740,10 @@ static int run(struct run *r, int argc, char **argv)
 	}
 	if (!err)
 		err = find_code(r, &allocate);
+	if (!err)
+		err = open_files(r);
+	if (!err)
+		err = check_files(r);
 	if (err == -EINVAL)
 		return report(r, fail(r, STATUS_USAGE, "usage"));
 	if (err || find_servers(r) || punch(r, allocate))
@@ -664,6 +756,7 @@ static void end(struct run *r)
 	session_destroy(r->session);
 	trail_destroy(r->trail);
 	journal_destroy(r->journal);
+	capturing_close(r->capturing);
 	code_wipe(&r->code);
 	sodium_memzero(r->made, sizeof(r->made));
 	knock_setup_keep(&r->knock, FAMILY_NONE);
@@ -686,6 +779,10 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 	static struct run r;
 	int status;
 
+	if (privileges_limit("cap_net_raw")) {
+		fprintf(stderr, "%s: cannot drop privileges\n", tool->name);
+		return STATUS_ENVIRONMENT;
+	}
 	/* a closed stdout must not become a socket, be it a raw one; writing to it fails as it should */
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
@@ -693,6 +790,7 @@ int punch_main(const struct punch_tool *tool, int argc, char **argv)
 	r.knock = (struct knock_setup){.raw = {-1, -1}};
 	if (tool->kind == PUNCH_ICMP)
 		knock_setup_open(&r.knock);
+	r.capturing = capturing_open();
 	if (privileges_drop() || sodium_init() < 0) {
 		fprintf(stderr, "%s: cannot drop privileges, or has no cryptography\n", tool->name);
 		return STATUS_ENVIRONMENT;

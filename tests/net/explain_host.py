@@ -14,7 +14,7 @@ QUIET = ("blocked-on-path", "server-silent")  # what it looks like to a socket
 
 # --- what does not get out ---
 
-@natlab(Want("x", "local-firewall-output", where="host", certainty="certain"))
+@natlab(Want("x", "local-firewall-output", where="host", certainty="certain", cites=False))
 def output_drop_udp(test):
     """OUTPUT drops UDP to the server: EPERM."""
     test.serve()
@@ -25,7 +25,7 @@ def output_drop_udp(test):
     test.ladder_text(test.address())
 
 
-@natlab(Want("x", "local-firewall-output", where="host", certainty="certain"))
+@natlab(Want("x", "local-firewall-output", where="host", certainty="certain", cites=False))
 def output_reject_udp(test):
     """OUTPUT rejects UDP to the server: EPERM, and an ICMP error of this host."""
     test.serve()
@@ -35,7 +35,7 @@ def output_reject_udp(test):
     test.hit(rule)
 
 
-@natlab(Want("x", "local-firewall-output", **OWN))
+@natlab(Want("x", "local-firewall-output", **OWN, cites=False))
 def output_drop_tcp(test):
     """OUTPUT drops TCP: connect() hangs, and only a capture shows that no SYN leaves."""
     test.serve()
@@ -47,7 +47,7 @@ def output_drop_tcp(test):
     test.staged(f"{left.hits()} packets: {left.text}", not left.hits())
 
 
-@natlab(Want("x", "local-firewall-output", **OWN))
+@natlab(Want("x", "local-firewall-output", **OWN, cites=False))
 def output_reject_tcp(test):
     """OUTPUT rejects TCP by a RST, which comes from this host itself in the server's name."""
     test.serve()
@@ -57,8 +57,8 @@ def output_reject_tcp(test):
     test.hit(rule)
 
 
-@natlab(Want("x", "local-firewall-output", where="host", certainty="certain"),
-        Want("y", "local-firewall-output", "blocked-on-path", where=("peer", "peer-nat", "unknown")),
+@natlab(Want("x", "local-firewall-output", where="host", certainty="certain", cites=False),
+        Want("y", "local-firewall-output", "blocked-on-path", where=("peer", "peer-nat", "unknown"), cites=False),
         y="kind=port-restricted")
 def output_drop_punch(test):
     """OUTPUT drops UDP of udppunch, which meets the other side over TCP."""

@@ -16,7 +16,7 @@ def port_closed(test):
             for e in run.document["evidence"]) for run in test.runs))
 
 
-@natlab(Want("x", "refused-by-server", where="server", device="server", certainty="likely"))
+@natlab(Want("x", "refused-by-server", where="server", device="server", certainty="possible"))
 def port_closed_tcp(test):
     """The same over TCP: a RST of the server's host."""
     test.badserver("good")
@@ -37,7 +37,7 @@ def port_closed_punch(test):
     test.failures("server-unreachable")
 
 
-@natlab(Want("x", "refused-by-server", where="server", device="server", certainty="likely"))
+@natlab(Want("x", "refused-by-server", where="server", device="server", certainty="possible"))
 def port_closed_tcppunch(test):
     """tcppunch at a closed port."""
     told = test.rule("x", "input", f"ip saddr {test.address()} tcp flags & rst == rst")

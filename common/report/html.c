@@ -22,6 +22,11 @@ static bool is_punch(const json_t *document)
 	return member_is(document, "format", "punch-report");
 }
 
+static bool is_reading(const json_t *document)
+{
+	return member_is(document, "format", "capture-report");
+}
+
 /* Colour only repeats what the words say. */
 static const char *tone(const json_t *d)
 {
@@ -29,6 +34,8 @@ static const char *tone(const json_t *d)
 
 	if (is_punch(d))
 		return member_is(d, "outcome", "connected") ? "good" : "bad";
+	if (is_reading(d))
+		return json_array_size(json_object_get(d, "causes")) ? "bad" : "good";
 	if (member_is(outlook, "p2p", "easy") || member_is(outlook, "p2p", "possible"))
 		return "good";
 	if (member_is(outlook, "p2p", "none") || member_is(outlook, "p2p", "relay-only"))
@@ -70,6 +77,8 @@ static void put_title(struct html *h)
 	line_begin(&h->page, &l);
 	if (is_punch(h->document))
 		add_punch_answer(h->document, &l);
+	else if (is_reading(h->document))
+		text_add_reading(&l, h->document);
 	else if (html_tested(h->document, blocks))
 		add_summary(&blocks[0], &l);
 	else
@@ -122,7 +131,7 @@ static void put_main_cause(struct html *h)
 {
 	const json_t *cause = json_array_get(json_object_get(h->document, "causes"), 0);
 
-	if (!member_text(cause, "title"))
+	if (!member_text(cause, "title") || is_reading(h->document)) /* there it is the answer */
 		return;
 	fputs("<p class=\"why\"><b>Why:</b> ", h->out);
 	html_text(h, json_object_get(cause, "title"));

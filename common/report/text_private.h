@@ -47,6 +47,9 @@ void text_causes(struct page *p, const json_t *document);
 /* Adds where the cause lies: "at this host, 10.0.1.2"; whether that is known. */
 bool text_add_where(struct line *l, const json_t *cause);
 
+/* The first line of a capture-report. */
+void text_add_reading(struct line *l, const json_t *document);
+
 /* --- text_icmp.c: rows of the block of ICMP; whether the value is known --- */
 
 #define TEXT_ICMP_ERRORS 32 /* more than our own reports hold */

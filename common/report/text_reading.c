@@ -12,27 +12,34 @@
 #define INDENT	   2
 #define FLOWS_TOLD 40 /* without -v */
 
+static const char *certainty(const json_t *cause)
+{
+	if (member_is(cause, "certainty", "certain"))
+		return "certain";
+	return member_is(cause, "certainty", "likely") ? "likely" : "possible";
+}
+
+void text_add_reading(struct line *l, const json_t *d)
+{
+	const json_t *cause = json_array_get(json_object_get(d, "causes"), 0);
+
+	if (!json_array_size(json_object_get(d, "causes"))) {
+		line_add(l, "nothing that has failed: %llu flows work, of %llu packets",
+			member_count(json_object_get(d, "flow_states"), "works"),
+			member_count(json_object_get(d, "file"), "packets"));
+		return;
+	}
+	line_add(l, "%s: ", certainty(cause));
+	if (!line_add_string(l, json_object_get(cause, "title")))
+		line_add(l, "untitled");
+}
+
 static void put_answer(struct page *p, const json_t *d)
 {
-	const json_t *causes = json_object_get(d, "causes");
-	const json_t *file = json_object_get(d, "file"),
-		     *states = json_object_get(d, "flow_states");
-	unsigned long long works = member_count(states, "works");
 	struct line l;
 
 	line_begin(p, &l);
-	if (json_array_size(causes)) {
-		line_add(&l, "%s: ",
-			member_is(json_array_get(causes, 0), "certainty", "certain") ? "certain"
-				: member_is(json_array_get(causes, 0), "certainty", "likely")
-				? "likely"
-				: "possible");
-		if (!line_add_string(&l, json_object_get(json_array_get(causes, 0), "title")))
-			line_add(&l, "untitled");
-	} else {
-		line_add(&l, "nothing that has failed: %llu flows work, of %llu packets", works,
-			member_count(file, "packets"));
-	}
+	text_add_reading(&l, d);
 	line_put(&l, 0, "", STYLE_PLAIN, STYLE_BOLD);
 }
 

@@ -21,6 +21,7 @@
 #include "report/html_private.h"
 #include "test_ladder_sample.h"
 #include "test_markup_check.h"
+#include "test_reading_sample.h"
 #include "test_report_sample.h"
 
 static char *render(const json_t *d)
@@ -165,6 +166,34 @@ static void test_punch(void **state)
 }
 
 /* Reports without any of the keys of the capture: as they have always been. */
+/* Packets of other programs: the answer is the main cause, and nothing was asked that could be untested. */
+static void test_reading(void **state)
+{
+	struct reading_sample s;
+	json_t *d;
+	char *html;
+
+	(void)state;
+	reading_sample_begin(&s);
+	reading_sample_mixed(&s);
+	d = reading_sample_document(&s, true);
+	html = render(d);
+	assert_sound(html);
+	assert_has(html, "<header class=\"bad\">");
+	assert_has(html, "<h1>certain: A router on the way refuses packets</h1>");
+	assert_null(strstr(html, "<b>Why:</b>"));
+	assert_null(strstr(html, "untested"));
+	keep(html, "reading");
+	free(html);
+	json_object_set_new(d, "causes", json_array());
+	html = render(d);
+	assert_has(html, "<header class=\"good\">");
+	assert_has(html, "<h1>nothing that has failed: 2 flows work, of 11 packets</h1>");
+	free(html);
+	json_decref(d);
+	reading_sample_end(&s);
+}
+
 static void test_without_capture(void **state)
 {
 	static const struct {
@@ -429,6 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rp_filter),
 		cmocka_unit_test(test_punch),
+		cmocka_unit_test(test_reading),
 		cmocka_unit_test(test_without_capture),
 		cmocka_unit_test(test_connected),
 		cmocka_unit_test(test_peer_at_server),

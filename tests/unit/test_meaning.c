@@ -92,6 +92,8 @@ static void tells_copies(void **state)
 	assert_string_equal(says(NULL, &c), "request, copy 2 of 3, no answer");
 	c.answered = 12;
 	assert_string_equal(says(NULL, &c), "request, copy 2 of 3, answered by #12");
+	c.copies = 2;
+	assert_string_equal(says(NULL, &c), "request, copy 2 of 2, answered by #12");
 	c.copies = 1;
 	assert_string_equal(says(NULL, &c), "request, answered by #12");
 }

@@ -351,6 +351,9 @@ static const struct cause_row causes[] = {
 	{"request H S 1; answer S H 1 " M "7 10.0.1.2:7" OTHER, CAUSE_PAYLOAD_REWRITTEN,
 		CERTAINTY_LIKELY, PLACE_PATH, -1, "", "2",
 		"MAPPED-ADDRESS and XOR-MAPPED-ADDRESS of 1 answers differ."},
+	{ASK(A, "1", M "7") ASK(B, "2", M "7") ASK("203.0.113.3:3478", "3", M "8"),
+		CAUSE_DEPENDENT_MAPPING, CERTAINTY_LIKELY, PLACE_OWN_NAT, -1, "", "2 4 6",
+		"192.0.2.11:7 by one server and as 192.0.2.11:8 by another."},
 	{ASK(A, "1", M "7") ASK(B, "2", M "8") ASK("203.0.113.3:3478", "3", M "7"),
 		CAUSE_DEPENDENT_MAPPING, CERTAINTY_LIKELY, PLACE_OWN_NAT, -1, "", "2 4 6",
 		"10.0.1.2:40000 was seen as 192.0.2.11:7 by one server and as 192.0.2.11:8 by "

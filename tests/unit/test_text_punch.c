@@ -209,6 +209,32 @@ static void test_print(void **state)
 	punch_sample_end(&s);
 }
 
+/* As a saved report is printed: by what its format says. */
+static void test_saved(void **state)
+{
+	struct punch_sample s;
+	json_t *d = connected(&s);
+	char *text;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	assert_non_null(out);
+	assert_int_equal(text_report(d, &(struct text_options){.width = 80}, out), 0);
+	assert_int_equal(text_short(d, out), 0);
+	json_object_set_new(d, "outcome", json_string("failed"));
+	json_object_set_new(d, "failure", json_string("no-path"));
+	assert_int_equal(text_short(d, out), 0);
+	json_object_set_new(d, "failure", json_string("\033"));
+	assert_int_equal(text_short(d, out), 0);
+	assert_int_equal(fclose(out), 0);
+	assert_memory_equal(text, connected_text, strlen(connected_text));
+	assert_string_equal(text + strlen(connected_text), "connected\nno-path\nunknown\n");
+	free(text);
+	json_decref(d);
+	punch_sample_end(&s);
+}
+
 static void test_full(void **state)
 {
 	struct punch_sample s;
@@ -268,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_saved),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_strangers),
 	};

@@ -10,8 +10,8 @@
 
 /*
  * Why a server's first question had no answer, as a table: what must have been seen, what must not, and what follows. All
- * rules that apply are told; causes.c sorts out which is the main one. What is merely possible is named only where a
- * capture has shown that it was not this host: else silence has too many reasons.
+ * rules that apply are told; causes.c sorts out which is the main one. Silence is given a reason only where a capture has
+ * shown that packets have left and no answers have come, or a ladder that they end on the way: else it may be this host.
  */
 
 struct cause_rule {
@@ -127,15 +127,17 @@ static const struct cause_rule rules[] = {
 		EXPLAINED, SIGN_LEFT | SIGN_LADDER | SIGN_HOSTS_ALIVE,
 		"%s is dropped on the way to the server",
 		"Ask who runs the network behind the last router that answers.", ""},
-	{CAUSE_BLOCKED_ON_PATH, CERTAINTY_LIKELY, PLACE_PATH, SIGN_SILENCE | SIGN_HOSTS_ALIVE,
+	{CAUSE_BLOCKED_ON_PATH, CERTAINTY_LIKELY, PLACE_PATH,
+		SIGN_SILENCE | SIGN_LEFT | SIGN_HOSTS_ALIVE,
 		EXPLAINED | SIGN_OTHERS_ANSWER | SIGN_HOST_REACHED | SIGN_LADDER_SHORT,
 		SIGN_LEFT | SIGN_LADDER, "%s is dropped on the way to all servers",
 		"Where only TCP gets out, a relay over TCP (TURN) is what remains.", ""},
-	{CAUSE_SERVER_SILENT, CERTAINTY_LIKELY, PLACE_SERVER, SIGN_SILENCE | SIGN_HOST_REACHED,
-		EXPLAINED | SIGN_LADDER_SHORT, SIGN_LEFT,
-		"The server's host is reached, and nothing answers there",
+	{CAUSE_SERVER_SILENT, CERTAINTY_LIKELY, PLACE_SERVER,
+		SIGN_SILENCE | SIGN_LEFT | SIGN_HOST_REACHED, EXPLAINED | SIGN_LADDER_SHORT,
+		SIGN_LEFT, "The server's host is reached, and nothing answers there",
 		"Is the server running, on that port, and does its firewall let it answer?", ""},
-	{CAUSE_SERVER_SILENT, CERTAINTY_LIKELY, PLACE_SERVER, SIGN_SILENCE | SIGN_OTHERS_ANSWER,
+	{CAUSE_SERVER_SILENT, CERTAINTY_LIKELY, PLACE_SERVER,
+		SIGN_SILENCE | SIGN_LEFT | SIGN_OTHERS_ANSWER,
 		EXPLAINED | SIGN_HOST_REACHED | SIGN_LADDER_SHORT, SIGN_LEFT,
 		"This server does not answer, others do",
 		"Is it running, and reachable for others?", "Another host that asks it."},

@@ -500,11 +500,11 @@ static const struct row {
 	{"silence", TRANSPORT_UDP, silence, CAUSE_BLOCKED_ON_PATH, NOTHING, CERTAINTY_POSSIBLE,
 		PLACE_PATH, -1, 2},
 	{"silence, the host is there", TRANSPORT_UDP, silence_host_there, CAUSE_SERVER_SILENT,
-		CAUSE_SERVER_SILENT, CERTAINTY_LIKELY, PLACE_SERVER, -1, 2},
+		NOTHING, CERTAINTY_LIKELY, PLACE_SERVER, -1, 2},
 	{"silence, others answer", TRANSPORT_UDP, silence_others_answer, CAUSE_SERVER_SILENT,
-		CAUSE_SERVER_SILENT, CERTAINTY_LIKELY, PLACE_SERVER, -1, 2},
+		NOTHING, CERTAINTY_LIKELY, PLACE_SERVER, -1, 2},
 	{"silence, hosts are there", TRANSPORT_UDP, silence_hosts_alive, CAUSE_BLOCKED_ON_PATH,
-		CAUSE_BLOCKED_ON_PATH, CERTAINTY_LIKELY, PLACE_PATH, -1, 3},
+		NOTHING, CERTAINTY_LIKELY, PLACE_PATH, -1, 3},
 };
 
 static void judge_scene(struct scene *s, bool captured, bool gaps, struct causes *out)

@@ -64,7 +64,7 @@ struct test {
 	int64_t worst_us; /* by so much a packet was captured before it was sent, or after it had been */
 };
 
-static void wrong(struct test *t, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) wrong(struct test *t, const char *format, ...)
 {
 	va_list arguments;
 

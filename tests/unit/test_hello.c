@@ -47,7 +47,16 @@ static struct hello full(enum hello_transport transport)
 		.has_side = {true, true},
 		.latest = host6(7, 65535),
 		.port_count = CHECKS_PORTS,
-		.attempt = {65535, 1, UINT32_MAX, 3, 4, 5, UINT32_MAX - 1, host6(9, 1), 11, 255},
+		.attempt = {.number = 65535,
+			.sent = 1,
+			.received = UINT32_MAX,
+			.refused = 3,
+			.errors = 4,
+			.opened = 5,
+			.resets = UINT32_MAX - 1,
+			.offender = host6(9, 1),
+			.type = 11,
+			.code = 255},
 		.failed = true};
 
 	for (unsigned i = 0; i < HELLO_CANDIDATES; i++) {

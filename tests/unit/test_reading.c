@@ -274,7 +274,8 @@ static void judges_mappings(void **state)
 static void believes_no_stranger(void **state)
 {
 	static const char *const rows[] = {"answer S H 1 " M "7" OTHER,
-		"request H S 1; answer S H 2 " M "7" OTHER, "request S H 1; answer H S 1 S" OTHER};
+		("request H S 1; answer S H 2 " M "7" OTHER),
+		"request S H 1; answer H S 1 S" OTHER};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -214,8 +214,8 @@ static void survives_strangers(void **state)
 {
 	static const char *const rows[] = {"{}", "{\"causes\":{},\"file\":[],\"hosts\":3}",
 		"{\"causes\":[null],\"flows\":[null],\"mappings\":[3],\"hosts\":[null]}",
-		"{\"flows\":[{\"sent\":[],\"received\":{\"first\":-1}}],\"mappings\":[{\"seen\":{}}"
-		"]}",
+		"{\"flows\":[{\"sent\":[],\"received\":{\"first\":-1}}]}",
+		"{\"mappings\":[{\"seen\":{}}]}",
 		"{\"flow_states\":{\"works\":-1,\"silent\":\"x\",\"reset\":1.5}}"};
 	static const char hostile[] =
 		"{\"format\":\"capture-report\",\"causes\":[{\"title\":\"\\u001b[2J\"}],"

@@ -247,6 +247,16 @@ static void on_opened(void *context, int protocol, const struct endpoint *local)
 		local->port);
 }
 
+static void on_raised(void *context, const struct endpoint *to)
+{
+	struct capturing *c = context;
+
+	if (!c->capture)
+		return;
+	captured_host(c->list, to);
+	capture_watch_host(c->capture, to);
+}
+
 static void on_end(void *context)
 {
 	struct capturing *c = context;
@@ -271,7 +281,11 @@ struct watch capturing_watch(struct capturing *c)
 {
 	if (!c)
 		return (struct watch){.context = NULL};
-	return (struct watch){.begin = on_begin, .opened = on_opened, .end = on_end, .context = c};
+	return (struct watch){.begin = on_begin,
+		.opened = on_opened,
+		.raised = on_raised,
+		.end = on_end,
+		.context = c};
 }
 
 void capturing_catch_up(struct capturing *c)
@@ -281,12 +295,6 @@ void capturing_catch_up(struct capturing *c)
 }
 
 /* --- what it has --- */
-
-void capturing_host(struct capturing *c, const struct endpoint *address)
-{
-	if (c && c->capture)
-		capture_watch_host(c->capture, address);
-}
 
 void capturing_chosen(struct capturing *c, bool chosen)
 {

@@ -26,9 +26,6 @@ enum capture_state capturing_state(const struct capturing *c);
 /* For the configuration of a run. c: NULL is nobody. */
 struct watch capturing_watch(struct capturing *c);
 
-/* Lets in all ICMP from and to this address, too. */
-void capturing_host(struct capturing *c, const struct endpoint *address);
-
 /* Whether the user has named the interface or the source of what is sent. */
 void capturing_chosen(struct capturing *c, bool chosen);
 

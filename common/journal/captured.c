@@ -89,6 +89,27 @@ static bool is_own(const struct captured_list *l, uint8_t protocol, uint16_t por
 	return ports >= 0 && l->own[ports][port / 8] & 1u << port % 8;
 }
 
+static bool is_host(const struct captured_list *l, const struct endpoint *e)
+{
+	for (size_t i = 0; i < l->host_count; i++)
+		if (endpoint_same_address(&l->hosts[i], e))
+			return true;
+	return false;
+}
+
+void captured_host(struct captured_list *l, const struct endpoint *address)
+{
+	if (l->host_count < CAPTURED_HOSTS && !is_host(l, address))
+		l->hosts[l->host_count++] = *address;
+}
+
+/* An error about what is none of our flows. */
+static bool is_knock(const struct captured_list *l, const struct captured *c)
+{
+	return c->content == CONTENT_ERROR && !is_own(l, c->protocol, c->quoted_from.port) &&
+		!is_own(l, c->protocol, c->quoted_to.port) && is_host(l, &c->to);
+}
+
 /* A fragment has no ports: whose it is shows by its address at most. */
 static bool is_wanted(const struct captured_list *l, const struct captured *c)
 {
@@ -97,7 +118,7 @@ static bool is_wanted(const struct captured_list *l, const struct captured *c)
 	const struct endpoint *to = error ? &c->quoted_to : &c->to;
 
 	return !l->choosy || c->content == CONTENT_FRAGMENT || is_own(l, c->protocol, from->port) ||
-		is_own(l, c->protocol, to->port);
+		is_own(l, c->protocol, to->port) || is_knock(l, c);
 }
 
 /* --- what a packet is --- */
@@ -255,7 +276,7 @@ const struct captured *captured_take(struct captured_list *l, const struct captu
 	if (!is_wanted(l, &c))
 		return NULL;
 	l->seen++;
-	if (!talks_count(l, &c) || l->count == CAPTURED_MAX) {
+	if ((!is_knock(l, &c) && !talks_count(l, &c)) || l->count == CAPTURED_MAX) {
 		l->undescribed++;
 		l->lost += l->count == CAPTURED_MAX;
 		return NULL;

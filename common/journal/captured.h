@@ -139,11 +139,14 @@ struct captured_interface {
 	char name[CAPTURED_NAME]; /* as it is called: escape before printing */
 };
 
+#define CAPTURED_HOSTS 4
 #define CAPTURED_PORTS 3 /* protocols that have them, or what stands for them */
 
 struct captured_list {
 	bool choosy; /* only packets of own ports count */
 	uint8_t own[CAPTURED_PORTS][65536 / 8];
+	struct endpoint hosts[CAPTURED_HOSTS]; /* to whom ICMP errors count, whatever they quote */
+	size_t host_count;
 	struct captured *packets; /* CAPTURED_MAX of them */
 	size_t count;
 	struct talk *talks; /* TALKS_MAX of them */
@@ -179,6 +182,9 @@ void captured_destroy(struct captured_list *l);
 
 /* Only packets of ports that are named so count, and errors about them. protocol: enum packet_protocol, with ports. */
 void captured_own(struct captured_list *l, uint8_t protocol, uint16_t port);
+
+/* ICMP errors to this address count, too, whatever they quote; of the first CAPTURED_HOSTS addresses. */
+void captured_host(struct captured_list *l, const struct endpoint *address);
 
 /* The place of an interface, new or known; CAPTURED_NONE: there is no room for another. */
 size_t captured_interface(struct captured_list *l, unsigned index, const char *name);

@@ -43,11 +43,14 @@ struct stream_causes_facts {
 };
 void judge_stream_causes(const struct stream_causes_facts *facts, struct causes *out);
 
-/*
- * A knock by ICMP errors that nobody has answered. dropped: the own NAT lets such errors not out, as a server has seen; of
- * `sent` ones.
- */
-void judge_knock_causes(bool dropped, unsigned sent, struct causes *out);
+/* A knock by ICMP errors that nobody has answered. */
+struct knock_causes_facts {
+	bool dropped; /* the own NAT lets such errors not out, as a server has seen */
+	unsigned sent, unsent; /* errors, and those of them that the system has refused */
+	int error; /* … and why: negative errno */
+	const struct captured_list *captured; /* NULL: nothing was captured, or not all */
+};
+void judge_knock_causes(const struct knock_causes_facts *facts, struct causes *out);
 
 /* Marks the packets from and to the endpoints that the trail names as the peer's: after join_journal. */
 void join_trail(struct captured_list *l, const struct trail *t);

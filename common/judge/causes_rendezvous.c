@@ -11,7 +11,7 @@
 #include "judge/meaning.h"
 #include "judge/signs.h"
 
-/* Why two sides have not even met: their server, or a knock without one. */
+/* Why two sides have not even met: of the server that they were to meet at. */
 
 /* --- the server over UDP --- */
 
@@ -259,30 +259,5 @@ void judge_stream_causes(const struct stream_causes_facts *f, struct causes *out
 		cause_packet(c, seen.first_reset);
 		cause_packet(c, seen.error ? seen.error->first : 0);
 	}
-	causes_settle(out);
-}
-
-/* --- a knock --- */
-
-void judge_knock_causes(bool dropped, unsigned sent, struct causes *out)
-{
-	struct cause *c =
-		causes_add(out, CAUSE_ICMP_BLOCKED, dropped ? CERTAINTY_LIKELY : CERTAINTY_POSSIBLE,
-			dropped ? PLACE_OWN_NAT : PLACE_PEER_NAT, NULL);
-
-	if (!c)
-		return;
-	cause_fill(c,
-		dropped ? "The own NAT lets no ICMP errors out that belong to no flow"
-			: "The other side's NAT may let no ICMP errors in",
-		dropped ? "Knock from a host with a public address."
-			: "See natprobe -t icmp there.",
-		dropped ? "" : "Whether somebody waits there, with the same code: its own report.");
-	cause_text(c->detail, sizeof(c->detail),
-		dropped ? "A server has got none of the errors that were sent to it, which quoted "
-			  "a flow "
-			  "that is not there."
-			: "%u ICMP errors went to it, and nobody has answered.",
-		sent);
 	causes_settle(out);
 }

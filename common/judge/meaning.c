@@ -129,12 +129,29 @@ static void say_copy(struct phrase *p, const struct captured *c)
 		say(p, ", no answer");
 }
 
+/* One that is sent about what somebody else has sent: a knock, or a test of what gets out. */
+static void say_quoted(struct phrase *p, const struct captured *c)
+{
+	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT];
+
+	say(p, " to %s", endpoint_format_address(&c->to, to));
+	if (c->quoted_from.family == FAMILY_NONE)
+		return;
+	say(p, ", as if about %s to %s", endpoint_format(&c->quoted_from, from),
+		endpoint_format(&c->quoted_to, to));
+}
+
 static void say_error(struct phrase *p, const struct captured *c)
 {
 	char from[ENDPOINT_TEXT];
 
-	say(p, "%s (type %u code %u) from %s", meaning_icmp(c->from.family, c->type, c->code),
-		c->type, c->code, endpoint_format_address(&c->from, from));
+	say(p, "%s (type %u code %u)", meaning_icmp(c->from.family, c->type, c->code), c->type,
+		c->code);
+	if (c->class == CLASS_OURS) {
+		say_quoted(p, c);
+		return;
+	}
+	say(p, " from %s", endpoint_format_address(&c->from, from));
 	if (c->mtu)
 		say(p, ", MTU %u", c->mtu);
 	if (c->about)

@@ -114,6 +114,9 @@ static int activate(struct capture *c)
 	status = pcap_activate(c->pcap);
 	if (status < 0)
 		return error_of(status);
+	/* libpcap would hand it on to a program that this one becomes */
+	if (fcntl(pcap_fileno(c->pcap), F_SETFD, FD_CLOEXEC))
+		return -errno;
 	return pcap_setnonblock(c->pcap, 1, message) ? error_of(PCAP_ERROR) : 0;
 }
 

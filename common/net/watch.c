@@ -31,3 +31,9 @@ void watch_socket(const struct watch *w, int protocol, int fd)
 	if (w->opened && fd >= 0 && !udp_local(fd, &local))
 		watch_opened(w, protocol, &local);
 }
+
+void watch_raised(const struct watch *w, const struct endpoint *to)
+{
+	if (w->raised)
+		w->raised(w->context, to);
+}

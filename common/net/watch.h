@@ -17,6 +17,8 @@ struct watch {
 	void (*begin)(void *context, struct event_base *base);
 	/* A socket has its port, or its identifier of ICMP echo; nothing has left by it. protocol: IPPROTO_UDP, … */
 	void (*opened)(void *context, int protocol, const struct endpoint *local);
+	/* An ICMP error is about to be sent to this host, about what is none of the own sockets'. */
+	void (*raised)(void *context, const struct endpoint *to);
 	/* The last packets may be taken: the event loop goes. */
 	void (*end)(void *context);
 	void *context;
@@ -29,3 +31,5 @@ void watch_end(const struct watch *w);
 void watch_socket(const struct watch *w, int protocol, int fd);
 /* The same of one whose port is known. */
 void watch_opened(const struct watch *w, int protocol, const struct endpoint *local);
+/* Tells of an error that goes to this host. */
+void watch_raised(const struct watch *w, const struct endpoint *to);

@@ -369,6 +369,7 @@ static void carry_error(struct run_icmp *r, uint64_t now_us, const struct icmp_o
 		.type = out->type, .code = out->code, .body = {out->data, out->length}};
 	int err;
 
+	watch_raised(r->config.watch, &out->to);
 	err = icmp_send(r->config.raw, &r->config.source, &out->to, 0, &m);
 	if (err)
 		icmp_probe_error_unsent(r->probe, now_us, err);

@@ -256,6 +256,8 @@ static void send_icmp(struct carrier *c, const struct session_output *out)
 
 	if (out->action == SESSION_ECHO)
 		from = &out->local;
+	else
+		watch_raised(c->config.watch, &out->to);
 	length = build_quoted(quoted, sizeof(quoted), out);
 	message.body = (struct span){quoted, length > 0 ? (size_t)length : 0};
 	err = fd < 0 ? -EBADF : length < 0 ? length : icmp_send(fd, from, &out->to, 0, &message);

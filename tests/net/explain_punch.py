@@ -190,10 +190,33 @@ def mtu_lines(test):
 # --- icmppunch ---
 
 @natlab(Want("x", "icmp-blocked", None, certainty="possible", cites=False),
-        Want("y", "icmp-blocked", certainty="possible", cites=False),
+        Want("y", "icmp-blocked", where="peer-nat", certainty="possible"),
         x="kind=port-restricted errors-inward=no", y="kind=none")
 def knock_blocked(test):
     """The NAT of who waits lets no ICMP errors in."""
     test.knock("-w", "10s")
     test.failures("no-peer", "no-path")
     test.lost("dropped by the NAT: error")
+
+
+@natlab(Want("x", "icmp-blocked", None, certainty="possible", cites=False),
+        Want("y", "icmp-blocked", where="own-nat", certainty="likely"),
+        x="kind=none", y="kind=port-restricted untracked-outward=dropped")
+def knock_not_out(test):
+    """The NAT of who knocks lets no ICMP errors out, and a server says so."""
+    test.serve()
+    test.knock("-w", "10s", "-s", test.address())
+    test.failures("no-peer", "no-path")
+    test.lost("dropped by the NAT: untracked-error")
+
+
+@natlab(Want("x", "icmp-blocked", None, certainty="possible", cites=False),
+        Want("y", "local-firewall-output", where="host", certainty="certain", cites=False),
+        x="kind=none", y="kind=none")
+def knock_output_drop(test):
+    """OUTPUT of who knocks drops ICMP errors."""
+    dropped = test.rule("y", "output", "icmp type destination-unreachable", "drop")
+    also = test.rule("y", "output", "icmp type { time-exceeded, parameter-problem }", "drop")
+    test.knock("-w", "10s")
+    test.failures("no-peer", "no-path")
+    test.staged(f"{dropped.hits()} and {also.hits()} packets dropped", dropped.hits() > 0)

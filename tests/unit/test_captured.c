@@ -241,6 +241,39 @@ static void takes_own_ports_only(void **state)
 	assert_int_equal(l->seen, 3);
 }
 
+/* A knock quotes what somebody else has sent. Of its talk nothing is known, and it takes the room of none. */
+static void takes_knocks(void **state)
+{
+	struct captured_list *l = *state;
+	struct kit_packet own = kit_udp("10.0.1.2:4000", "198.51.100.1:9", "data");
+	struct kit_packet theirs = kit_udp("198.51.100.1:9", "198.18.0.7:3", "data");
+	struct kit_packet knock = kit_error("10.0.1.2", &theirs, 3, 3, 0);
+	struct kit_packet about_own = kit_error("198.51.100.1", &own, 3, 3, 0);
+	struct endpoint host = {.family = FAMILY_IPV4, .address = {198, 51, 100, 1}},
+			other = {.family = FAMILY_IPV4, .address = {192, 0, 2, 1}};
+	const struct captured *c;
+
+	captured_own(l, PACKET_UDP, 4000);
+	captured_host(l, &other);
+	assert_null(kit_take(l, &knock, WAY_OUT, 0));
+	captured_host(l, &host);
+	captured_host(l, &host);
+	assert_int_equal(l->host_count, 2);
+	c = kit_take(l, &knock, WAY_OUT, 0);
+	assert_non_null(c);
+	assert_int_equal(c->content, CONTENT_ERROR);
+	assert_int_equal(c->talk, CAPTURED_NONE);
+	assert_int_equal(l->talk_count, 0);
+	c = kit_take(l, &about_own, WAY_IN, 0);
+	assert_non_null(c);
+	assert_int_equal(l->talk_count, 1);
+	for (unsigned i = 0; i < 2 * CAPTURED_HOSTS; i++) {
+		host.address[3] = (uint8_t)(100 + i);
+		captured_host(l, &host);
+	}
+	assert_int_equal(l->host_count, CAPTURED_HOSTS);
+}
+
 /* --- what is no packet --- */
 
 static void survives_what_is_cut_off(void **state)
@@ -289,6 +322,7 @@ int main(void)
 		TEST(bounds_descriptions),
 		TEST(bounds_bytes),
 		TEST(takes_own_ports_only),
+		TEST(takes_knocks),
 		TEST(survives_what_is_cut_off),
 		TEST(names_interfaces_once),
 	};

@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "journal_build.h"
@@ -478,18 +479,70 @@ static void names_the_stream(void **state)
 	}
 }
 
+static void knock(struct scene *s)
+{
+	struct kit_packet theirs = kit_udp(PEER, "198.18.0.7:9", "sealed");
+	struct kit_packet p = kit_error("10.0.1.2", &theirs, 3, 3, 0);
+
+	kit_take(s->l, &p, WAY_OUT, s->us);
+}
+
+/* With a capture: whether the errors left; a dropped one was sent to a server, the others to the other side. */
 static void names_the_knock(void **state)
 {
+	static const struct {
+		bool dropped, captured;
+		unsigned left;
+		int error;
+		enum cause_id id;
+		enum certainty certainty;
+		enum place where;
+		uint32_t first, last;
+	} knocks[] = {
+		{false, false, 0, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_POSSIBLE, PLACE_PEER_NAT, 0, 0},
+		{true, false, 0, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 0, 0},
+		{false, true, 7, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_POSSIBLE, PLACE_PEER_NAT, 1, 7},
+		{true, true, 4, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 1, 4},
+		{true, true, 1, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 1, 0},
+		{false, true, 0, 0, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_LIKELY, PLACE_HOST, 0,
+			0},
+		{true, true, 0, 0, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_LIKELY, PLACE_HOST, 0, 0},
+		{false, false, 0, -EPERM, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_CERTAIN,
+			PLACE_HOST, 0, 0},
+		{false, true, 0, -EPERM, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_CERTAIN, PLACE_HOST,
+			0, 0},
+		{false, true, 0, -ENETUNREACH, CAUSE_NO_ROUTE, CERTAINTY_CERTAIN, PLACE_HOST, 0, 0},
+	};
 	static struct causes causes;
 
 	(void)state;
-	for (int dropped = 0; dropped < 2; dropped++) {
+	for (size_t i = 0; i < sizeof(knocks) / sizeof(*knocks); i++) {
+		const struct cause *c = &causes.list[0];
+		const struct endpoint peer = build_at(PEER);
+		struct knock_causes_facts facts;
+		struct scene s;
+
+		begin(&s, false);
+		captured_own(s.l, PACKET_UDP, 40000);
+		captured_host(s.l, &peer);
+		for (unsigned n = 0; n < knocks[i].left; n++)
+			knock(&s);
 		causes.count = 0;
-		judge_knock_causes(dropped, 7, &causes);
-		assert_string_equal(main_cause(&causes), "icmp-blocked");
-		assert_int_equal(causes.list[0].where, dropped ? PLACE_OWN_NAT : PLACE_PEER_NAT);
-		assert_int_equal(
-			causes.list[0].certainty, dropped ? CERTAINTY_LIKELY : CERTAINTY_POSSIBLE);
+		facts = (struct knock_causes_facts){.dropped = knocks[i].dropped,
+			.sent = 7,
+			.unsent = knocks[i].error ? 7 : 0,
+			.error = knocks[i].error,
+			.captured = knocks[i].captured ? s.l : NULL};
+		judge_knock_causes(&facts, &causes);
+		assert_string_equal(main_cause(&causes), cause_name(knocks[i].id));
+		assert_int_equal(c->where, knocks[i].where);
+		assert_int_equal(c->certainty, knocks[i].certainty);
+		assert_int_equal(c->packet_count, !!knocks[i].first + !!knocks[i].last);
+		if (knocks[i].first)
+			assert_int_equal(c->packets[0], knocks[i].first);
+		if (knocks[i].last)
+			assert_int_equal(c->packets[1], knocks[i].last);
+		finish(&s);
 	}
 }
 

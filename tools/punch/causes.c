@@ -86,13 +86,17 @@ static void add_stream(const struct session_view *v, const struct endpoint *serv
 }
 
 /* Of who has knocked. */
-static void add_knock(const struct session_view *v, struct causes *out)
+static void add_knock(const struct session_view *v, struct capturing *capturing, struct causes *out)
 {
-	bool dropped = v->knock.egress.state == KNOCK_EGRESS_DROPPED;
-	unsigned sent = v->knocked ? (unsigned)(v->knocked->errors - v->knocked->unsent) : 0;
+	const struct knock_causes_facts facts = {
+		.dropped = v->knock.egress.state == KNOCK_EGRESS_DROPPED,
+		.sent = v->knocked ? v->knocked->errors : 0,
+		.unsent = v->knocked ? v->knocked->unsent : 0,
+		.error = v->knocked ? v->knocked->error : 0,
+		.captured = capturing_missed(capturing) ? NULL : list_of(capturing)};
 
-	if (dropped || (!v->knock.waits && sent))
-		judge_knock_causes(dropped, sent, out);
+	if (facts.dropped || (!v->knock.waits && facts.sent))
+		judge_knock_causes(&facts, out);
 }
 
 /* Whether the two knew each other, and packets were sent. */
@@ -119,7 +123,7 @@ void punch_causes(const struct session_view *v, unsigned reason, const struct en
 		judge_server_causes(trail, list_of(capturing),
 			capturing ? capturing_host_record(capturing) : NULL, out);
 	if (v->knock.on && !v->has_peer && reason != SESSION_NO_FAILURE)
-		add_knock(v, out);
+		add_knock(v, capturing, out);
 	if (was_tried(v, reason))
 		add_tried(v, trail, journal, capturing, out);
 }

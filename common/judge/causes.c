@@ -195,8 +195,7 @@ const char *cause_name(enum cause_id id)
 		[CAUSE_OTHER_ENDPOINT] = "other-endpoint",
 		[CAUSE_LYING_SERVER] = "lying-server",
 		[CAUSE_ICMP_BLOCKED] = "icmp-blocked",
-		[CAUSE_DUPLICATES] = "duplicates",
-		[CAUSE_LOSS] = "loss"};
+		[CAUSE_DUPLICATES] = "duplicates"};
 
 	return names[id];
 }

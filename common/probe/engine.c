@@ -685,17 +685,19 @@ void probe_error(struct probe *p, uint64_t now_us, unsigned socket, const struct
 	const struct icmp_seen *error, const void *quoted, size_t length)
 {
 	struct transaction *t = find_quoted(p, socket, to, quoted, length);
-	unsigned count;
+	unsigned count = t ? t->o->icmp.count + 1 : 0;
 
 	if (trace_error(p, now_us, socket, to, error, quoted, length))
 		return;
+	/* first, since who is told of the event looks here */
+	if (t) {
+		t->o->icmp = *error;
+		t->o->icmp.count = count;
+	}
 	journal_event(
 		p->journal, now_us, EVENT_ICMP, t ? t->o : NULL, &error->offender, to, length);
 	if (!t)
 		return;
-	count = t->o->icmp.count + 1;
-	t->o->icmp = *error;
-	t->o->icmp.count = count;
 	/* a closed port that is said to be closed: UDP reaches the host and comes back */
 	if (t->o->question == QUESTION_UDP_CONTROL && t->o->state == OBSERVATION_OPEN &&
 		endpoint_same_address(&error->offender, &t->o->to))

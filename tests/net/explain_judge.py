@@ -105,11 +105,11 @@ def lacks(key):
 
 PROBLEM = put(findings=[{"id": "udp-blocked", "severity": "problem"}])
 RIGHT = [  # with a capture or without, want, changes
-    (True, FIRST), (True, FIRST, more(cause("loss", "likely"))), (False, FIRST, unseen), (False, FIRST, only(), unseen),
+    (True, FIRST), (True, FIRST, more(cause("remap", "likely"))), (False, FIRST, unseen), (False, FIRST, only(), unseen),
     (False, FIRST, only(cause("blocked-on-path", "likely")), unseen), (True, WELL, only()), (True, MAYBE, only()),
     (False, MAYBE, only(), unseen)]
 WRONG = [
-    (True, FIRST, only()), (True, FIRST, only(cause("loss"))), (True, FIRST, more(cause("loss"))),
+    (True, FIRST, only()), (True, FIRST, only(cause("remap"))), (True, FIRST, more(cause("remap"))),
     (True, FIRST, only(cause("blocked-on-path"))), (True, FIRST, lacks("causes")), (True, FIRST, lacks("packets")),
     (True, FIRST, lacks("capture")), (True, FIRST, unseen), (True, WELL), (True, WELL, only(), PROBLEM), (True, MAYBE),
     *((True, FIRST, put("causes", 0, **{key: value})) for key, value in {
@@ -122,7 +122,7 @@ WRONG = [
     (True, FIRST, put("packets", 0, direction="in")), (True, FIRST, put("packets", 2, flags=["SYN", "ACK"])),
     (True, FIRST, put("packets", 0, n=4)),
     *((True, FIRST, put("capture", **{key: value})) for key, value in {"state": "off", "kept": 4, "missed": 1}.items()),
-    (False, FIRST), (False, FIRST, only(cause("loss")), unseen), (False, FIRST, only(cause("blocked-on-path")), unseen),
+    (False, FIRST), (False, FIRST, only(cause("remap")), unseen), (False, FIRST, only(cause("blocked-on-path")), unseen),
     (False, FIRST, unseen, put("capture", hint=None)), (False, WELL, unseen)]
 
 

@@ -290,7 +290,7 @@ def duplicates(test):
     test.staged(f"{rule.hits()} packets have come for {sent} answers", rule.hits() > sent)
 
 
-@natlab(Want("x", "loss", None, also=("duplicates",), certainty="possible", problems=True),
+@natlab(Want("x", None, also=("duplicates",), problems=True),
         link="delay=8ms hops=3 loss=20%")
 def loss(test):
     """A fifth of all packets is lost each way."""

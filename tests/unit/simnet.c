@@ -547,6 +547,17 @@ static void check_done(struct net *n)
 			broken(n, "leaves a question open");
 }
 
+/* Who hears of an error finds in the observation who has sent it. */
+static void check_event(void *context, const struct journal *j, const struct event *e)
+{
+	struct net *n = context;
+
+	if (e->kind == EVENT_ICMP && e->observation != JOURNAL_NONE &&
+		e->from.family != FAMILY_NONE &&
+		!endpoint_equal(&j->observations[e->observation].icmp.offender, &e->from))
+		broken(n, "tells of an error that it has not noted");
+}
+
 static void set_up(struct net *n)
 {
 	const struct simnet_config *c = n->config;
@@ -580,6 +591,8 @@ void simnet_run(const struct simnet_config *config, struct simnet_result *out)
 		abort();
 	n->config = config;
 	n->result = out;
+	out->journal->listener = check_event;
+	out->journal->listener_context = n;
 	set_up(n);
 	if (probe_create(&probe_config, out->journal, &n->probe_random, n->now_us, &n->probe))
 		abort();
@@ -588,6 +601,7 @@ void simnet_run(const struct simnet_config *config, struct simnet_result *out)
 	out->duration_us = n->now_us - START_US;
 	judge(out->journal, &out->verdict);
 	check_done(n);
+	out->journal->listener = NULL;
 	probe_destroy(n->probe);
 	free(n);
 }

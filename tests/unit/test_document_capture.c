@@ -172,7 +172,7 @@ static void lists_what_is_named(void **state)
 {
 	const struct kit_packet ask = kit_stun(HOST, SERVER, STUN_REQUEST, 1);
 	static struct causes causes = {.count = 1,
-		.list[0] = {.id = CAUSE_LOSS,
+		.list[0] = {.id = CAUSE_REMAP,
 			.packets = {2, REPORT_PACKETS_MAX + 5},
 			.packet_count = 2}};
 	struct captured_list *l = make_list();

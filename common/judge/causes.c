@@ -46,11 +46,15 @@ struct cause *causes_add(struct causes *out, enum cause_id id, enum certainty ce
 
 void cause_packet(struct cause *c, uint32_t number)
 {
-	for (size_t i = 0; i < c->packet_count; i++)
-		if (c->packets[i] == number)
-			return;
-	if (number && c->packet_count < CAUSE_PACKETS)
-		c->packets[c->packet_count++] = number;
+	size_t at = c->packet_count;
+
+	while (at > 0 && c->packets[at - 1] > number)
+		at--;
+	if (!number || c->packet_count == CAUSE_PACKETS || (at > 0 && c->packets[at - 1] == number))
+		return;
+	memmove(&c->packets[at + 1], &c->packets[at], (c->packet_count - at) * sizeof(*c->packets));
+	c->packets[at] = number;
+	c->packet_count++;
 }
 
 void cause_evidence(struct cause *c, size_t place)

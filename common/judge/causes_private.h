@@ -17,7 +17,7 @@ void causes_settle(struct causes *out);
 /* The main one first, and all. */
 void causes_sort(struct causes *out);
 
-void cause_packet(struct cause *c, uint32_t number); /* 0: none */
+void cause_packet(struct cause *c, uint32_t number); /* kept in order; 0: none */
 void cause_evidence(struct cause *c, size_t place);
 void cause_text(char *text, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -129,7 +129,7 @@ static void say_copy(struct phrase *p, const struct captured *c)
 		say(p, ", no answer");
 }
 
-/* One that is sent about what somebody else has sent: a knock, or a test of what gets out. */
+/* This host's own: a knock, or a test of what gets out, is about no talk of its. */
 static void say_quoted(struct phrase *p, const struct captured *c)
 {
 	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT];
@@ -137,16 +137,16 @@ static void say_quoted(struct phrase *p, const struct captured *c)
 	say(p, " to %s", endpoint_format_address(&c->to, to));
 	if (c->quoted_from.family == FAMILY_NONE)
 		return;
-	say(p, ", as if about %s to %s", endpoint_format(&c->quoted_from, from),
-		endpoint_format(&c->quoted_to, to));
+	say(p, ", %sabout %s to %s", c->talk == CAPTURED_NONE ? "as if " : "",
+		endpoint_format(&c->quoted_from, from), endpoint_format(&c->quoted_to, to));
 }
 
 static void say_error(struct phrase *p, const struct captured *c)
 {
 	char from[ENDPOINT_TEXT];
 
-	say(p, "%s (type %u code %u)", meaning_icmp(c->from.family, c->type, c->code), c->type,
-		c->code);
+	say(p, "ICMP type %u code %u (%s)", c->type, c->code,
+		meaning_icmp(c->from.family, c->type, c->code));
 	if (c->class == CLASS_OURS) {
 		say_quoted(p, c);
 		return;

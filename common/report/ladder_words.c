@@ -163,10 +163,11 @@ static bool add_sender(const struct ladder_row *row, struct line *l)
 {
 	const json_t *from = ladder_far(row->packet, false);
 	const json_t *asked = ladder_far(row->asked, true);
+	const char *meaning = member_text(row->packet, "meaning");
 	bool same = row->asked && same_member(from, asked, "address");
 
 	if (ladder_is_error(row->packet)) {
-		if (!same) {
+		if (!same && !says(meaning, member_text(from, "address"))) {
 			line_add(l, ", from ");
 			line_add_string(l, json_object_get(from, "address"));
 		}

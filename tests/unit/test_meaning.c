@@ -126,15 +126,26 @@ static void tells_errors(void **state)
 	c.mtu = 1400;
 	c.about = 2;
 	assert_string_equal(says(NULL, &c),
-		"fragmentation needed (type 3 code 4) from 203.0.113.1, MTU 1400, about #2");
+		"ICMP type 3 code 4 (fragmentation needed) from 203.0.113.1, MTU 1400, about #2");
 	c.class = CLASS_STRANGER;
 	c.mtu = 0;
 	c.about = 0;
 	assert_string_equal(
-		says(NULL, &c), "fragmentation needed (type 3 code 4) from 203.0.113.1");
-	c.class = CLASS_OURS; /* this host's own */
-	assert_string_equal(
-		says(NULL, &c), "fragmentation needed (type 3 code 4) from 203.0.113.1");
+		says(NULL, &c), "ICMP type 3 code 4 (fragmentation needed) from 203.0.113.1");
+	c.class = CLASS_OURS;
+	c.code = 3;
+	c.to = build_at("192.0.2.2");
+	assert_string_equal(says(NULL, &c), "ICMP type 3 code 3 (port unreachable) to 192.0.2.2");
+	c.quoted_from = build_at("192.0.2.2:50000");
+	c.quoted_to = build_at("198.18.0.7:9");
+	c.talk = CAPTURED_NONE;
+	assert_string_equal(says(NULL, &c),
+		"ICMP type 3 code 3 (port unreachable) to 192.0.2.2, as if about 192.0.2.2:50000 "
+		"to 198.18.0.7:9");
+	c.talk = 0;
+	assert_string_equal(says(NULL, &c),
+		"ICMP type 3 code 3 (port unreachable) to 192.0.2.2, about 192.0.2.2:50000 to "
+		"198.18.0.7:9");
 }
 
 /* --- with one --- */

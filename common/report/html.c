@@ -190,6 +190,8 @@ static const struct section sections[] = {
 	{"attempts", "Attempts", html_attempts},
 	{"servers", "Servers", html_servers},
 	{"errors", "Errors", html_errors},
+	{"mappings", "External endpoints", html_mappings},
+	{"flows", "Flows", html_flows},
 	{"evidence", "Evidence", html_evidence},
 	{"packets", "Packets", html_packets},
 };

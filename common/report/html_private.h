@@ -10,6 +10,7 @@
 
 #define HTML_PACKETS  20000 /* rows of a table; a stranger's report may hold more */
 #define HTML_EVIDENCE 5000
+#define HTML_FLOWS    5000
 #define HTML_ITEMS    200 /* of everything else */
 
 struct html {
@@ -41,6 +42,33 @@ void html_end(struct html *h);
 void html_table(struct html *h, const char *class, const char *caption, const char *const *heads);
 void html_table_end(struct html *h);
 
+/* --- html_rows.c: parts of tables --- */
+
+/*
+ * What a table shows can be chosen without a script: each choice is a radio button in front of the table, and the style
+ * hides the rows that are not of its class. The first one is everything.
+ */
+struct html_choice {
+	const char *class, *name;
+	bool (*belongs)(const struct html *h, const json_t *item);
+};
+
+/* The buttons of a table of that kind, without choices that nothing belongs to. */
+void html_choices(const struct html *h, const struct html_choice *choices, size_t count, char kind,
+	const json_t *items, size_t most);
+/* ' class="..."' of a row. */
+void html_row_classes(
+	const struct html *h, const struct html_choice *choices, size_t count, const json_t *item);
+/* ' id="p7"', if the number is above *last, so that no row has the id of another. */
+void html_row_id(FILE *out, char kind, const json_t *number, json_int_t *last);
+/* How many rows the page has left out. */
+void html_rest(struct html *h, size_t size, size_t most);
+/* Cells, empty when the value is of another type. */
+void html_cell_integer(struct html *h, const json_t *value);
+void html_cell_ms(struct html *h, const json_t *value);
+void html_cell_text(struct html *h, const json_t *value);
+void html_cell_endpoint(struct html *h, const json_t *value);
+
 /* --- sections: nothing when there is nothing to say --- */
 
 bool html_has_causes(const json_t *document);
@@ -52,6 +80,8 @@ void html_blocks(struct html *h);
 void html_findings(struct html *h);
 void html_attempts(struct html *h);
 void html_servers(struct html *h);
+void html_mappings(struct html *h);
+void html_flows(struct html *h);
 void html_evidence(struct html *h);
 void html_packets(struct html *h);
 void html_errors(struct html *h);

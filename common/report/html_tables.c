@@ -11,111 +11,7 @@
 #include "report/markup.h"
 #include "report/text_private.h"
 
-/*
- * The tables of evidence and of packets. What they show can be chosen without a script: each choice is a
- * radio button in front of the table, and the style hides the rows that are not of its class.
- */
-
-struct choice {
-	const char *class, *name;
-	bool (*belongs)(const struct html *h, const json_t *item);
-};
-
-/* --- choices --- */
-
-static size_t count_items(
-	const struct html *h, const struct choice *choice, const json_t *items, size_t most)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < json_array_size(items) && i < most; i++) {
-		const json_t *item = json_array_get(items, i);
-
-		count += json_is_object(item) && (!choice->belongs || choice->belongs(h, item));
-	}
-	return count;
-}
-
-/* The first choice is everything. A choice of nothing is none. */
-static void put_choices(const struct html *h, const struct choice *choices, size_t count, char kind,
-	const json_t *items, size_t most)
-{
-	fputs("<p class=\"filter\">Show: </p>\n", h->out);
-	for (size_t i = 0; i < count; i++) {
-		size_t found = count_items(h, &choices[i], items, most);
-
-		if (!found)
-			continue;
-		fprintf(h->out,
-			"<input type=\"radio\" name=\"show-%c\" id=\"show-%c-%s\"%s/><label "
-			"for=\"show-%c-%s\">%s <span class=\"count\">%zu</span></label>\n",
-			kind, kind, choices[i].class, i ? "" : " checked=\"checked\"", kind,
-			choices[i].class, choices[i].name, found);
-	}
-}
-
-static void put_classes(
-	const struct html *h, const struct choice *choices, size_t count, const json_t *item)
-{
-	const char *between = " class=\"";
-
-	for (size_t i = 1; i < count; i++) {
-		if (!choices[i].belongs(h, item))
-			continue;
-		fprintf(h->out, "%s%s", between, choices[i].class);
-		between = " ";
-	}
-	fputs(*between == ' ' && between[1] ? "" : "\"", h->out);
-}
-
-/* Numbers grow, so that no row has the id of another. */
-static void put_id(FILE *out, char kind, const json_t *number, json_int_t *last)
-{
-	json_int_t n = json_integer_value(number);
-
-	if (!json_is_integer(number) || n <= *last)
-		return;
-	fprintf(out, " id=\"%c%" JSON_INTEGER_FORMAT "\"", kind, n);
-	*last = n;
-}
-
-static void put_rest(struct html *h, size_t size, size_t most)
-{
-	if (size > most)
-		fprintf(h->out, "<p>%zu more are in the JSON document only.</p>\n", size - most);
-}
-
-static void put_integer(struct html *h, const json_t *value)
-{
-	fputs("<td class=\"number\">", h->out);
-	if (json_is_integer(value))
-		fprintf(h->out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	fputs("</td>", h->out);
-}
-
-static void put_moment(struct html *h, const json_t *value)
-{
-	double ms = json_number_value(value);
-
-	fputs("<td class=\"number\">", h->out);
-	if (json_is_number(value) && ms >= 0 && ms < 1e9)
-		fprintf(h->out, "%.2f", ms);
-	fputs("</td>", h->out);
-}
-
-static void put_string(struct html *h, const json_t *value)
-{
-	fputs("<td>", h->out);
-	html_text(h, value);
-	fputs("</td>", h->out);
-}
-
-static void put_endpoint(struct html *h, const json_t *value)
-{
-	fputs("<td>", h->out);
-	html_endpoint(h, value);
-	fputs("</td>", h->out);
-}
+/* The tables of evidence and of packets. */
 
 /* --- evidence --- */
 
@@ -136,7 +32,7 @@ static bool is_other(const struct html *h, const json_t *e)
 	return !is_answered(h, e) && !is_silent(h, e);
 }
 
-static const struct choice evidence_choices[] = {
+static const struct html_choice evidence_choices[] = {
 	{"all", "all", NULL},
 	{"answered", "answered", is_answered},
 	{"silent", "silent", is_silent},
@@ -177,20 +73,20 @@ static void put_asked(struct html *h, const json_t *e)
 static void put_evidence(struct html *h, const json_t *e, json_int_t *last)
 {
 	fputs("<tr", h->out);
-	put_id(h->out, 'e', json_object_get(e, "n"), last);
-	put_classes(h, evidence_choices, EVIDENCE_CHOICES, e);
+	html_row_id(h->out, 'e', json_object_get(e, "n"), last);
+	html_row_classes(h, evidence_choices, EVIDENCE_CHOICES, e);
 	fputs("><th scope=\"row\" class=\"number\">", h->out);
 	fprintf(h->out, "[%llu]</th>", member_count(e, "n"));
-	put_moment(h, json_object_get(e, "t_ms"));
-	put_string(h, json_object_get(e, "question"));
-	put_string(h, json_object_get(e, "transport"));
-	put_endpoint(h, json_object_get(e, "local"));
+	html_cell_ms(h, json_object_get(e, "t_ms"));
+	html_cell_text(h, json_object_get(e, "question"));
+	html_cell_text(h, json_object_get(e, "transport"));
+	html_cell_endpoint(h, json_object_get(e, "local"));
 	put_asked(h, e);
-	put_integer(h, json_object_get(e, "sent"));
-	put_integer(h, json_object_get(e, "received"));
-	put_string(h, json_object_get(e, "state"));
-	put_endpoint(h, json_object_get(e, "mapped"));
-	put_moment(h, json_object_get(e, "rtt_ms"));
+	html_cell_integer(h, json_object_get(e, "sent"));
+	html_cell_integer(h, json_object_get(e, "received"));
+	html_cell_text(h, json_object_get(e, "state"));
+	html_cell_endpoint(h, json_object_get(e, "mapped"));
+	html_cell_ms(h, json_object_get(e, "rtt_ms"));
 	put_remarks(h, e);
 	fputs("</tr>\n", h->out);
 }
@@ -203,13 +99,13 @@ void html_evidence(struct html *h)
 	json_int_t last = -1;
 
 	html_begin(h, "evidence", "Evidence");
-	put_choices(h, evidence_choices, EVIDENCE_CHOICES, 'e', evidence, HTML_EVIDENCE);
+	html_choices(h, evidence_choices, EVIDENCE_CHOICES, 'e', evidence, HTML_EVIDENCE);
 	html_table(h, "scroll tall", "What was asked, and what came of it", heads);
 	for (size_t i = 0; i < json_array_size(evidence) && i < HTML_EVIDENCE; i++)
 		if (json_is_object(json_array_get(evidence, i)))
 			put_evidence(h, json_array_get(evidence, i), &last);
 	html_table_end(h);
-	put_rest(h, json_array_size(evidence), HTML_EVIDENCE);
+	html_rest(h, json_array_size(evidence), HTML_EVIDENCE);
 	html_end(h);
 }
 
@@ -268,7 +164,7 @@ static bool is_strangers(const struct html *h, const json_t *packet)
 	return member_is(packet, "class", "stranger");
 }
 
-static const struct choice packet_choices[] = {
+static const struct html_choice packet_choices[] = {
 	{"all", "all", NULL},
 	{"cited", "cited", is_cited},
 	{"ours", "sent by this host", is_ours},
@@ -348,17 +244,17 @@ static void put_packet(struct html *h, const json_t *packet, json_int_t *last)
 	const json_t *delivered = json_object_get(packet, "delivered");
 
 	fputs("<tr", h->out);
-	put_id(h->out, 'p', json_object_get(packet, "n"), last);
-	put_classes(h, packet_choices, PACKET_CHOICES, packet);
+	html_row_id(h->out, 'p', json_object_get(packet, "n"), last);
+	html_row_classes(h, packet_choices, PACKET_CHOICES, packet);
 	fprintf(h->out, "><th scope=\"row\" class=\"number\">#%llu</th>",
 		member_count(packet, "n"));
-	put_moment(h, json_object_get(packet, "t_ms"));
+	html_cell_ms(h, json_object_get(packet, "t_ms"));
 	put_way(h, packet);
-	put_endpoint(h, json_object_get(packet, "from"));
-	put_endpoint(h, json_object_get(packet, "to"));
+	html_cell_endpoint(h, json_object_get(packet, "from"));
+	html_cell_endpoint(h, json_object_get(packet, "to"));
 	put_protocol(h, packet);
-	put_integer(h, json_object_get(packet, "size_bytes"));
-	put_integer(h, json_object_get(packet, "ttl"));
+	html_cell_integer(h, json_object_get(packet, "size_bytes"));
+	html_cell_integer(h, json_object_get(packet, "ttl"));
 	put_meaning(h, packet);
 	put_sender(h, packet);
 	fprintf(h->out, "<td>%s</td></tr>\n",
@@ -375,13 +271,13 @@ void html_packets(struct html *h)
 	json_int_t last = 0;
 
 	html_begin(h, "packets", "Packets");
-	put_choices(h, packet_choices, PACKET_CHOICES, 'p', packets, HTML_PACKETS);
+	html_choices(h, packet_choices, PACKET_CHOICES, 'p', packets, HTML_PACKETS);
 	html_table(h, "scroll tall",
 		"What was captured at this host; the numbers are those of the capture file", heads);
 	for (size_t i = 0; i < json_array_size(packets) && i < HTML_PACKETS; i++)
 		if (json_is_object(json_array_get(packets, i)))
 			put_packet(h, json_array_get(packets, i), &last);
 	html_table_end(h);
-	put_rest(h, json_array_size(packets), HTML_PACKETS);
+	html_rest(h, json_array_size(packets), HTML_PACKETS);
 	html_end(h);
 }

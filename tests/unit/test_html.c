@@ -165,7 +165,6 @@ static void test_punch(void **state)
 	json_decref(d);
 }
 
-/* Reports without any of the keys of the capture: as they have always been. */
 /* Packets of other programs: the answer is the main cause, and nothing was asked that could be untested. */
 static void test_reading(void **state)
 {
@@ -183,6 +182,13 @@ static void test_reading(void **state)
 	assert_has(html, "<h1>certain: A router on the way refuses packets</h1>");
 	assert_null(strstr(html, "<b>Why:</b>"));
 	assert_null(strstr(html, "untested"));
+	assert_has(html, "<li><a href=\"#mappings\">External endpoints</a></li>");
+	assert_has(html, "<li><a href=\"#mappings\">External endpoints</a></li>");
+	assert_has(html,
+		"<td><code>192.0.2.11:40000</code></td><td><code>203.0.113.1:3478</code></td>"
+		"<td>unknown</td><td class=\"number\"><a href=\"#p3\">#3</a></td>");
+	assert_has(html, "refused or reset <span class=\"count\">2</span>");
+	assert_has(html, "<td>ICMP 3/13 from 192.0.2.1</td>");
 	keep(html, "reading");
 	free(html);
 	json_object_set_new(d, "causes", json_array());
@@ -194,6 +200,34 @@ static void test_reading(void **state)
 	reading_sample_end(&s);
 }
 
+static void test_strange_readings(void **state)
+{
+	static const char *const rows[] = {
+		"{\"flows\":[3,{}],\"mappings\":[3,{\"seen\":3},{\"seen\":[3]}]}",
+		"{\"flows\":[{\"state\":\"<b>\",\"protocol\":3,\"local\":[],\"sent\":{\"packets\":-"
+		"1,\"first\":-1},"
+		"\"icmp_errors\":[3,{\"from\":\"<i>\",\"type\":-1}]}]}",
+		"{\"mappings\":[{\"local\":{\"address\":\"<b>\",\"port\":1e9},\"mapping\":"
+		"\"\\u001b\","
+		"\"seen\":[{\"packet\":\"<u>\"},{\"packet\":-7}]}]}"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_t *d = json_loads(rows[i], 0, NULL);
+		char *html;
+
+		assert_non_null(d);
+		json_object_set_new(d, "format", json_string("capture-report"));
+		html = render(d);
+		assert_sound(html);
+		assert_null(strstr(html, "<b>"));
+		assert_null(strstr(html, "<i>"));
+		free(html);
+		json_decref(d);
+	}
+}
+
+/* Reports without any of the keys of the capture: as they have always been. */
 static void test_without_capture(void **state)
 {
 	static const struct {
@@ -459,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_rp_filter),
 		cmocka_unit_test(test_punch),
 		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_strange_readings),
 		cmocka_unit_test(test_without_capture),
 		cmocka_unit_test(test_connected),
 		cmocka_unit_test(test_peer_at_server),

@@ -102,10 +102,9 @@ class Case(punchlab.Case):
                 side.popen.wait()
             path = f"{self.lab.folder}/{side.name}.lines"
             side.lines.thread.join(5)
-            lines = [line for _, line in side.lines.found]
+            with open(path, "wb") as file:
+                file.writelines(line for _, line in side.lines.found)
             if side.popen.returncode >= 0:  # else there is no document
-                with open(path, "wb") as file:
-                    file.writelines(lines)
                 self.validate(path)
 
     def validate(self, path):
@@ -293,8 +292,12 @@ def restart(lab, rule):
 
 @case(LATER)
 def restarted(test):
-    """From both kinds of who knocks, at once: srv is reached from the new port, and open is not."""
-    pairs = [test.both("--hold", who=who) for who in ("srv", "open")]
+    """From both kinds of who knocks, at once: srv is reached from the new port, and open is not. Two pairs with one
+    code would meet each other."""
+    pairs = []
+    for who in ("srv", "open"):
+        test.code = f"{who}-acorn-albatross-aimless-bravado"
+        pairs.append(test.both("--hold", who=who))
     restart(test.lab, "ip protocol udp masquerade to :20000-21999 fully-random")
     for x, y in pairs:
         if y.host == "srv":

@@ -106,8 +106,10 @@ static bool check_silent(const struct finding_view *view, struct finding *f)
 {
 	if (view->b->status != PATH_UNREACHABLE)
 		return false;
-	if (*view->b->why) /* among the causes */
+	if (*view->b->why) { /* among the causes, with advice of their own */
 		snprintf(f->title, sizeof(f->title), "No server answered");
+		f->advice = "Do what the causes advise, and ask again.";
+	}
 	finding_detail(f, "%s",
 		*view->b->status_basis.text
 			? view->b->status_basis.text

@@ -150,7 +150,7 @@ static void tell_silence(const struct silence *s, struct behaviour *b)
 	if (s->passes)
 		basis_text(&b->status_basis,
 			"UDP reaches a server's host, which says that another "
-			"port is closed: no server answers there");
+			"port is closed; from the server's own port nothing was received");
 	else if (s->reached)
 		basis_text(&b->status_basis, "UDP reaches a server's host, and no server answers");
 	else if (s->hosts >= 2)

@@ -328,6 +328,25 @@ static void test_verdicts(void **state)
 	}
 }
 
+/* Where there is a cause, its advice is the one to follow. */
+static void test_silent_with_cause(void **state)
+{
+	struct verdict v = {.udp4 = {.status = PATH_UNREACHABLE}};
+	static struct finding f[FINDINGS_MAX];
+	struct journal *j;
+
+	(void)state;
+	assert_int_equal(journal_create(1, &j), 0);
+	assert_int_equal(judge_findings(j, &v, f), 1);
+	assert_string_equal(f[0].title, "No server answered, and nothing proves why");
+	assert_non_null(strstr(f[0].advice, "Try other servers"));
+	snprintf(v.udp4.why, sizeof(v.udp4.why), "this host's own firewall drops the answers");
+	assert_int_equal(judge_findings(j, &v, f), 1);
+	assert_string_equal(f[0].title, "No server answered");
+	assert_string_equal(f[0].advice, "Do what the causes advise, and ask again.");
+	journal_destroy(j);
+}
+
 static void test_ipv6(void **state)
 {
 	static struct finding f[FINDINGS_MAX];
@@ -561,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_sentence_is_cut),
 		cmocka_unit_test(test_outlook_is_the_best_known),
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_silent_with_cause),
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_alg_names_the_answer),

@@ -53,7 +53,7 @@ static const struct row rows[] = {
 		"203.0.113.1"},
 	/* UDP gets through, if to another port */
 	{"rr....", OBSERVATION_ANSWERED, 2, true, PATH_UNREACHABLE, TRI_UNKNOWN, false,
-		"no server answers there; packets get as far as 198.18.0.2 (hop 2), the last "
+		"nothing was received; packets get as far as 198.18.0.2 (hop 2), the last "
 		"router that answers towards 203.0.113.1"},
 	/* it gets there, so it is not blocked, though two hosts answer over TCP alone */
 	{"rrT", OBSERVATION_ANSWERED, 2, false, PATH_UNREACHABLE, TRI_YES, false,

@@ -267,11 +267,33 @@ static void take_error(
 	receive(p, now_us, e, (size_t)i, error);
 }
 
+/* An error that the raw socket has seen, what it quotes being like `defects`. Whether it was asked for. */
+static bool take_quote(struct icmp_probe *p, uint64_t now_us, struct icmp_errand *e,
+	const struct icmp_seen *error, uint8_t defects)
+{
+	struct observation *o;
+	bool wrong;
+	int i = find_wanted(e, error, &wrong);
+
+	if (i < 0 || wrong)
+		return false;
+	o = icmp_probe_observation(p, e->observation[i]);
+	o->detail.quotes++;
+	o->detail.wrong_quotes += defects != 0;
+	o->detail.quote_defects |= defects;
+	/* not all of what arrives is shown to sockets, even where it finds them */
+	if (!(defects & (QUOTE_SOURCE | QUOTE_DESTINATION)))
+		note_arrival(p, now_us, e, (size_t)i, o->detail.quotes);
+	return true;
+}
+
 static void take_early(struct icmp_probe *p, uint64_t now_us, struct icmp_errand *e)
 {
 	for (unsigned i = 0; i < e->early_count; i++)
 		take_error(p, now_us, e, &e->early[i]);
-	e->early_count = 0;
+	for (unsigned i = 0; i < e->early_quote_count; i++)
+		take_quote(p, now_us, e, &e->early_quotes[i].error, e->early_quotes[i].defects);
+	e->early_count = e->early_quote_count = 0;
 }
 
 /* The first that was asked for and is alike, from wherever it came. */
@@ -486,21 +508,14 @@ void icmp_probe_raw(struct icmp_probe *p, uint64_t now_us, const struct endpoint
 		return;
 	for (unsigned k = 0; k < p->errand_count; k++) {
 		struct icmp_errand *e = &p->errands[k];
-		struct observation *o;
-		uint8_t defects;
-		bool wrong;
-		int i = is_about(p, e, &q) ? find_wanted(e, &error, &wrong) : -1;
 
-		if (i < 0 || wrong)
+		if (!is_about(p, e, &q))
 			continue;
-		o = icmp_probe_observation(p, e->observation[i]);
-		defects = defects_of(p, e, &q);
-		o->detail.quotes++;
-		o->detail.wrong_quotes += defects != 0;
-		o->detail.quote_defects |= defects;
-		/* not all of what arrives is shown to sockets, even where it finds them */
-		if (!(defects & (QUOTE_SOURCE | QUOTE_DESTINATION)))
-			note_arrival(p, now_us, e, (size_t)i, o->detail.quotes);
-		return;
+		if (e->phase == ICMP_ERRAND_PROMISED &&
+			take_quote(p, now_us, e, &error, defects_of(p, e, &q)))
+			return;
+		if (e->phase == ICMP_ERRAND_ASKED && e->early_quote_count < ICMP_ERRORS_MAX)
+			e->early_quotes[e->early_quote_count++] =
+				(struct icmp_early_quote){error, defects_of(p, e, &q)};
 	}
 }

@@ -137,6 +137,11 @@ struct icmp_errand {
 	/* what has come before the answer that says where from */
 	struct icmp_seen early[ICMP_ERRORS_MAX];
 	unsigned early_count;
+	struct icmp_early_quote {
+		struct icmp_seen error;
+		uint8_t defects;
+	} early_quotes[ICMP_ERRORS_MAX]; /* … to the raw socket */
+	unsigned early_quote_count;
 	unsigned received; /* errors, of whichever kind */
 	bool reported; /* the indication has come */
 	unsigned repeats; /* of the request, when the flow is over … */

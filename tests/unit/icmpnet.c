@@ -194,10 +194,12 @@ static void reply(struct icmpnet *n, unsigned socket, const void *data, size_t l
 
 	e.from = server_at(n, false);
 	set_data(&e, data, length);
-	if (e.kind == HOST_BYTES)
-		carry_reliably(n, &e, RTO_US);
-	else
+	if (e.kind == HOST_DATAGRAM)
 		carry(n, &e);
+	else if (n->config->bytes_late_us)
+		put(n, &e, arrival_us(n) + n->config->bytes_late_us);
+	else
+		carry_reliably(n, &e, RTO_US);
 }
 
 static void reply_inquiry(struct icmpnet *n, unsigned socket, const struct icmp_inquiry *m)

@@ -280,6 +280,21 @@ static void test_quotes(void **state)
 	icmpnet_free(&r);
 }
 
+/* The promise was lost, and comes again when the errors are there already. */
+static void test_errors_overtake(void **state)
+{
+	struct icmpnet_config c = usual();
+
+	(void)state;
+	for (unsigned late_ms = 5; late_ms <= 200; late_ms += 5) {
+		c.bytes_late_us = late_ms * 1000;
+		check(&c);
+	}
+	c.ipv6 = true;
+	c.bytes_late_us = 100000;
+	check(&c);
+}
+
 static void test_unprivileged(void **state)
 {
 	struct icmpnet_config c = usual();
@@ -558,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_errors_overtake),
 		cmocka_unit_test(test_unprivileged),
 		cmocka_unit_test(test_path_mtu),
 		cmocka_unit_test(test_outward),

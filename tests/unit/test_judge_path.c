@@ -148,8 +148,8 @@ static void test_alg_families(void **state)
 /* --- no way out --- */
 
 #define PASSES                                                                                    \
-	"UDP reaches a server's host, which says that another port is closed: no server answers " \
-	"there"
+	"UDP reaches a server's host, which says that another port is closed; from the server's " \
+	"own port nothing was received"
 
 struct blocked_row {
 	const char *server;

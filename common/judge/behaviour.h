@@ -177,6 +177,7 @@ struct behaviour {
 	char why[JOURNAL_TEXT]; /* nothing was answered, as judge_causes finds out; "": not known */
 	struct endpoint icmp_offender; /* who refused UDP by ICMP; FAMILY_NONE: nobody */
 	uint8_t icmp_type, icmp_code;
+	int refused_here; /* errno with which this host itself refuses to send; 0: it does not */
 	struct reach reach;
 };
 

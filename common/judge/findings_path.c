@@ -86,6 +86,10 @@ static bool check_blocked(const struct finding_view *view, struct finding *f)
 
 	if (view->b->status != PATH_BLOCKED)
 		return false;
+	if (view->b->refused_here) {
+		finding_detail(f, "%s.", view->b->status_basis.text);
+		return true;
+	}
 	if (view->b->icmp_offender.family != FAMILY_NONE) {
 		finding_detail(f, "%s refuses UDP with ICMP type %u code %u.",
 			endpoint_format_address(&view->b->icmp_offender, address),

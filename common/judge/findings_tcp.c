@@ -49,6 +49,15 @@ static const struct basis *sequence_of(const struct behaviour *b)
 	return &b->sequence_basis;
 }
 
+static bool check_blocked(const struct finding_view *view, struct finding *f)
+{
+	if (view->b->status != PATH_BLOCKED)
+		return false;
+	finding_detail(f, "%s.", view->b->status_basis.text);
+	finding_reach(view, f);
+	return true;
+}
+
 static bool check_unreachable(const struct finding_view *view, struct finding *f)
 {
 	if (view->b->status != PATH_UNREACHABLE)
@@ -268,6 +277,8 @@ static bool check_one_only(const struct finding_view *view, struct finding *f)
 }
 
 const struct rule tcp_rules[] = {
+	{"tcp-blocked", SEVERITY_PROBLEM, status_of, check_blocked, "TCP is blocked",
+		"Allow TCP to leave on the device that blocks it.", "RFC 1812 5.3.9"},
 	{"tcp-unreachable", SEVERITY_WARNING, status_of, check_unreachable,
 		"No server answered over TCP",
 		"Name a server that also serves STUN over TCP, such as natprobed.",

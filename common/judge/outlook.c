@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "judge/findings_private.h"
 
@@ -174,18 +175,23 @@ static struct family_outlook outlook_dependent(const struct behaviour *b)
 	return o;
 }
 
+static const char *why_blocked(const struct behaviour *b)
+{
+	if (b->transport == TRANSPORT_TCP)
+		return "TCP does not get out";
+	if (b->icmp_offender.family == FAMILY_NONE && !b->refused_here)
+		return "UDP gets no answer where TCP does; a relay that is reached over TCP or TLS "
+		       "may work";
+	return "UDP does not get out; a relay that is reached over TCP or TLS may work";
+}
+
 static struct family_outlook outlook_family(const struct behaviour *b)
 {
 	switch (b->status) {
 	case PATH_OK:
 		break;
 	case PATH_BLOCKED:
-		return outlook_of(P2P_NONE, METHOD_RELAY,
-			b->icmp_offender.family == FAMILY_NONE
-				? "UDP gets no answer where TCP does; a relay that is reached over "
-				  "TCP or TLS may work"
-				: "UDP does not get out; a relay that is reached over TCP or TLS "
-				  "may work");
+		return outlook_of(P2P_NONE, METHOD_RELAY, why_blocked(b));
 	case PATH_UNREACHABLE:
 		return outlook_of(P2P_UNKNOWN, METHOD_UNKNOWN, "no server answered");
 	case PATH_UNTESTED:
@@ -324,36 +330,48 @@ static void sentence_ok(const struct behaviour *b, const char *protocol, char *o
 			filtering_words(b, filtering, sizeof(filtering)), promise(b));
 }
 
+/* A sentence goes on with a small letter, unless it begins with an abbreviation. */
+static void sentence_why(
+	const struct behaviour *b, const char *protocol, const char *what, char *out, size_t size)
+{
+	bool word = islower((unsigned char)b->why[0] ? (unsigned char)b->why[1] : 0);
+
+	snprintf(out, size, "%s: %s: %c%s", protocol, what,
+		word ? tolower((unsigned char)b->why[0]) : b->why[0], b->why + 1);
+}
+
 static void sentence_blocked(
 	const struct behaviour *b, const char *protocol, char *out, size_t size)
 {
+	const char *transport = b->transport == TRANSPORT_TCP ? "TCP" : "UDP";
 	char address[ENDPOINT_TEXT];
 
-	if (b->icmp_offender.family == FAMILY_NONE)
+	if (b->refused_here && *b->why)
+		sentence_why(b, protocol, "blocked", out, size);
+	else if (b->refused_here)
+		snprintf(out, size, "%s: blocked: this host itself refuses to send it (%s)",
+			protocol, strerror(b->refused_here));
+	else if (b->icmp_offender.family == FAMILY_NONE)
 		snprintf(out, size,
 			"%s: blocked: TCP reaches the servers' hosts and UDP does not: expect no "
 			"direct UDP connections from here",
 			protocol);
 	else
 		snprintf(out, size,
-			"%s: blocked: %s refuses it (ICMP type %u code %u): no direct UDP "
+			"%s: blocked: %s refuses it (ICMP type %u code %u): no direct %s "
 			"connections from here",
 			protocol, endpoint_format_address(&b->icmp_offender, address), b->icmp_type,
-			b->icmp_code);
+			b->icmp_code, transport);
 }
 
-/* A sentence goes on with a small letter, unless it begins with an abbreviation. */
 static void sentence_unreachable(
 	const struct behaviour *b, const char *protocol, char *out, size_t size)
 {
-	bool word = islower((unsigned char)b->why[0] ? (unsigned char)b->why[1] : 0);
-
-	if (!*b->why)
+	if (*b->why)
+		sentence_why(b, protocol, "no server answered", out, size);
+	else
 		snprintf(out, size, "%s: no server answered, and nothing proves why: unknown",
 			protocol);
-	else
-		snprintf(out, size, "%s: no server answered: %c%s", protocol,
-			word ? tolower((unsigned char)b->why[0]) : b->why[0], b->why + 1);
 }
 
 void judge_sentence(const struct behaviour *b, enum family family, char *out, size_t size)

@@ -96,6 +96,7 @@ static void judge_prohibition(
 	b->status = PATH_BLOCKED;
 	basis_add(&b->status_basis, v->journal, o);
 	if (o->icmp.local) {
+		b->refused_here = o->icmp.error;
 		basis_text(&b->status_basis, "this host itself refuses to send: %s",
 			strerror(o->icmp.error));
 		return;
@@ -103,8 +104,9 @@ static void judge_prohibition(
 	b->icmp_offender = o->icmp.offender;
 	b->icmp_type = o->icmp.type;
 	b->icmp_code = o->icmp.code;
-	basis_text(&b->status_basis, "%s refuses UDP: ICMP type %u code %u",
-		endpoint_format_address(&o->icmp.offender, text), o->icmp.type, o->icmp.code);
+	basis_text(&b->status_basis, "%s refuses %s: ICMP type %u code %u",
+		endpoint_format_address(&o->icmp.offender, text),
+		v->transport == TRANSPORT_TCP ? "TCP" : "UDP", o->icmp.type, o->icmp.code);
 	if (!b->reach.measured)
 		return;
 	basis_add(&b->status_basis, v->journal, &v->journal->observations[b->reach.observation]);

@@ -9,8 +9,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 
+#include "judge/private.h"
 #include "test_report_sample.h"
 
 #define EIM  DEPENDENCE_ENDPOINT_INDEPENDENT
@@ -47,6 +49,12 @@ static const struct {
 	{"UDP: blocked: TCP reaches the servers' hosts and UDP does not: expect no direct UDP "
 	 "connections from here",
 		P2P_NONE, METHOD_RELAY, {.status = PATH_BLOCKED}},
+	{"UDP: blocked: this host itself refuses to send it (Operation not permitted)", P2P_NONE,
+		METHOD_RELAY, {.status = PATH_BLOCKED, .refused_here = EPERM}},
+	{"UDP: blocked: this host has no route to the server", P2P_NONE, METHOD_RELAY,
+		{.status = PATH_BLOCKED,
+			.refused_here = EACCES,
+			.why = "This host has no route to the server"}},
 	/* packets that never left this host say nothing, whatever they look like */
 	{"UDP: the server is on this host: nothing is learnt about the network", P2P_UNKNOWN,
 		METHOD_UNKNOWN,
@@ -524,6 +532,13 @@ static void test_blocked(void **state)
 	s.v.udp4.icmp_offender = at("10.0.1.1:1");
 	sample_judge(&s);
 	assert_string_equal(s.findings[0].title, "UDP is blocked");
+	/* this host has refused: nothing is known of its servers' hosts, nor of the path */
+	s.v.udp4.icmp_offender = (struct endpoint){.family = FAMILY_NONE};
+	s.v.udp4.refused_here = EPERM;
+	basis_text(&s.v.udp4.status_basis, "this host itself refuses to send: no");
+	sample_judge(&s);
+	assert_string_equal(s.findings[0].title, "UDP is blocked");
+	assert_string_equal(s.findings[0].detail, "this host itself refuses to send: no.");
 	sample_end(&s);
 }
 

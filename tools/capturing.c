@@ -177,6 +177,38 @@ static void record_way(
 	out->neighbour = out->specific && way.gateway.family == FAMILY_NONE;
 }
 
+void capturing_refused(struct capturing *c, int protocol, const struct endpoint *to, int error)
+{
+	const struct route_question q = {
+		.to = *to, .from = {.family = FAMILY_NONE}, .protocol = (uint8_t)protocol};
+	struct host_record *h;
+	struct route way;
+	int err;
+
+	if (!c || (error != EACCES && error != EINVAL) || host_way(&c->host, to) ||
+		c->host.way_count == HOST_WAYS)
+		return;
+	h = &c->host;
+	err = route_find(&q, &way);
+	h->ways[h->way_count++] = (struct host_way){
+		.to = *to, .refused = err == -EACCES || err == -EINVAL ? -err : 0};
+}
+
+void capturing_refusals(struct capturing *c, const struct journal *journal)
+{
+	for (size_t i = 0; i < journal->observation_count; i++) {
+		const struct observation *o = &journal->observations[i];
+		int protocol = o->transport == TRANSPORT_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+
+		if (o->transport == TRANSPORT_ICMP)
+			protocol = 0;
+		if (o->icmp.local)
+			capturing_refused(c, protocol, &o->to, o->icmp.error);
+		else if (o->transport == TRANSPORT_TCP)
+			capturing_refused(c, protocol, &o->to, o->own.error);
+	}
+}
+
 /* To each of those that packets went to. */
 static void record_ways(struct capturing *c)
 {

@@ -7,6 +7,7 @@
 
 #include "journal/captured.h"
 #include "journal/host.h"
+#include "journal/journal.h"
 #include "net/watch.h"
 #include "report/document_capture.h"
 
@@ -28,6 +29,15 @@ struct watch capturing_watch(struct capturing *c);
 
 /* Whether the user has named the interface or the source of what is sent. */
 void capturing_chosen(struct capturing *c, bool chosen);
+
+/*
+ * The system has refused to send there, with this errno: EACCES may come of a route that prohibits it or of a firewall,
+ * EINVAL of a route that is a black hole. Asks its routes, for the host's record. protocol: of IP, with ports, or 0. c:
+ * NULL is nobody.
+ */
+void capturing_refused(struct capturing *c, int protocol, const struct endpoint *to, int error);
+/* The same for all questions that were refused so. */
+void capturing_refusals(struct capturing *c, const struct journal *journal);
 
 /* Takes what is there now, besides what the event loop takes by itself. */
 void capturing_catch_up(struct capturing *c);

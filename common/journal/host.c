@@ -23,6 +23,13 @@ const struct host_way *host_way(const struct host_record *h, const struct endpoi
 	return NULL;
 }
 
+bool host_routes_refuse(const struct host_record *h, const struct endpoint *to, int error)
+{
+	const struct host_way *way = host_way(h, to);
+
+	return way && error && way->refused == error;
+}
+
 bool host_has_address(const struct host_record *h, const struct endpoint *e)
 {
 	for (size_t i = 0; h && i < h->address_count; i++)

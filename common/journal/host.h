@@ -34,6 +34,7 @@ struct host_way {
 		back; /* index of where reverse-path filtering expects what it sends; 0: not known */
 	bool specific; /* by a route that is not the default one */
 	bool neighbour; /* … without a router */
+	int refused; /* errno: by all rules a route lets nothing out to it; 0: not so, or nobody has asked */
 };
 
 /* Since the run began. */
@@ -63,6 +64,9 @@ const struct host_interface *host_interface(const struct host_record *h, unsigne
 
 /* NULL: it is not known. h: NULL knows none. */
 const struct host_way *host_way(const struct host_record *h, const struct endpoint *to);
+
+/* Whether this errno of a refusal to send comes from its routes, and not from a firewall. h: NULL knows nothing. */
+bool host_routes_refuse(const struct host_record *h, const struct endpoint *to, int error);
 
 /* Whether the address is one of its own. h: NULL knows none. */
 bool host_has_address(const struct host_record *h, const struct endpoint *e);

@@ -3,6 +3,7 @@
 
 #include <config.h>
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,13 +163,25 @@ void judge_why(const struct causes *causes, const struct journal *j, struct verd
 			n++) {
 			struct behaviour *b = behaviour_of(v, &j->observations[c->evidence[n]]);
 
-			if (b && b->status == PATH_UNREACHABLE && !*b->why)
+			if (b && (b->status == PATH_UNREACHABLE || b->refused_here) && !*b->why)
 				snprintf(b->why, sizeof(b->why), "%s", c->title);
 		}
 	}
 }
 
 /* --- words --- */
+
+const char *cause_no_way(int error)
+{
+	switch (error) {
+	case EACCES:
+		return "a route prohibits it";
+	case EINVAL:
+		return "a route is a black hole";
+	default:
+		return strerror(error);
+	}
+}
 
 const char *cause_name(enum cause_id id)
 {

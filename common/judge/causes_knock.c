@@ -38,10 +38,10 @@ static struct knocks find_knocks(const struct captured_list *l)
 }
 
 /* The system has sent none. Its errors but these are not of the network. */
-static struct cause *add_refused(int error, struct causes *out)
+static struct cause *add_refused(int error, bool by_route, struct causes *out)
 {
-	bool firewall = error == -EPERM || error == -EACCES;
-	bool route = error == -ENETUNREACH || error == -EHOSTUNREACH;
+	bool route = by_route || error == -ENETUNREACH || error == -EHOSTUNREACH;
+	bool firewall = !route && (error == -EPERM || error == -EACCES);
 	struct cause *c;
 
 	if (!firewall && !route)
@@ -55,7 +55,7 @@ static struct cause *add_refused(int error, struct causes *out)
 			 : "This host has no route to the other side",
 		firewall ? LOOK_AT_RULES : "See ip route.", "");
 	cause_text(c->detail, sizeof(c->detail), "Each was refused when it was sent: %s.",
-		strerror(-error));
+		route ? cause_no_way(-error) : strerror(-error));
 	return c;
 }
 
@@ -109,7 +109,7 @@ void judge_knock_causes(const struct knock_causes_facts *facts, struct causes *o
 	struct cause *c;
 
 	if (facts->unsent && facts->unsent == facts->sent)
-		c = add_refused(facts->error, out);
+		c = add_refused(facts->error, facts->by_route, out);
 	else if (facts->captured && !k.left)
 		c = add_kept_here(out);
 	else

@@ -19,6 +19,7 @@ void causes_sort(struct causes *out);
 
 void cause_packet(struct cause *c, uint32_t number); /* kept in order; 0: none */
 void cause_evidence(struct cause *c, size_t place);
+const char *cause_no_way(int error); /* errno with which the routes of this host have refused */
 void cause_text(char *text, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

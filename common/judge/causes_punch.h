@@ -48,6 +48,7 @@ struct knock_causes_facts {
 	bool dropped; /* the own NAT lets such errors not out, as a server has seen */
 	unsigned sent, unsent; /* errors, and those of them that the system has refused */
 	int error; /* … and why: negative errno */
+	bool by_route; /* it comes of a route of this host */
 	const struct captured_list *captured; /* NULL: nothing was captured, or not all */
 };
 void judge_knock_causes(const struct knock_causes_facts *facts, struct causes *out);

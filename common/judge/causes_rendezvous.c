@@ -163,6 +163,10 @@ static struct cause *add_stayed(
 	enum certainty certainty =
 		f->error == -EPERM || f->error == -EACCES ? CERTAINTY_CERTAIN : CERTAINTY_LIKELY;
 
+	if (host_routes_refuse(f->host, f->server, -f->error)) {
+		*title = "A route of this host lets nothing out to the server";
+		return causes_add(out, CAUSE_NO_ROUTE, CERTAINTY_CERTAIN, PLACE_HOST, NULL);
+	}
 	if (f->error == -ENETUNREACH || f->error == -ENETDOWN || f->error == -EHOSTUNREACH) {
 		*title = f->error == -EHOSTUNREACH
 			? "This host has no way to the server, or its next hop does not answer"

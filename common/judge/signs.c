@@ -59,9 +59,12 @@ static bool is_host_unreachable(const struct observation *o)
 	return o->icmp.type == ICMP6_DST_UNREACH && o->icmp.code == ICMP6_DST_UNREACH_ADDR;
 }
 
-static uint32_t local_signs(const struct icmp_seen *i)
+/* A route that prohibits gives the same errno as a firewall. */
+static uint32_t local_signs(const struct cause_facts *f, const struct observation *o, int error)
 {
-	switch (i->error) {
+	if (host_routes_refuse(f->host, &o->to, error))
+		return SIGN_NO_ROUTE;
+	switch (error) {
 	case EPERM:
 	case EACCES:
 		return SIGN_REFUSED_LOCALLY;
@@ -82,7 +85,7 @@ static uint32_t icmp_signs(const struct cause_facts *f, const struct observation
 	if (!i->count)
 		return 0;
 	if (i->local)
-		return local_signs(i);
+		return local_signs(f, o, i->error);
 	/* first, since the server may be this host itself */
 	if (endpoint_same_address(&i->offender, &o->to) && is_port_unreachable(o))
 		return SIGN_CLOSED;
@@ -96,7 +99,7 @@ static uint32_t icmp_signs(const struct cause_facts *f, const struct observation
 
 /* --- sockets --- */
 
-static uint32_t connection_signs(const struct observation *o)
+static uint32_t connection_signs(const struct cause_facts *f, const struct observation *o)
 {
 	const struct connection_seen *c = &o->own;
 
@@ -105,7 +108,7 @@ static uint32_t connection_signs(const struct observation *o)
 	if (c->outcome == CONNECTION_REFUSED && !o->icmp.count)
 		return SIGN_RESET;
 	if (c->outcome == CONNECTION_LOCAL)
-		return local_signs(&(struct icmp_seen){.error = c->error});
+		return local_signs(f, o, c->error);
 	return 0;
 }
 
@@ -114,7 +117,7 @@ static uint32_t socket_signs(const struct cause_facts *f, const struct observati
 	uint32_t signs = icmp_signs(f, o);
 
 	if (o->transport == TRANSPORT_TCP)
-		signs |= connection_signs(o);
+		signs |= connection_signs(f, o);
 	if (o->malformed)
 		signs |= SIGN_GIBBERISH;
 	if (o->wrong_source)
@@ -206,13 +209,13 @@ static uint32_t reset_signs(const struct sign_view *v)
 }
 
 /* connect() says why nothing leaves, where it is not a firewall that swallows SYNs. */
-static uint32_t stayed_signs(const struct observation *o)
+static uint32_t stayed_signs(const struct cause_facts *f, const struct observation *o)
 {
 	if (o->own.outcome != CONNECTION_UNREACHABLE)
 		return 0;
 	if (o->own.error == EHOSTUNREACH && o->own.took_us >= NEIGHBOUR_US)
 		return SIGN_NO_NEIGHBOUR;
-	return local_signs(&(struct icmp_seen){.error = o->own.error});
+	return local_signs(f, o, o->own.error);
 }
 
 static uint32_t capture_signs(const struct sign_view *v)
@@ -229,7 +232,7 @@ static uint32_t capture_signs(const struct sign_view *v)
 	else if (v->o->sent && !v->facts->gaps)
 		signs |= SIGN_STAYED;
 	if (signs & SIGN_STAYED)
-		signs |= stayed_signs(v->o);
+		signs |= stayed_signs(v->facts, v->o);
 	if (t->left && left_otherwise(v))
 		signs |= SIGN_OTHER_WAY;
 	if (t->came && v->o->transport == TRANSPORT_TCP && v->o->own.outcome == CONNECTION_MADE &&

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "judge/causes_private.h"
 #include "judge/signs.h"
 
 /* What each sign says to people. */
@@ -56,7 +57,7 @@ static void tell_socket(const struct sign_view *v, enum sign sign, char *text, s
 		break;
 	case SIGN_NO_ROUTE:
 		add(text, size, "The system has no way to %s: %s.", to,
-			strerror(o->icmp.error ? o->icmp.error : o->own.error));
+			cause_no_way(o->icmp.error ? o->icmp.error : o->own.error));
 		break;
 	case SIGN_NO_NEIGHBOUR:
 		add(text, size, "The next hop on the way to %s does not answer on the link.", to);

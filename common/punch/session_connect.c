@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "punch/session_private.h"
@@ -37,7 +38,9 @@ static bool is_taken(const struct session_main *m, int error)
 /* Errors that come from this host, before anything was sent. */
 static bool is_local(const struct session_main *m, int error)
 {
-	return error == -EACCES || error == -EMFILE || error == -ENFILE ||
+	bool privileged = error == -EACCES && m->local.port && m->local.port < IPPORT_RESERVED;
+
+	return privileged || error == -EMFILE || error == -ENFILE ||
 		(error == -EADDRNOTAVAIL && !is_taken(m, error)) || error == -EADDRINUSE ||
 		error == -EAFNOSUPPORT;
 }

@@ -90,6 +90,45 @@ def route_unreachable(test):
     test.staged("EHOSTUNREACH", is_unreachable(test))
 
 
+@natlab(Want("x", "no-route", where="host", certainty="certain", cites=False))
+def route_prohibits(test):
+    """A route prohibits packets to the server: EACCES, which a firewall says, too."""
+    test.serve()
+    test.do("x", f"ip route add prohibit {test.address()}")
+    test.probe(test.address())
+    test.statuses(1, 3)
+    test.staged("EACCES", is_unreachable(test))
+
+
+@natlab(Want("x", "no-route", where="host", certainty="certain", cites=False))
+def route_prohibits_some(test):
+    """A policy rule leads UDP alone to a route that prohibits it."""
+    test.serve()
+    test.do("x", "ip route add prohibit default table 99", f"ip rule add to {test.address()} ipproto udp table 99")
+    test.probe(test.address())
+    test.statuses(1, 3)
+
+
+@natlab(Want("x", "no-route", where="host", certainty="certain", cites=False))
+def black_hole(test):
+    """A route drops packets to the server: EINVAL."""
+    test.serve()
+    test.do("x", f"ip route add blackhole {test.address()}")
+    test.probe(test.address())
+    test.statuses(1, 3)
+    test.staged("EINVAL", is_unreachable(test))
+
+
+@natlab(Want("x", "no-route", where="host", certainty="certain", cites=False))
+def black_hole_tcppunch(test):
+    """… and so nobody meets by TCP."""
+    test.serve()
+    test.do("x", f"ip route add blackhole {test.address()}")
+    test.punch("tcppunch", sides="x", options=("-w", "8s"))
+    test.failures("server-unreachable")
+    test.staged("EINVAL", is_unreachable(test))
+
+
 def is_unreachable(test):
     return subprocess.run(test.lab.command(test.host("x"), "ip", "route", "get", test.address()), check=False,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0

@@ -170,6 +170,43 @@ static void no_route(struct scene *s)
 	s->o->icmp = (struct icmp_seen){.count = 1, .local = true, .error = ENETUNREACH};
 }
 
+/* EACCES is a firewall's word, and that of a route; EINVAL is no word of the network but by a route. */
+static void output_denied(struct scene *s)
+{
+	output_refused(s);
+	s->o->icmp.error = EACCES;
+	s->host.ways[s->host.way_count++] = (struct host_way){.to = s->o->to};
+}
+
+static void route_prohibits(struct scene *s)
+{
+	output_denied(s);
+	s->host.ways[0].refused = EACCES;
+}
+
+static void route_prohibits_tcp(struct scene *s)
+{
+	output_denied(s);
+	s->host.ways[0].refused = EACCES;
+	s->o->icmp.count = 0;
+	s->o->own.outcome = CONNECTION_LOCAL;
+	s->o->own.error = EACCES;
+}
+
+static void black_hole(struct scene *s)
+{
+	output_denied(s);
+	s->o->icmp.error = EINVAL;
+	s->host.ways[0].refused = EINVAL;
+}
+
+static void no_black_hole(struct scene *s)
+{
+	output_denied(s);
+	s->o->icmp.error = EINVAL;
+	s->o->sent = 0;
+}
+
 static void no_neighbour(struct scene *s)
 {
 	s->o->state = OBSERVATION_REFUSED;
@@ -431,6 +468,14 @@ static const struct row {
 		CERTAINTY_POSSIBLE, PLACE_HOST, -1, 0},
 	{"output, TCP swallowed", TRANSPORT_TCP, output_swallowed, CAUSE_LOCAL_FIREWALL_OUTPUT,
 		NOTHING, CERTAINTY_LIKELY, PLACE_HOST, -1, 0},
+	{"output, EACCES", TRANSPORT_UDP, output_denied, CAUSE_LOCAL_FIREWALL_OUTPUT,
+		CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_CERTAIN, PLACE_HOST, -1, 0},
+	{"prohibited by a route", TRANSPORT_UDP, route_prohibits, CAUSE_NO_ROUTE, CAUSE_NO_ROUTE,
+		CERTAINTY_CERTAIN, PLACE_HOST, -1, 0},
+	{"TCP prohibited by a route", TRANSPORT_TCP, route_prohibits_tcp, CAUSE_NO_ROUTE,
+		CAUSE_NO_ROUTE, CERTAINTY_CERTAIN, PLACE_HOST, -1, 0},
+	{"black hole", TRANSPORT_UDP, black_hole, CAUSE_NO_ROUTE, CAUSE_NO_ROUTE, CERTAINTY_CERTAIN,
+		PLACE_HOST, -1, 0},
 	{"no route", TRANSPORT_UDP, no_route, CAUSE_NO_ROUTE, CAUSE_NO_ROUTE, CERTAINTY_CERTAIN,
 		PLACE_HOST, -1, 0},
 	{"no neighbour", TRANSPORT_UDP, no_neighbour, CAUSE_NO_ROUTE, CAUSE_NO_ROUTE,
@@ -511,10 +556,8 @@ static void judge_scene(struct scene *s, bool captured, bool gaps, struct causes
 {
 	static struct joined joined[JOURNAL_OBSERVATIONS];
 	static struct verdict verdict;
-	struct cause_facts facts = {.journal = s->j,
-		.verdict = &verdict,
-		.gaps = gaps,
-		.host = captured || s->host.address_count ? &s->host : NULL};
+	struct cause_facts facts = {
+		.journal = s->j, .verdict = &verdict, .gaps = gaps, .host = &s->host};
 
 	judge(s->j, &verdict);
 	if (captured) {
@@ -572,6 +615,22 @@ static void names_the_cause(void **state)
 			assert_int_equal(causes.list[0].packet_count, 0);
 		finish(&s);
 	}
+}
+
+/* EINVAL that no route explains is no sign of anything. */
+static void knows_no_black_hole(void **state)
+{
+	static struct causes causes;
+	struct scene s;
+
+	(void)state;
+	begin(&s, TRANSPORT_UDP);
+	no_black_hole(&s);
+	for (int captured = 0; captured < 2; captured++) {
+		judge_scene(&s, captured, false, &causes);
+		assert_int_equal(causes.count, 0);
+	}
+	finish(&s);
 }
 
 /* The sockets of a punch are bound to a port alone: packets are theirs all the same, and the host knows its addresses. */
@@ -815,6 +874,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_the_cause),
+		cmocka_unit_test(knows_no_black_hole),
 		cmocka_unit_test(knows_sockets_without_address),
 		cmocka_unit_test(gaps_prove_nothing),
 		cmocka_unit_test(sorts_by_certainty),

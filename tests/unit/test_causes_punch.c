@@ -449,12 +449,17 @@ static void names_the_stream(void **state)
 		uint8_t answer; /* flags; 0: none */
 		bool taken, leaves;
 		enum cause_id id;
+		int error, route; /* errno of connect(), and of the routes */
 	} ways[] = {
-		{PACKET_SYN | PACKET_ACK, false, true, CAUSE_LOCAL_FIREWALL_INPUT},
-		{PACKET_SYN | PACKET_ACK, true, true, NOTHING},
-		{PACKET_RST | PACKET_ACK, false, true, CAUSE_REFUSED_BY_SERVER},
-		{0, false, true, NOTHING},
-		{0, false, false, CAUSE_LOCAL_FIREWALL_OUTPUT},
+		{PACKET_SYN | PACKET_ACK, false, true, CAUSE_LOCAL_FIREWALL_INPUT, 0, 0},
+		{PACKET_SYN | PACKET_ACK, true, true, NOTHING, 0, 0},
+		{PACKET_RST | PACKET_ACK, false, true, CAUSE_REFUSED_BY_SERVER, 0, 0},
+		{0, false, true, NOTHING, 0, 0},
+		{0, false, false, CAUSE_LOCAL_FIREWALL_OUTPUT, 0, 0},
+		{0, false, false, CAUSE_LOCAL_FIREWALL_OUTPUT, EACCES, 0},
+		{0, false, false, CAUSE_NO_ROUTE, EACCES, EACCES},
+		{0, false, false, CAUSE_NO_ROUTE, EINVAL, EINVAL},
+		{0, false, false, CAUSE_NO_ROUTE, ENETUNREACH, 0},
 	};
 	static struct causes causes;
 
@@ -467,8 +472,11 @@ static void names_the_stream(void **state)
 		sent(&s, 3, ways[i].leaves);
 		if (ways[i].answer)
 			came(&s, 3, ways[i].answer, false);
+		s.host.ways[s.host.way_count++] =
+			(struct host_way){.to = server, .refused = ways[i].route};
 		facts = (struct stream_causes_facts){.server = &server,
 			.taken = ways[i].taken,
+			.error = -ways[i].error,
 			.captured = s.l,
 			.host = &s.host};
 		causes.count = 0;
@@ -498,20 +506,42 @@ static void names_the_knock(void **state)
 		enum certainty certainty;
 		enum place where;
 		uint32_t first, last;
+		bool by_route;
 	} knocks[] = {
-		{false, false, 0, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_POSSIBLE, PLACE_PEER_NAT, 0, 0},
-		{true, false, 0, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 0, 0},
-		{false, true, 7, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_POSSIBLE, PLACE_PEER_NAT, 1, 7},
-		{true, true, 4, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 1, 4},
-		{true, true, 1, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 1, 0},
-		{false, true, 0, 0, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_LIKELY, PLACE_HOST, 0,
-			0},
-		{true, true, 0, 0, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_LIKELY, PLACE_HOST, 0, 0},
+		{false, false, 0, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_POSSIBLE, PLACE_PEER_NAT, 0, 0,
+			false},
+		{true, false, 0, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 0, 0,
+			false},
+		{false, true, 7, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_POSSIBLE, PLACE_PEER_NAT, 1, 7,
+			false},
+		{true, true, 4, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 1, 4,
+			false},
+		{true, true, 1, 0, CAUSE_ICMP_BLOCKED, CERTAINTY_LIKELY, PLACE_OWN_NAT, 1, 0,
+			false},
+		{false, true, 0, 0, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_LIKELY, PLACE_HOST, 0, 0,
+			false},
+		{true, true, 0, 0, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_LIKELY, PLACE_HOST, 0, 0,
+			false},
 		{false, false, 0, -EPERM, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_CERTAIN,
-			PLACE_HOST, 0, 0},
+			PLACE_HOST, 0, 0, false},
 		{false, true, 0, -EPERM, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_CERTAIN, PLACE_HOST,
-			0, 0},
-		{false, true, 0, -ENETUNREACH, CAUSE_NO_ROUTE, CERTAINTY_CERTAIN, PLACE_HOST, 0, 0},
+			0, 0, false},
+		{false, true, 0, -ENETUNREACH, CAUSE_NO_ROUTE, CERTAINTY_CERTAIN, PLACE_HOST, 0, 0,
+			false},
+		{false, true, 0, -EACCES, CAUSE_LOCAL_FIREWALL_OUTPUT, CERTAINTY_CERTAIN,
+			PLACE_HOST, 0, 0, false},
+		{.captured = true,
+			.error = -EACCES,
+			.by_route = true,
+			.id = CAUSE_NO_ROUTE,
+			.certainty = CERTAINTY_CERTAIN,
+			.where = PLACE_HOST},
+		{.captured = true,
+			.error = -EINVAL,
+			.by_route = true,
+			.id = CAUSE_NO_ROUTE,
+			.certainty = CERTAINTY_CERTAIN,
+			.where = PLACE_HOST},
 	};
 	static struct causes causes;
 
@@ -532,6 +562,7 @@ static void names_the_knock(void **state)
 			.sent = 7,
 			.unsent = knocks[i].error ? 7 : 0,
 			.error = knocks[i].error,
+			.by_route = knocks[i].by_route,
 			.captured = knocks[i].captured ? s.l : NULL};
 		judge_knock_causes(&facts, &causes);
 		assert_string_equal(main_cause(&causes), cause_name(knocks[i].id));

@@ -116,8 +116,10 @@ static void find_causes(struct session *s)
 {
 	struct cause_facts facts = {.journal = s->journal, .verdict = &s->verdict};
 
-	if (s->capturing)
+	if (s->capturing) {
+		capturing_refusals(s->capturing, s->journal);
 		facts.host = capturing_host_record(s->capturing);
+	}
 	if (capturing_state(s->capturing) == CAPTURE_ON) {
 		join_journal(capturing_list(s->capturing), s->journal);
 		join_tally(capturing_list(s->capturing), s->journal, s->joined);

@@ -3,6 +3,8 @@
 
 #include <config.h>
 
+#include <netinet/in.h>
+
 #include "judge/causes_punch.h"
 #include "tools/punch/causes.h"
 #include "tools/punch/reason.h"
@@ -46,6 +48,8 @@ static void add_measured(const struct journal *journal, const struct verdict *ve
 
 	if (l)
 		join_tally(l, journal, joined);
+	if (capturing)
+		capturing_refusals(capturing, journal);
 	judge_causes(&facts, out);
 }
 
@@ -82,19 +86,24 @@ static void add_stream(const struct session_view *v, const struct endpoint *serv
 		.gaps = capturing_missed(capturing) > 0,
 		.host = capturing ? capturing_host_record(capturing) : NULL};
 
+	capturing_refused(capturing, IPPROTO_TCP, server, -v->server_error);
 	judge_stream_causes(&facts, out);
 }
 
 /* Of who has knocked. */
 static void add_knock(const struct session_view *v, struct capturing *capturing, struct causes *out)
 {
-	const struct knock_causes_facts facts = {
-		.dropped = v->knock.egress.state == KNOCK_EGRESS_DROPPED,
+	struct knock_causes_facts facts = {.dropped = v->knock.egress.state == KNOCK_EGRESS_DROPPED,
 		.sent = v->knocked ? v->knocked->errors : 0,
 		.unsent = v->knocked ? v->knocked->unsent : 0,
 		.error = v->knocked ? v->knocked->error : 0,
 		.captured = capturing_missed(capturing) ? NULL : list_of(capturing)};
 
+	if (capturing && facts.error) {
+		capturing_refused(capturing, 0, &v->knock.target, -facts.error);
+		facts.by_route = host_routes_refuse(
+			capturing_host_record(capturing), &v->knock.target, -facts.error);
+	}
 	if (facts.dropped || (!v->knock.waits && facts.sent))
 		judge_knock_causes(&facts, out);
 }

@@ -112,7 +112,7 @@ static bool check_silent(const struct finding_view *view, struct finding *f)
 		return false;
 	if (*view->b->why) { /* among the causes, with advice of their own */
 		snprintf(f->title, sizeof(f->title), "No server answered");
-		f->advice = "Do what the causes advise, and ask again.";
+		f->advice = FINDING_SEE_CAUSES;
 	}
 	finding_detail(f, "%s",
 		*view->b->status_basis.text

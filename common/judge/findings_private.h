@@ -33,6 +33,9 @@ struct rule {
 	const char *reference;
 };
 
+/* Advice where the behaviour says why nothing was answered. */
+#define FINDING_SEE_CAUSES "Do what the causes advise, and ask again."
+
 /* The tables, in the order of the report. */
 extern const struct rule path_rules[], port_rules[], unknown_rules[], tcp_rules[], icmp_rules[];
 extern const size_t path_rule_count, port_rule_count, unknown_rule_count, tcp_rule_count,

@@ -62,6 +62,8 @@ static bool check_unreachable(const struct finding_view *view, struct finding *f
 {
 	if (view->b->status != PATH_UNREACHABLE)
 		return false;
+	if (*view->b->why)
+		f->advice = FINDING_SEE_CAUSES;
 	finding_detail(f, "%s", view->b->status_basis.text);
 	finding_reach(view, f);
 	return true;

@@ -352,6 +352,17 @@ static void test_silent_with_cause(void **state)
 	assert_int_equal(judge_findings(j, &v, f), 1);
 	assert_string_equal(f[0].title, "No server answered");
 	assert_string_equal(f[0].advice, "Do what the causes advise, and ask again.");
+	v = (struct verdict){.tcp4 = {.status = PATH_UNREACHABLE, .transport = TRANSPORT_TCP}};
+	assert_int_equal(judge_findings(j, &v, f), 1);
+	assert_non_null(strstr(f[0].advice, "STUN over TCP"));
+	snprintf(v.tcp4.why, sizeof(v.tcp4.why), "this host has no route to the server");
+	assert_int_equal(judge_findings(j, &v, f), 1);
+	assert_string_equal(f[0].id, "tcp-unreachable");
+	assert_string_equal(f[0].advice, "Do what the causes advise, and ask again.");
+	v.tcp4.status = PATH_BLOCKED;
+	v.tcp4.refused_here = EPERM;
+	assert_int_equal(judge_findings(j, &v, f), 1);
+	assert_string_equal(f[0].id, "tcp-blocked");
 	journal_destroy(j);
 }
 

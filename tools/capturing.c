@@ -177,21 +177,30 @@ static void record_way(
 	out->neighbour = out->specific && way.gateway.family == FAMILY_NONE;
 }
 
+/* A way that packets have taken may be known already: a rule may refuse those of one protocol alone. */
+static struct host_way *way_to(struct host_record *h, const struct endpoint *to)
+{
+	for (size_t i = 0; i < h->way_count; i++)
+		if (endpoint_same_address(&h->ways[i].to, to))
+			return &h->ways[i];
+	if (h->way_count == HOST_WAYS)
+		return NULL;
+	h->ways[h->way_count] = (struct host_way){.to = *to};
+	return &h->ways[h->way_count++];
+}
+
 void capturing_refused(struct capturing *c, int protocol, const struct endpoint *to, int error)
 {
 	const struct route_question q = {
 		.to = *to, .from = {.family = FAMILY_NONE}, .protocol = (uint8_t)protocol};
-	struct host_record *h;
-	struct route way;
-	int err;
+	struct host_way *way;
+	struct route r;
 
-	if (!c || (error != EACCES && error != EINVAL) || host_way(&c->host, to) ||
-		c->host.way_count == HOST_WAYS)
+	if (!c || (error != EACCES && error != EINVAL))
 		return;
-	h = &c->host;
-	err = route_find(&q, &way);
-	h->ways[h->way_count++] = (struct host_way){
-		.to = *to, .refused = err == -EACCES || err == -EINVAL ? -err : 0};
+	way = way_to(&c->host, to);
+	if (way && route_find(&q, &r) == -error)
+		way->refused = error;
 }
 
 void capturing_refusals(struct capturing *c, const struct journal *journal)

@@ -277,12 +277,19 @@ def nft(lab, namespace, text):
     subprocess.run(lab.command(namespace, "nft", "-f", "-"), input=text, text=True, check=True)
 
 
+def has_mappings(lab):
+    table = subprocess.run(lab.command("nat", "cat", "/proc/net/nf_conntrack"), stdout=subprocess.PIPE, text=True,
+                           check=True).stdout
+    return any(" udp " in line and f" dst={HOST4} " in line for line in table.splitlines())
+
+
 def restart(lab, rule):
     """It forgets all, and translates by this rule from now on."""
     nft(lab, "nat", f"flush chain ip lab post\nadd rule ip lab post oifname wan {rule}\n")
-    # what is masqueraded to an interface ends with it
+    # what is masqueraded to an interface ends with it, and some time after it
+    subprocess.run(["ip", "-n", "nat", "link", "set", "wan", "down"], check=True)
+    punchlab.wait_until(lambda: not has_mappings(lab), 10, "an empty table")
     subprocess.run(["ip", "-n", "nat", "-batch", "-"], check=True, text=True, input="""
-        link set wan down
         link set wan up
         route replace default via 192.0.2.1
         addr replace 2001:db8:2::11/64 dev wan nodad

@@ -43,7 +43,8 @@ static bool check_unprivileged(const struct finding_view *view, struct finding *
 		const struct observation *o = &view->j->observations[i];
 
 		if (o->transport != TRANSPORT_ICMP || o->family != view->family ||
-			o->state != OBSERVATION_REFUSED || !o->icmp.local || o->sent ||
+			o->question == QUESTION_BINDING || o->state != OBSERVATION_REFUSED ||
+			!o->icmp.local || o->sent ||
 			(o->icmp.error != EPERM && o->icmp.error != EACCES))
 			continue;
 		if (!f->evidence_count)

@@ -11,10 +11,12 @@
 #include "probe/answer.h"
 #include "probe/icmp_private.h"
 
-#define MS	     1000u
-#define FIRST_RTO_US (250 * MS) /* when nothing is known of the path */
-#define BINDINGS_MAX 6
-#define POLL_US	     (100 * MS) /* rules that look at the clock */
+#define MS	       1000u
+#define FIRST_RTO_US   (250 * MS) /* when nothing is known of the path */
+#define REFUSED_SENDS  3
+#define REFUSED_GAP_US (150 * MS)
+#define BINDINGS_MAX   6
+#define POLL_US	       (100 * MS) /* rules that look at the clock */
 
 int icmp_probe_create(const struct icmp_probe_config *config, struct journal *journal,
 	struct random *random, uint64_t now_us, struct icmp_probe **out)
@@ -207,6 +209,24 @@ static void fail_socket(struct icmp_probe *p, uint64_t now_us, unsigned socket, 
 		icmp_probe_refuse(p, now_us, p->servers[s->index].binding, -error);
 }
 
+/* A full queue is as good as a loss; anything else is believed when it comes each time. */
+static void binding_unsent(struct icmp_probe *p, uint64_t now_us, struct icmp_server *s, int error)
+{
+	struct observation *o = icmp_probe_observation(p, s->binding);
+
+	if (!o || o->state != OBSERVATION_OPEN || !o->sent)
+		return;
+	o->awaited = --o->sent;
+	if (error == -EAGAIN || error == -ENOBUFS)
+		return;
+	o->icmp = (struct icmp_seen){
+		.count = o->icmp.count + 1, .t_us = now_us, .local = true, .error = -error};
+	if (s->resend_us > now_us + REFUSED_GAP_US)
+		s->resend_us = now_us + REFUSED_GAP_US;
+	if (o->icmp.count >= REFUSED_SENDS)
+		s->tries = BINDINGS_MAX;
+}
+
 void icmp_probe_opened(struct icmp_probe *p, uint64_t now_us, unsigned socket, int error,
 	const struct endpoint *local)
 {
@@ -243,11 +263,15 @@ void icmp_probe_closed(struct icmp_probe *p, uint64_t now_us, unsigned socket, i
 		fail_socket(p, now_us, socket, error ? error : -ECONNRESET);
 }
 
-/* Of datagrams one that is not sent is like one that gets lost, and repeated. */
+/* Of datagrams one that is not sent is like one that gets lost, and repeated; the first question says why. */
 void icmp_probe_unsent(struct icmp_probe *p, uint64_t now_us, unsigned socket, int error)
 {
-	if (icmp_probe_is_ready(p, socket) && p->sockets[socket].kind == ICMP_SOCKET_TCP)
+	if (!icmp_probe_is_ready(p, socket))
+		return;
+	if (p->sockets[socket].kind == ICMP_SOCKET_TCP)
 		fail_socket(p, now_us, socket, error);
+	else if (p->sockets[socket].owner == ICMP_OF_SERVER)
+		binding_unsent(p, now_us, &p->servers[p->sockets[socket].index], error);
 }
 
 /* --- servers --- */
@@ -305,8 +329,9 @@ static bool poll_binding(
 			icmp_probe_wake(deadline_us, now_us, s->resend_us);
 			continue;
 		}
-		if (o->sent >= BINDINGS_MAX) {
-			icmp_probe_settle(p, now_us, s->binding, OBSERVATION_SILENT);
+		if (s->tries >= BINDINGS_MAX) {
+			icmp_probe_settle(p, now_us, s->binding,
+				o->icmp.local ? OBSERVATION_REFUSED : OBSERVATION_SILENT);
 			icmp_probe_settle(p, now_us, s->service, OBSERVATION_SILENT);
 			continue;
 		}
@@ -318,6 +343,7 @@ static bool poll_binding(
 		out->to = s->endpoint;
 		icmp_probe_note_sent(p, now_us, s->binding, out->length);
 		o->awaited = o->sent;
+		s->tries++;
 		s->resend_us = now_us + icmp_probe_interval_us(s);
 		return true;
 	}

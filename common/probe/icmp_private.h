@@ -78,6 +78,7 @@ struct icmp_server {
 	uint64_t resend_us;
 	uint64_t rtt_us; /* the shortest; 0: not measured */
 	bool asked; /* for its service */
+	unsigned tries; /* to send the Binding request */
 };
 
 /* What arrives at the server with it is recorded there. */

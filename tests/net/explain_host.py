@@ -35,6 +35,16 @@ def output_reject_udp(test):
     test.hit(rule)
 
 
+@natlab(Want("x", "local-firewall-output", where="host", certainty="certain", cites=False))
+def output_drop_icmp(test):
+    """OUTPUT drops all to the server, which is to be asked for errors by UDP: EPERM."""
+    test.serve()
+    rule = test.rule("x", "output", f"ip daddr {test.address()}", "drop")
+    test.probe("-t", "icmp", test.address())
+    test.statuses(1, 3)
+    test.hit(rule)
+
+
 @natlab(Want("x", "local-firewall-output", **OWN, cites=False))
 def output_drop_tcp(test):
     """OUTPUT drops TCP: connect() hangs, and only a capture shows that no SYN leaves."""

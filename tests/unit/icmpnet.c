@@ -84,6 +84,7 @@ struct icmpnet {
 	struct happening events[EVENTS];
 	size_t event_count;
 	struct host_socket sockets[ICMP_SOCKETS];
+	unsigned refusals;
 	struct token tokens[TOKENS];
 	size_t token_count;
 	struct job jobs[JOBS];
@@ -723,6 +724,9 @@ static void send_out(struct icmpnet *n, const struct icmp_output *out)
 		e.kind = SERVER_BYTES;
 		if (!s->dead)
 			carry_reliably(n, &e, RTO_US);
+	} else if (n->config->refused &&
+		(!n->config->refusals || n->refusals++ < n->config->refusals)) {
+		icmp_probe_unsent(n->probe, n->now_us, out->socket, -n->config->refused);
 	} else {
 		s->dead = false; /* there is a mapping again */
 		carry(n, &e);

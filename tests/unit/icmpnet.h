@@ -46,6 +46,8 @@ struct icmpnet_config {
 	bool outward_dropped, outward_untranslated; /* errors about own mappings */
 	bool no_raw, no_ping;
 	bool errors_unsendable; /* a filter of this host */
+	int refused; /* errno with which this host sends no datagrams; 0: it does */
+	unsigned refusals; /* … so many of them; 0: all */
 	uint16_t mtu; /* of the path; 0: 1500 */
 	uint32_t lifetime_ms; /* of the mapping of an echo request; 0: 30 s */
 	unsigned loss; /* percent, each way */

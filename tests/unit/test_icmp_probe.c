@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -369,6 +370,37 @@ static void test_unsendable(void **state)
 	icmpnet_free(&r);
 }
 
+/* Nor is a server silent that was not asked; what leaves at the second try was asked. */
+static void test_refused(void **state)
+{
+	static const int errors[] = {EPERM, ENETUNREACH, EINVAL};
+	struct icmpnet_config c = usual();
+	struct icmpnet_result r;
+	const struct icmp_verdict *v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		c.refused = errors[i];
+		v = run(&c, &r);
+		assert_int_equal(
+			v->common.status, errors[i] == EPERM ? PATH_BLOCKED : PATH_UNREACHABLE);
+		assert_int_equal(v->common.refused_here, errors[i] == EPERM ? EPERM : 0);
+		assert_int_equal(r.journal->observations[0].question, QUESTION_BINDING);
+		assert_int_equal(r.journal->observations[0].state, OBSERVATION_REFUSED);
+		assert_int_equal(r.journal->observations[0].icmp.error, errors[i]);
+		assert_true(r.journal->observations[0].icmp.local);
+		assert_int_equal(r.journal->observations[0].sent, 0);
+		icmpnet_free(&r);
+	}
+	c.refused = ENOBUFS;
+	v = run(&c, &r);
+	assert_int_equal(r.journal->observations[0].state, OBSERVATION_SILENT);
+	icmpnet_free(&r);
+	c.refused = EPERM;
+	c.refusals = 1;
+	check(&c);
+}
+
 /* Nothing of ICMP comes: then it is not known who drops it. */
 static void test_nothing(void **state)
 {
@@ -578,6 +610,7 @@ int main(void)
 		cmocka_unit_test(test_path_mtu),
 		cmocka_unit_test(test_outward),
 		cmocka_unit_test(test_unsendable),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_servers),
 		cmocka_unit_test(test_one_address),

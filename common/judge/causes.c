@@ -151,7 +151,9 @@ static struct behaviour *behaviour_of(struct verdict *v, const struct observatio
 
 	if (o->transport == TRANSPORT_UDP)
 		return six ? &v->udp6 : &v->udp4;
-	return o->transport == TRANSPORT_TCP ? six ? &v->tcp6 : &v->tcp4 : NULL;
+	if (o->transport == TRANSPORT_TCP)
+		return six ? &v->tcp6 : &v->tcp4;
+	return six ? &v->icmp6.common : &v->icmp4.common;
 }
 
 void judge_why(const struct causes *causes, const struct journal *j, struct verdict *v)

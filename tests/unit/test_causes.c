@@ -708,6 +708,9 @@ static void tells_the_answer(void **state)
 			"UDP: no server answered: answers arrive, and this host's own "
 			"firewall drops them"},
 		{silence, "UDP: no server answered, and nothing proves why: unknown"},
+		{output_refused,
+			"UDP: blocked: this host's own firewall does not let UDP out to the "
+			"server"},
 	};
 	static struct verdict verdict;
 	static struct causes causes;

@@ -371,6 +371,8 @@ static void send_bytes(struct net *n, struct end *e, const void *data, size_t le
 
 	while (chance(n, 2 * n->config->nat.loss))
 		t_us += RESEND_US;
+	if (e->side == SERVER && !e->active)
+		t_us += n->config->bytes_late_us;
 	if (t_us <= e->last_bytes_us) /* in order */
 		t_us = e->last_bytes_us + 1;
 	e->last_bytes_us = t_us;

@@ -52,6 +52,8 @@ struct tcpnet_config {
 	bool thief; /* something in front of the host takes the calls */
 	uint64_t
 		late_us; /* the server is busy: its calls begin so much later than they should, at most */
+	uint64_t
+		bytes_late_us; /* what the server says over control connections, behind its SYNs: as when a segment was lost */
 	bool quick;
 	struct tcpnet_syns syns;
 	unsigned tests; /* of enum tcp_test */

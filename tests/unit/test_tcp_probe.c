@@ -573,6 +573,27 @@ static bool check_lossy(const struct tcpnet_config *c)
 	return unknown;
 }
 
+/* The promise was lost, and comes again when calls are there already. */
+static void test_calls_overtake(void **state)
+{
+	struct tcpnet_config c = one_server(TCPNET_OWN);
+
+	(void)state;
+	for (unsigned i = 0; i < 30 * 5 * 4 * 6; i++) {
+		struct simnet_result r;
+
+		c.bytes_late_us = (1 + i / 120) * 20 * MS;
+		c.nat.mapping = kinds[i % 5];
+		c.nat.filtering = kinds[i / 5 % 4];
+		c.reaction = (enum tcpnet_reaction)(i / 20 % 3);
+		c.no_crossing = i / 60 % 2;
+		check_lossy(&c);
+		run(&c, &r);
+		assert_string_equal(server_status_name(r.verdict.servers[0].status), "ok");
+		simnet_free(&r);
+	}
+}
+
 static void test_loss(void **state)
 {
 	struct tcpnet_config c = one_server(TCPNET_OWN);
@@ -617,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_taken_port),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_calls_overtake),
 		cmocka_unit_test(test_loss),
 	};
 

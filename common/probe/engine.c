@@ -285,6 +285,45 @@ static bool all_private(const struct probe *p)
 	return true;
 }
 
+/* What the server has answered first; NULL: it has not. */
+static const struct answer *first_answer(struct probe *p, const struct probe_server *s)
+{
+	const struct observation *o = probe_observation(p, s->binding);
+
+	return o && probe_answered(p, s->binding) ? &o->answer : NULL;
+}
+
+/* How many servers have said that of the external endpoint. */
+static size_t believers(struct probe *p, const struct endpoint *mapped)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->server_count; i++) {
+		const struct answer *a = first_answer(p, &p->servers[i]);
+
+		count += a && endpoint_equal(&a->mapped, mapped);
+	}
+	return count;
+}
+
+/* It contradicts itself, or more servers say something else: it may be one that is not believed in the end. */
+static bool is_doubted(struct probe *p, const struct probe_server *s)
+{
+	const struct answer *said = first_answer(p, s);
+
+	if (!said ||
+		(said->mapped_plain.family != FAMILY_NONE &&
+			!endpoint_equal(&said->mapped_plain, &said->mapped)))
+		return true;
+	for (size_t i = 0; i < p->server_count; i++) {
+		const struct answer *a = first_answer(p, &p->servers[i]);
+
+		if (a && believers(p, &a->mapped) > believers(p, &said->mapped))
+			return true;
+	}
+	return false;
+}
+
 /* One server has told everything that can be learnt from it. */
 static bool have_enough(struct probe *p)
 {
@@ -292,7 +331,7 @@ static bool have_enough(struct probe *p)
 		const struct probe_server *s = &p->servers[i];
 
 		if (s->capable && s->questions_put && battery_done(p, s) && is_proved(p, s) &&
-			(!endpoint_is_private(&s->endpoint) || all_private(p)))
+			!is_doubted(p, s) && (!endpoint_is_private(&s->endpoint) || all_private(p)))
 			return true;
 	}
 	return false;

@@ -409,6 +409,32 @@ static void test_liars_among_others(void **state)
 	}
 }
 
+/* One that has told everything, and first, is not enough when it is not to be believed. */
+static void test_hasty_liars(void **state)
+{
+	static const enum simnet_server liars[] = {SIMNET_MAPPED_DIFFERS, SIMNET_WRONG_MAPPED};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(liars) / sizeof(*liars); i++) {
+		for (unsigned k = 0; k < 4 * 8; k++) {
+			struct simnet_config c = one_server(liars[i]);
+			struct simnet_result r;
+			const struct behaviour *b;
+
+			c.server_count = 3;
+			c.servers[1] = c.servers[2] = SIMNET_RFC5780;
+			c.servers_late = true;
+			c.filtering = kinds[k % 4];
+			c.delay_us = (5 + k / 4 * 15) * MS;
+			b = run(&c, &r);
+			assert_string_equal(
+				dependence_name(b->filtering), dependence_name(c.filtering));
+			assert_string_equal(dependence_name(b->mapping), dependence_name(EIM));
+			simnet_free(&r);
+		}
+	}
+}
+
 /* One that makes up mapped addresses is outvoted by two, and against one nobody wins. */
 static void test_wrong_mapped(void **state)
 {
@@ -743,6 +769,7 @@ int main(void)
 		cmocka_unit_test(test_liars_alone),
 		cmocka_unit_test(test_liars_open),
 		cmocka_unit_test(test_liars_among_others),
+		cmocka_unit_test(test_hasty_liars),
 		cmocka_unit_test(test_wrong_mapped),
 		cmocka_unit_test(test_plain_servers),
 		cmocka_unit_test(test_ports),

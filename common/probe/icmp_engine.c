@@ -127,7 +127,9 @@ void icmp_probe_wake(uint64_t *deadline_us, uint64_t now_us, uint64_t at_us)
 
 uint64_t icmp_probe_interval_us(const struct icmp_server *s)
 {
-	return s->rtt_us ? s->rtt_us * 5 / 4 + 20 * MS : FIRST_RTO_US;
+	uint64_t rtt_us = s->slow_us > s->rtt_us ? s->slow_us : s->rtt_us;
+
+	return rtt_us ? rtt_us * 5 / 4 + 20 * MS : FIRST_RTO_US;
 }
 
 uint64_t icmp_probe_margin_us(const struct icmp_server *s)

@@ -63,6 +63,7 @@ struct icmp_request {
 	struct icmp_inquiry message;
 	unsigned sent, renewed; /* renewed: with another cookie */
 	uint64_t at_us; /* to be sent then, or given up */
+	uint64_t first_us, last_us; /* when it was sent, under this ID */
 };
 
 enum icmp_service { ICMP_SERVICE_UNKNOWN, ICMP_SERVICE_NO, ICMP_SERVICE_YES };
@@ -77,6 +78,7 @@ struct icmp_server {
 	struct stun_id id; /* of the Binding request */
 	uint64_t resend_us;
 	uint64_t rtt_us; /* the shortest; 0: not measured */
+	uint64_t slow_us; /* the longest of a request */
 	bool asked; /* for its service */
 	unsigned tries; /* to send the Binding request */
 };

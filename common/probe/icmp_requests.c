@@ -90,7 +90,9 @@ static bool send_request(
 	out->socket = r->socket;
 	out->to = s->to;
 	keep_request(p, r, out);
-	r->sent++;
+	if (!r->sent++)
+		r->first_us = now_us;
+	r->last_us = now_us;
 	r->at_us = now_us +
 		(s->kind == ICMP_SOCKET_TCP ? TCP_PATIENCE_US : icmp_probe_interval_us(server));
 	/* of those over UDP all that are answered in the end tell how much gets lost */
@@ -202,6 +204,9 @@ static void note_answer(struct icmp_probe *p, uint64_t now_us, const struct icmp
 
 	if (p->sockets[r->socket].kind == ICMP_SOCKET_TCP || !o)
 		return;
+	/* what comes sooner than any answer does is that to an earlier copy, which was repeated too soon */
+	if ((r->sent == 1 || now_us - r->last_us < s->rtt_us) && now_us - r->first_us > s->slow_us)
+		s->slow_us = now_us - r->first_us;
 	if (!o->answers++) {
 		o->answer.t_us = now_us;
 		o->answer.from = s->endpoint;

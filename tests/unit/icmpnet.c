@@ -154,6 +154,7 @@ static uint64_t arrival_us(struct icmpnet *n)
 	uint64_t jitter_us = n->config->jitter_us;
 
 	return n->now_us + n->config->delay_us +
+		(n->now_us > START_US + 50000 ? n->config->slower_us : 0) +
 		(jitter_us ? random_below(&n->random, (uint32_t)jitter_us) : 0);
 }
 

@@ -54,6 +54,7 @@ struct icmpnet_config {
 	bool doubled; /* every packet comes twice */
 	bool forged; /* a stranger sends errors and replies of its own */
 	uint64_t delay_us, jitter_us; /* each way */
+	uint64_t slower_us; /* … and so much more after the first 50 ms */
 	uint64_t
 		bytes_late_us; /* what the server sends over connections, behind its packets: as when a segment was lost */
 	uint64_t seed, limit_us;

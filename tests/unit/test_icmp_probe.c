@@ -281,6 +281,29 @@ static void test_quotes(void **state)
 	icmpnet_free(&r);
 }
 
+/* A path, a server or a host that has become slow: requests are not repeated in vain, and silence is told. */
+static void test_slow(void **state)
+{
+	struct icmpnet_config c = usual();
+	unsigned known = 0;
+
+	(void)state;
+	c.dropped = UINT32_MAX;
+	c.delay_us = 18000;
+	c.jitter_us = 5000;
+	c.slower_us = 30000;
+	for (c.seed = 1; c.seed <= 40; c.seed++) {
+		struct icmpnet_result r;
+		const struct icmp_verdict *v = run(&c, &r);
+
+		assert_verdict(&c, v, true);
+		known += v->passing[ICMP_ABOUT_UDP] == SHARE_NEVER;
+		icmpnet_free(&r);
+	}
+	print_message("# slow: %u of 40 known\n", known);
+	assert_true(known >= 39);
+}
+
 /* The promise was lost, and comes again when the errors are there already. */
 static void test_errors_overtake(void **state)
 {
@@ -605,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_errors_overtake),
 		cmocka_unit_test(test_unprivileged),
 		cmocka_unit_test(test_path_mtu),

@@ -271,6 +271,8 @@ class Case(punchlab.Case):
 
     def wait(self, started):
         run = Run(*started)
+        with open(f"{self.lab.folder}/{self.name}-{len(self.runs)}.json", "w", encoding="utf-8") as file:
+            json.dump(run.document, file)
         self.runs.append(run)
         self.told.append(f"{run.side} {'with' if run.captures else 'without'} capture, exit status {run.status}: "
                          f"{run.first_line()}")

@@ -43,6 +43,7 @@ SYNS = [
 ]
 SERVERS = {4: ["198.51.100.1", "203.0.113.1"], 6: ["2001:db8:100::1", "2001:db8:113::1"]}
 SKIP = 77
+NOT_CROSSED = "the SYNs did not cross often enough to tell"
 
 
 def cells(family):
@@ -134,6 +135,12 @@ def differences(block, reaction, cell, loss):
     return found
 
 
+def is_excused(difference, block):
+    """SYNs that did not cross: that hangs on when a busy machine lets two programs run."""
+    key, have, _ = difference
+    return key == "simultaneous_open" and have is None and block["reasons"].get(key) == NOT_CROSSED
+
+
 def check(folder, reaction, options, counts):
     for cell in cells(options.family):
         path = f"{folder}/{cell[0]}.json"
@@ -148,7 +155,8 @@ def check(folder, reaction, options, counts):
             continue
         found = differences(block, reaction, cell, options.loss)
         unknown = [d for d in found if d[1] in ("unknown", None)]
-        wrong = found if not options.loss else [d for d in found if d not in unknown]
+        wrong = [d for d in found if not is_excused(d, block) and (not options.loss or d not in unknown)]
+        counts["excused"] += not options.loss and any(is_excused(d, block) for d in found)
         counts["unknown"] += bool(unknown)
         counts["wrong"] += bool(wrong)
         for key, have, words in wrong:
@@ -164,7 +172,7 @@ def main():
     parser.add_argument("--family", type=int, choices=(4, 6), default=4)
     parser.add_argument("reactions", nargs="*", default=list(REACTIONS))
     options = parser.parse_args()
-    counts = {"runs": 0, "wrong": 0, "unknown": 0}
+    counts = {"runs": 0, "wrong": 0, "unknown": 0, "excused": 0}
     with tempfile.TemporaryDirectory(prefix="natlab-tcp.") as folder:
         for _ in range(options.rounds):
             for reaction in options.reactions:
@@ -176,8 +184,8 @@ def main():
                 check(folder, reaction, options, counts)
                 options.seed += 1
     print(f"{counts['runs']} runs over IPv{options.family}, {options.loss} % loss: {counts['wrong']} wrong, "
-          f"{counts['unknown']} with something unknown")
-    return 1 if counts["wrong"] else 0
+          f"{counts['unknown']} with something unknown, {counts['excused']} of them since SYNs did not cross")
+    return 1 if counts["wrong"] or counts["excused"] > max(1, counts["runs"] / 20) else 0
 
 
 sys.exit(main())

@@ -413,6 +413,8 @@ static void test_refused(void **state)
 		assert_int_equal(r.journal->observations[0].icmp.error, errors[i]);
 		assert_true(r.journal->observations[0].icmp.local);
 		assert_int_equal(r.journal->observations[0].sent, 0);
+		assert_int_equal(r.journal->observations[0].icmp.count, 3); /* and no more */
+		assert_in_range(r.duration_us, 0, 600000);
 		icmpnet_free(&r);
 	}
 	c.refused = ENOBUFS;

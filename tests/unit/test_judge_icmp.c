@@ -616,6 +616,22 @@ static void test_findings(void **state)
 			fail_msg("%s", rows[i].id);
 }
 
+/* A Binding request needs no privilege: who refuses it is a firewall. */
+static void test_refused_binding(void **state)
+{
+	struct observation *o;
+
+	(void)state;
+	begin();
+	o = ask(QUESTION_BINDING, OBSERVATION_REFUSED);
+	o->sent = 0;
+	o->icmp.count = 3;
+	o->icmp.local = true;
+	o->icmp.error = EPERM;
+	decide();
+	assert_false(is_found("icmp-unprivileged"));
+}
+
 static void test_sentence(void **state)
 {
 	char text[512];
@@ -664,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_unprivileged),
 		cmocka_unit_test(test_lifetime),
 		cmocka_unit_test(test_findings),
+		cmocka_unit_test(test_refused_binding),
 		cmocka_unit_test(test_sentence),
 	};
 
